@@ -1,0 +1,287 @@
+//! The questions of a study and its answers, as plain data: all that reports ever see.
+
+use crate::outcome::{Budget, Cause, Queue, Stage};
+use crate::seed::Seed;
+use crate::site::Site;
+use crate::stats::estimate::Estimate;
+use crate::units::{Bytes, Fraction, PerSecond, Span};
+
+/// What is asked: every plan with every server, at every tier's rate, and where each gives way.
+#[derive(Debug, Clone)]
+pub struct Study {
+    /// The scenario's title.
+    pub title: String,
+    /// The root of all randomness.
+    pub seed: Seed,
+    /// What "good enough" means; what is `None` is not asked for.
+    pub objective: Objective,
+    /// How much to simulate.
+    pub effort: Effort,
+    /// Plan by plan, server by server, in the scenario's order.
+    pub combinations: Vec<Combination>,
+}
+
+/// One plan with one server.
+#[derive(Debug, Clone)]
+pub struct Combination {
+    /// The plan's name.
+    pub plan: String,
+    /// The server's name.
+    pub server: String,
+    /// The plan's price a month, in whatever currency.
+    pub price: Option<f64>,
+    /// What is simulated. Its rate and horizon stand in for those that the tiers and the searches
+    /// set.
+    pub site: Site,
+    /// The memory at rest of the workers' host, line by line.
+    pub budget: Budget,
+    /// The loads to try.
+    pub tiers: Vec<Tier>,
+}
+
+/// A load to try.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tier {
+    /// Its name.
+    pub name: String,
+    /// Requests a second.
+    pub rate: PerSecond,
+    /// How the rate came from visitors a day, in words, where it did.
+    pub conversion: Option<String>,
+}
+
+/// What "good enough" means.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Objective {
+    /// The 95th percentile of the response time is at most this.
+    pub p95: Option<Span>,
+    /// At most this share of the requests fails.
+    pub errors: Option<Fraction>,
+}
+
+/// How much to simulate for each answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Effort {
+    /// Until half the width of the 95 % interval of p95 is at most this share of p95, within a
+    /// stated bound.
+    Precision(Fraction),
+    /// Exactly so much.
+    Fixed {
+        /// Independent replications, at least one.
+        replications: u32,
+        /// Simulated first and not measured.
+        warmup: Span,
+        /// Measured.
+        measured: Span,
+    },
+}
+
+/// Everything a run of a study found.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    /// A row per plan, server and tier.
+    pub rows: Vec<Row>,
+    /// A row per plan and server.
+    pub capacities: Vec<Capacity>,
+}
+
+/// What one plan with one server did at one rate.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The plan's name.
+    pub plan: String,
+    /// The server's name.
+    pub server: String,
+    /// The tier's name.
+    pub tier: String,
+    /// Requests a second that arrived, as asked for.
+    pub offered: PerSecond,
+    /// What was found.
+    pub finding: Finding,
+    /// Whether it meets the objective; `None` where there is none.
+    pub meets_objective: Option<bool>,
+}
+
+/// What was found at one rate: estimates over replications. Times are in seconds.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The rate simulated.
+    pub rate: PerSecond,
+    /// Requests answered well, a second.
+    pub served: Estimate,
+    /// Mean response time of the requests answered well; `None` where none was.
+    pub mean: Option<Estimate>,
+    /// Its quantiles, each as [`Estimate`] over the replications' quantiles.
+    pub p50: Option<Estimate>,
+    /// 90 %.
+    pub p90: Option<Estimate>,
+    /// 95 %.
+    pub p95: Option<Estimate>,
+    /// 99 %.
+    pub p99: Option<Estimate>,
+    /// Share of the requests that failed or gave up (of those that arrived in the window).
+    pub error_rate: Estimate,
+    /// The same by cause: indexed by [`Cause`].
+    pub errors: [f64; Cause::COUNT],
+    /// Share of the requests still open when the runs ended.
+    pub open: f64,
+    /// Mean wait for each queue, over all requests that passed it: indexed by [`Queue`].
+    pub mean_wait: [f64; Queue::COUNT],
+    /// Utilisation and use.
+    pub usage: Usages,
+    /// Seconds in each stage of the requests around the 95th percentile: indexed by [`Stage`].
+    pub slow_request: Option<[f64; Stage::COUNT]>,
+    /// OOM kills an hour.
+    pub oom_kills_per_hour: f64,
+    /// Whether it does not sustain this rate: something grows, or more than 1 % is lost to
+    /// overload, or a limit of the simulator ended a run.
+    pub saturated: bool,
+    /// What is closest to giving way.
+    pub bottleneck: Limit,
+    /// How many replications this rests on.
+    pub replications: u32,
+    /// The warm-up and the measured window of each.
+    pub warmup: Span,
+    /// The measured window of each.
+    pub measured: Span,
+    /// Whether the precision asked for was reached; always true with a fixed effort.
+    pub precise: bool,
+    /// Whether a limit of the simulator ended a run early.
+    pub stopped: bool,
+    /// Events simulated for this finding.
+    pub events: u64,
+}
+
+/// Utilisation (0 to 1) and use of every resource, averaged over time and replications.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Usages {
+    /// Share of the workers' host's cores that is busy.
+    pub cpu_utilisation: f64,
+    /// Share of the database's own cores that is busy; `None` where it has none.
+    pub database_cpu_utilisation: Option<f64>,
+    /// Share of worker slots busy: workers (sync), threads (threads), loops (async).
+    pub worker_utilisation: f64,
+    /// Share of GILs held or loops busy.
+    pub gil_utilisation: f64,
+    /// Share of the pools' connections in use; `None` where no pool limits them.
+    pub pool_utilisation: Option<f64>,
+    /// Requests in the backlog on average.
+    pub backlog_mean: f64,
+    /// Requests inside (backlog and workers) on average.
+    pub inside_mean: f64,
+    /// Requests inside at most.
+    pub inside_peak: u64,
+    /// Requests waiting for a connection of a pool, on average.
+    pub pool_queue_mean: f64,
+    /// Connections in use on average.
+    pub connections_busy_mean: f64,
+    /// Connections open on average.
+    pub connections_mean: f64,
+    /// Connections open at most.
+    pub connections_peak: u64,
+    /// Memory of the workers' host on average.
+    pub memory_mean: Bytes,
+    /// Memory of the workers' host at most.
+    pub memory_peak: Bytes,
+}
+
+/// What gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Limit {
+    /// The cores of the workers' host.
+    Cores,
+    /// The cores of the database's own host.
+    DatabaseCores,
+    /// Workers, or their threads.
+    Workers,
+    /// The GIL, or the event loops.
+    Gil,
+    /// The database's connection limit.
+    Connections,
+    /// The pools of connections.
+    Pool,
+    /// Memory.
+    Memory,
+    /// The backlog.
+    Backlog,
+    /// The work itself: with nobody else there, requests already take this long.
+    Work,
+}
+
+impl Limit {
+    /// Its name in CSV columns and on charts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::Cores => "cores",
+            Limit::DatabaseCores => "database cores",
+            Limit::Workers => "workers",
+            Limit::Gil => "gil",
+            Limit::Connections => "connections",
+            Limit::Pool => "pool",
+            Limit::Memory => "memory",
+            Limit::Backlog => "backlog",
+            Limit::Work => "work",
+        }
+    }
+}
+
+/// Where one plan with one server gives way.
+#[derive(Debug, Clone)]
+pub struct Capacity {
+    /// The plan's name.
+    pub plan: String,
+    /// The server's name.
+    pub server: String,
+    /// The plan's price a month.
+    pub price: Option<f64>,
+    /// Worker processes.
+    pub workers: u32,
+    /// The memory at rest.
+    pub budget: Budget,
+    /// The largest rate it sustains.
+    pub saturation: Threshold,
+    /// The largest rate that still meets the objective; `None` where there is no objective, or no
+    /// search was asked for.
+    pub load_line: Option<Threshold>,
+    /// The smallest rate at which half of the replications see an OOM kill within ten minutes.
+    pub oom: Threshold,
+    /// The smallest number of workers that do not all fit in memory at rest; `None`: no ceiling,
+    /// or workers that take no memory.
+    pub oom_workers: Option<u32>,
+    /// What breaks the objective at the load line (saturation, where there is no objective);
+    /// `None` where nothing does.
+    pub first_limit: Option<Limit>,
+    /// Findings at the rates the searches tried, by rising rate: what the curves are drawn from.
+    pub curve: Vec<Finding>,
+}
+
+/// A rate at which something changes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Threshold {
+    /// It changes here, to the resolution of the search: for the saturation point and the load
+    /// line it still held at `rate` and no longer at `beyond`; for the OOM point memory ran out
+    /// at `rate` and did not at `beyond` (a lower rate).
+    At {
+        /// The answer.
+        rate: PerSecond,
+        /// The nearest rate tried on the other side.
+        beyond: PerSecond,
+    },
+    /// It never changes, however high the rate.
+    Never,
+    /// It has changed already before the first request: memory does not hold the workers, or
+    /// the work alone breaks the objective.
+    AtRest,
+    /// It was not looked for.
+    NotSearched,
+}
+
+impl Threshold {
+    /// The rate, where there is one.
+    pub fn rate(&self) -> Option<PerSecond> {
+        match self {
+            Threshold::At { rate, .. } => Some(*rate),
+            _ => None,
+        }
+    }
+}

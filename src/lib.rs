@@ -1,0 +1,7 @@
+//! stub
+pub mod experiment;
+pub mod outcome;
+pub mod seed;
+pub mod site;
+pub mod stats;
+pub mod units;

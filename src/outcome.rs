@@ -1,0 +1,280 @@
+//! What one run measured: counts, waits and levels. Plain data, and all that anything downstream
+//! of the model ever sees.
+
+use crate::seed::Seed;
+use crate::stats::histogram::Histogram;
+use crate::stats::level::Usage;
+use crate::units::{Bytes, Span, Time};
+
+/// What one run measured. Counts and times are of the requests that *arrived* in the measured
+/// window; levels are averages over that window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The seed of the run.
+    pub seed: Seed,
+    /// How long was measured; shorter than asked for only where `stopped` says why.
+    pub measured: Span,
+    /// The limit that ended the run early, if one did.
+    pub stopped: Option<Stopped>,
+    /// How many came, and what became of them.
+    pub counts: Counts,
+    /// Responses of the requests answered well, one histogram per endpoint, in the site's order.
+    pub response: Vec<Histogram>,
+    /// How long each request that could have waited did, zeros included, by what it waited for:
+    /// indexed by [`Queue`].
+    pub waits: [Histogram; Queue::COUNT],
+    /// Where the time of the requests answered well went, by length of response.
+    pub profile: Profile,
+    /// What was in use on average.
+    pub levels: Levels,
+    /// How many requests each arrival found inside (backlog and workers), itself not counted.
+    pub seen: Histogram,
+    /// Requests inside when the window opened and when it closed.
+    pub inside: (u64, u64),
+    /// Processes the OOM killer took, in the window.
+    pub kills: u64,
+    /// When the OOM killer first struck, in the whole run.
+    pub first_kill: Option<Time>,
+    /// Events the run took, in the whole run: arrivals, completions, waits over.
+    pub events: u64,
+}
+
+/// A limit of the simulator that ended a run early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// As many requests were inside as the horizon allows.
+    InFlight,
+    /// As many requests had arrived as the horizon allows.
+    Arrivals,
+}
+
+/// How many requests came, and what became of them.
+/// `arrived = answered + failed + open`, always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Came.
+    pub arrived: u64,
+    /// Were answered well, while the client still waited.
+    pub answered: u64,
+    /// Failed, by cause: indexed by [`Cause`].
+    pub failed: [u64; Cause::COUNT],
+    /// Were still inside when the run ended.
+    pub open: u64,
+}
+
+impl Counts {
+    /// How many failed, whatever the cause.
+    pub fn failures(&self) -> u64 {
+        self.failed.iter().sum()
+    }
+
+    /// How many were lost to overload: everything but what a crash took.
+    pub fn lost_to_overload(&self) -> u64 {
+        self.failures() - self.failed[Cause::Killed as usize]
+    }
+}
+
+/// Why a request was not answered well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The backlog was full: a 502 at once, or the last TCP retry in vain.
+    Backlog,
+    /// The worker was at `limit_concurrency`: 503.
+    Limit,
+    /// The database refused the connection: 500.
+    Connections,
+    /// No connection of the pool came free in time: 500.
+    Pool,
+    /// Nginx gave up: 504.
+    Timeout,
+    /// The client's patience was over.
+    Patience,
+    /// The process was killed, or the database crashed, with the request inside.
+    Killed,
+    /// No process was listening any more.
+    Down,
+}
+
+impl Cause {
+    /// How many causes there are.
+    pub const COUNT: usize = 8;
+    /// All of them, in the order of the columns.
+    pub const ALL: [Cause; Cause::COUNT] = [
+        Cause::Backlog,
+        Cause::Limit,
+        Cause::Connections,
+        Cause::Pool,
+        Cause::Timeout,
+        Cause::Patience,
+        Cause::Killed,
+        Cause::Down,
+    ];
+}
+
+/// What a request queues for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// A place in a worker: backlog, and a thread of its process.
+    Worker,
+    /// The GIL, or the event loop.
+    Gil,
+    /// A connection of the pool.
+    Connection,
+}
+
+impl Queue {
+    /// How many there are.
+    pub const COUNT: usize = 3;
+    /// All of them.
+    pub const ALL: [Queue; Queue::COUNT] = [Queue::Worker, Queue::Gil, Queue::Connection];
+}
+
+/// Where a request's time goes. The stages of a request add up to its response time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Before it is in a worker's hands: Nginx, TCP retries, backlog, waiting for a thread.
+    Worker,
+    /// Waiting for the GIL, or for the event loop.
+    Gil,
+    /// Ready to run, and sharing the cores with others: the time beyond what the work needs.
+    Cores,
+    /// Waiting for a connection of the pool, or opening one.
+    Connection,
+    /// Computing.
+    Compute,
+    /// In the database: its CPU's work, its waits, and the way there and back.
+    Database,
+    /// Waiting for something outside.
+    Call,
+}
+
+impl Stage {
+    /// How many there are.
+    pub const COUNT: usize = 7;
+    /// All of them, in the order of a request's life.
+    pub const ALL: [Stage; Stage::COUNT] = [
+        Stage::Worker,
+        Stage::Gil,
+        Stage::Cores,
+        Stage::Connection,
+        Stage::Compute,
+        Stage::Database,
+        Stage::Call,
+    ];
+}
+
+/// Where the time of requests went, for requests of about the same response time: so that what
+/// made the slow ones slow can be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// Per bucket of response time: nanoseconds spent in each stage, and requests.
+    buckets: Vec<([u64; Stage::COUNT], u64)>,
+}
+
+impl Profile {
+    /// Buckets per doubling of response time: each is at most 9 % wide.
+    const PER_OCTAVE_BITS: u32 = 3;
+
+    /// An empty one.
+    pub fn new() -> Profile {
+        let count = (65 - Profile::PER_OCTAVE_BITS as usize) << Profile::PER_OCTAVE_BITS;
+        Profile { buckets: vec![([0; Stage::COUNT], 0); count] }
+    }
+
+    /// Takes in one request that took `response`, spent as `spent` says.
+    pub fn record(&mut self, response: Span, spent: &[Span; Stage::COUNT]) {
+        let (sums, count) = &mut self.buckets[Profile::bucket(response)];
+        for (sum, span) in sums.iter_mut().zip(spent) {
+            *sum += span.as_nanos();
+        }
+        *count += 1;
+    }
+
+    /// Adds what `other` recorded.
+    pub fn merge(&mut self, other: &Profile) {
+        for ((sums, count), (more, others)) in self.buckets.iter_mut().zip(&other.buckets) {
+            for (sum, add) in sums.iter_mut().zip(more) {
+                *sum += add;
+            }
+            *count += others;
+        }
+    }
+
+    /// Mean seconds in each stage of the requests whose response was about `response` (in the
+    /// same bucket, at most 9 % wide); `None` where there was none.
+    pub fn at(&self, response: Span) -> Option<[f64; Stage::COUNT]> {
+        let (sums, count) = &self.buckets[Profile::bucket(response)];
+        (*count > 0).then(|| sums.map(|sum| sum as f64 / *count as f64 / 1e9))
+    }
+
+    /// Mean seconds in each stage over all requests; `None` where there was none.
+    pub fn mean(&self) -> Option<[f64; Stage::COUNT]> {
+        let count: u64 = self.buckets.iter().map(|(_, count)| count).sum();
+        let mut means = [0.0; Stage::COUNT];
+        for (sums, _) in &self.buckets {
+            for (mean, sum) in means.iter_mut().zip(sums) {
+                *mean += *sum as f64 / 1e9;
+            }
+        }
+        (count > 0).then(|| means.map(|sum| sum / count as f64))
+    }
+
+    fn bucket(response: Span) -> usize {
+        let bits = Profile::PER_OCTAVE_BITS;
+        let nanos = response.as_nanos();
+        let octave = (u64::BITS - nanos.leading_zeros()).saturating_sub(bits + 1);
+        ((octave as usize) << bits) + (nanos >> octave) as usize
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Profile {
+        Profile::new()
+    }
+}
+
+/// What was in use on average over the window, and at most.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Levels {
+    /// Busy cores of the workers' host.
+    pub cores: Usage,
+    /// Busy cores of the database's own host; zero where it has none.
+    pub database_cores: Usage,
+    /// Requests in the kernel's backlog.
+    pub backlog: Usage,
+    /// Requests inside: backlog and workers.
+    pub inside: Usage,
+    /// Busy worker slots: workers for sync, threads for threads, loops and GILs are `turns`.
+    pub workers: Usage,
+    /// GILs held, or event loops busy.
+    pub turns: Usage,
+    /// Connections in use.
+    pub connections: Usage,
+    /// Connections open, in use or kept.
+    pub open_connections: Usage,
+    /// Requests waiting for a connection of a pool.
+    pub pool_queue: Usage,
+    /// Memory of the workers' host, in bytes.
+    pub memory: Usage,
+}
+
+/// The memory of a host at rest, line by line: what the arithmetic before the simulation shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// What it is, how many of it, and what each takes.
+    pub lines: Vec<(String, u32, Bytes)>,
+    /// The ceiling; `None` where there is none.
+    pub ceiling: Option<Bytes>,
+}
+
+impl Budget {
+    /// What is used at rest.
+    pub fn used(&self) -> Bytes {
+        self.lines.iter().fold(Bytes::ZERO, |sum, (_, count, each)| sum + *each * u64::from(*count))
+    }
+
+    /// Whether it fits.
+    pub fn fits(&self) -> bool {
+        self.ceiling.is_none_or(|ceiling| self.used() <= ceiling)
+    }
+}

@@ -1,0 +1,383 @@
+//! What is simulated: a machine, a Python server on it, a database, and who comes to visit.
+//!
+//! A [`Site`] is plain data and already valid: it is built by the scenario floor, which checks
+//! every value and every combination, or by tests. Nothing here has a default; where a number
+//! comes from (the user's file, or a preset with its source) is the scenario floor's business.
+
+use std::sync::Arc;
+
+use crate::units::{Bytes, Fraction, PerSecond, Span};
+
+/// Everything one run needs to know, but for its seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Site {
+    /// The machine the workers run on.
+    pub host: Host,
+    /// The Python server: its processes and what handling a request costs them.
+    pub server: Server,
+    /// PostgreSQL.
+    pub database: Database,
+    /// What stands before the workers: the listening socket and, perhaps, Nginx.
+    pub front: Front,
+    /// The visitors' manners.
+    pub client: Client,
+    /// How many requests come, and wanting what.
+    pub traffic: Traffic,
+    /// How long is simulated, and how long of it measured.
+    pub horizon: Horizon,
+}
+
+/// A machine: cores and memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Host {
+    /// Cores, at least one, shared fairly by everything runnable.
+    pub cores: u32,
+    /// How fast a core is: CPU time is written for a core of speed 1. Above zero.
+    pub speed: f64,
+    /// The ceiling; `None` where the scenario sets none.
+    pub memory: Option<Bytes>,
+    /// What lives on the machine beside workers and database.
+    pub residents: Vec<Resident>,
+}
+
+/// Memory that is always there: the system, Redis, Celery children.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resident {
+    /// What it is, as the memory arithmetic names it.
+    pub name: String,
+    /// How many processes of it there are.
+    pub count: u32,
+    /// What each of them holds.
+    pub memory: Bytes,
+}
+
+/// The Python server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// How a worker admits requests and what it holds between their steps.
+    pub kind: WorkerKind,
+    /// How many worker processes, at least one.
+    pub workers: u32,
+    /// What a worker process holds once it has booted, before any request.
+    pub worker_memory: Bytes,
+    /// CPU a worker burns from its start until it takes traffic; its memory grows over that time.
+    pub boot_cpu: Span,
+    /// Which process gets an arriving connection, where more than one could.
+    pub accept: Accept,
+    /// What the stack itself costs the worker, beside what the endpoints ask for.
+    pub costs: Costs,
+    /// How the application connects to the database.
+    pub connections: Connections,
+    /// What happens to the site when the OOM killer takes a worker.
+    pub on_oom: OnOom,
+}
+
+/// The three ways a Python server works. See the tables at the top of `model/request.rs`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WorkerKind {
+    /// One request per process at a time (gunicorn `sync`).
+    Sync,
+    /// Some threads per process under one GIL (gunicorn `gthread`).
+    Threads {
+        /// Threads per process, at least one.
+        threads: u32,
+        /// How long a thread computes while another waits for the GIL (CPython: 5 ms of wall
+        /// time, counted anew at each hand-over).
+        switch_interval: Span,
+        /// Connections a process accepts at most, in threads and queued for one
+        /// (gunicorn `worker_connections`); `None`: without limit.
+        worker_connections: Option<u32>,
+    },
+    /// An event loop per process (uvicorn); each burst runs to its next await.
+    Async {
+        /// At this many open connections in the process, the one that just came included, the
+        /// answer is an immediate 503: so a limit of N serves N - 1 at a time.
+        limit_concurrency: Option<u32>,
+    },
+}
+
+/// Which process an arriving connection goes to (threads and async; sync workers share one queue).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Accept {
+    /// One listening socket: whichever process is free to accept takes it; among several free
+    /// ones, the k-th in the kernel's wake-up order has weight `bias`^k.
+    Shared {
+        /// Above 0, at most 1. 1 is an even chance.
+        bias: f64,
+    },
+    /// A socket per process (`SO_REUSEPORT`): the kernel draws one, free or not.
+    PerProcess,
+}
+
+/// CPU that the stack costs the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Costs {
+    /// Per request: accepting, parsing, routing, middlewares, answering.
+    pub request_cpu: Span,
+    /// Per query: the driver and the ORM.
+    pub query_cpu: Span,
+    /// Per new database connection: the client's side of the handshake.
+    pub connect_cpu: Span,
+}
+
+/// How the application connects to the database. Everything is a pool per worker process that
+/// keeps `keep` connections and opens at most `limit`: a connection per request is one that keeps
+/// none and knows no limit, a persistent connection per thread keeps as many as there are threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// How many stay open when nobody uses them.
+    pub keep: u32,
+    /// How many may be open at a time, `keep` included; `None`: without limit.
+    pub limit: Option<u32>,
+    /// How long a request waits for one before it fails; `None`: for ever.
+    pub timeout: Option<Span>,
+    /// When a request gives its connection back.
+    pub hold: Hold,
+}
+
+/// When a request gives its connection back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// After each query.
+    Query,
+    /// At its end.
+    Request,
+}
+
+/// What happens to the site when the OOM killer takes a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnOom {
+    /// The worker boots again (systemd `OOMPolicy=continue`, Docker, no systemd).
+    Respawn,
+    /// The whole unit is stopped for good (systemd's default `OOMPolicy=stop` without `Restart=`).
+    Stop,
+}
+
+/// PostgreSQL and the way to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Database {
+    /// Its own machine; `None`: it lives on the workers' host and shares its cores and memory.
+    pub host: Option<Host>,
+    /// Round trips added to each query and, three times, to each connection set-up.
+    pub latency: Span,
+    /// Connections it grants the application, the reserved ones already taken off; the next is
+    /// refused at once. `None`: without limit.
+    pub connection_slots: Option<u32>,
+    /// Shared buffers and everything else that does not depend on the connections.
+    pub memory: Bytes,
+    /// What each open connection holds on top.
+    pub connection_memory: Bytes,
+    /// CPU of the server for opening a connection.
+    pub connect_cpu: Span,
+    /// What opening a connection waits for, beside CPU.
+    pub connect_wait: Span,
+    /// CPU of the server for refusing one.
+    pub refusal_cpu: Span,
+    /// The resident size of its largest process, as the OOM killer scores it.
+    pub largest_process: Bytes,
+    /// How long it is away after one of its processes was killed.
+    pub recovery: Span,
+}
+
+/// The listening socket, and Nginx where there is one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Front {
+    /// What a full backlog does to the next connection.
+    pub listen: Listen,
+    /// The accept queue's size; it holds one more. `None`: without limit.
+    pub backlog: Option<u32>,
+    /// CPU of Nginx per request, on the workers' host, before admission.
+    pub nginx_cpu: Span,
+    /// Nginx gives up connecting after this long (504).
+    pub connect_timeout: Option<Span>,
+    /// Nginx gives up on an answer this long after it connected (504).
+    pub read_timeout: Option<Span>,
+}
+
+/// What a full backlog does to the next connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// Drops it silently; the client's kernel tries again.
+    Tcp,
+    /// Refuses it at once (502).
+    Unix,
+}
+
+/// The visitors' manners.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Client {
+    /// How long a client waits, from its first attempt; the server does not learn of it.
+    pub patience: Option<Span>,
+}
+
+/// How many requests come, and wanting what. Arrivals are Poisson.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Traffic {
+    /// The arrival rate.
+    pub rate: PerSecond,
+    /// What they ask for; at least one, of which at least one has a weight above zero.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One kind of request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endpoint {
+    /// Its name.
+    pub name: String,
+    /// Its share of the traffic, relative to the others' weights.
+    pub weight: f64,
+    /// Memory each request holds from accept to answer.
+    pub memory: Bytes,
+    /// Memory each request leaves behind in its worker for good.
+    pub growth: Bytes,
+    /// What it does, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// CPU time of the worker.
+    Compute(Dist),
+    /// A query: CPU time of the database, and what it waits there (disk, locks) while it holds
+    /// its connection. The driver's CPU comes first, unless the query says its own.
+    Query {
+        /// Waiting in the database.
+        wait: Dist,
+        /// CPU of the database.
+        cpu: Dist,
+        /// CPU of the worker for this query, in place of the stack's `query_cpu`.
+        driver: Option<Span>,
+    },
+    /// A wait outside the host that holds no connection: an external API, a cache.
+    Call {
+        /// The wait.
+        wait: Dist,
+        /// CPU of the worker for making the call.
+        cpu: Span,
+    },
+}
+
+/// A distribution of spans.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Dist {
+    /// Always the same.
+    Fixed(Span),
+    /// Exponential.
+    Exponential {
+        /// Its mean, above zero.
+        mean: Span,
+    },
+    /// Lognormal.
+    LogNormal {
+        /// Its mean, above zero.
+        mean: Span,
+        /// Standard deviation over mean, above zero.
+        cv: f64,
+    },
+    /// Gamma.
+    Gamma {
+        /// Its mean, above zero.
+        mean: Span,
+        /// Standard deviation over mean, above zero.
+        cv: f64,
+    },
+    /// Uniform between the two.
+    Uniform {
+        /// The shortest.
+        low: Span,
+        /// The longest, above `low`.
+        high: Span,
+    },
+    /// One of several, by weight.
+    Mix(Vec<(f64, Dist)>),
+    /// One of the recorded values, each as likely as the next; at least one.
+    Empirical(Arc<[Span]>),
+}
+
+impl Dist {
+    /// Its mean, in seconds.
+    pub fn mean_secs(&self) -> f64 {
+        match self {
+            Dist::Fixed(span) => span.as_secs(),
+            Dist::Exponential { mean }
+            | Dist::LogNormal { mean, .. }
+            | Dist::Gamma { mean, .. } => mean.as_secs(),
+            Dist::Uniform { low, high } => (low.as_secs() + high.as_secs()) / 2.0,
+            Dist::Mix(parts) => {
+                let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
+                parts.iter().map(|(weight, part)| weight * part.mean_secs()).sum::<f64>() / total
+            }
+            Dist::Empirical(values) => {
+                values.iter().map(|span| span.as_secs()).sum::<f64>() / values.len() as f64
+            }
+        }
+    }
+
+    /// Whether it never takes any time, so that no event need be made of it.
+    pub fn is_zero(&self) -> bool {
+        *self == Dist::Fixed(Span::ZERO)
+    }
+}
+
+/// How long is simulated. Figures count the requests that arrive in the measured window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon {
+    /// Simulated first and not measured, so that what is measured does not remember the empty
+    /// start.
+    pub warmup: Span,
+    /// The measured window.
+    pub measured: Span,
+    /// How long the run may go on, with traffic as before, until every request that arrived in
+    /// the window is answered. What is then still open is counted as such.
+    pub drain: Span,
+    /// The run stops when this many requests are inside: an async worker far beyond its capacity
+    /// would otherwise fill the simulator's memory as it fills its own.
+    pub in_flight_limit: u32,
+    /// The run stops after this many requests arrived.
+    pub arrivals_limit: u64,
+}
+
+impl Endpoint {
+    /// The mean of what its steps ask of the worker's CPU, of the database's CPU, and of waits,
+    /// in seconds, without the costs of the stack.
+    pub fn mean_demand(&self) -> Demand {
+        let mut demand = Demand::default();
+        for step in &self.steps {
+            match step {
+                Step::Compute(dist) => demand.compute_secs += dist.mean_secs(),
+                Step::Query { wait, cpu, .. } => {
+                    demand.database_cpu_secs += cpu.mean_secs();
+                    demand.wait_secs += wait.mean_secs();
+                }
+                Step::Call { wait, .. } => demand.wait_secs += wait.mean_secs(),
+            }
+        }
+        demand
+    }
+}
+
+/// What a request asks for on average, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Demand {
+    /// CPU of the worker.
+    pub compute_secs: f64,
+    /// CPU of the database.
+    pub database_cpu_secs: f64,
+    /// Waits in the database and outside.
+    pub wait_secs: f64,
+}
+
+impl Database {
+    /// Connections that PostgreSQL keeps back for the administrator
+    /// (`superuser_reserved_connections`, PostgreSQL 15; reference section 6.1).
+    pub const RESERVED_CONNECTIONS: u32 = 3;
+}
+
+impl Traffic {
+    /// The share of the traffic that `endpoint` gets.
+    pub fn share(&self, endpoint: &Endpoint) -> Fraction {
+        let total: f64 = self.endpoints.iter().map(|each| each.weight).sum();
+        Fraction::new(endpoint.weight / total)
+    }
+}

@@ -1,0 +1,84 @@
+//! The time-weighted mean and the peak of something that goes up and down.
+
+use crate::units::Time;
+
+/// A level: busy cores, requests inside, bytes in use.
+///
+/// A rise at time t takes t off the area under the curve up to the end, a fall gives it back: so
+/// a change costs one addition, not a multiplication by the time since the last one.
+#[derive(Debug, Clone, Default)]
+pub struct Level {
+    value: u64,
+    peak: u64,
+    /// The area under the curve up to `now`, less `value * now`. Wraps, as the sum does not.
+    excess: u128,
+    opened: (u64, u128),
+}
+
+/// What was in use over a window.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Usage {
+    /// On average over time.
+    pub mean: f64,
+    /// At most.
+    pub peak: u64,
+}
+
+impl Level {
+    /// How high it is.
+    pub fn value(&self) -> u64 {
+        self.value
+    }
+
+    /// It rises by `by`.
+    #[inline]
+    pub fn rise(&mut self, now: Time, by: u64) {
+        self.value += by;
+        self.peak = self.peak.max(self.value);
+        self.excess = self.excess.wrapping_sub(u128::from(by) * u128::from(now.as_nanos()));
+    }
+
+    /// It falls by `by`, which must not be more than there is.
+    #[inline]
+    pub fn fall(&mut self, now: Time, by: u64) {
+        self.value -= by;
+        self.excess = self.excess.wrapping_add(u128::from(by) * u128::from(now.as_nanos()));
+    }
+
+    /// The measured window opens: what was before no longer counts.
+    pub fn open(&mut self, now: Time) {
+        self.peak = self.value;
+        self.opened = (now.as_nanos(), self.area(now));
+    }
+
+    /// What was in use from the opening of the window to `now`.
+    pub fn close(&self, now: Time) -> Usage {
+        let (opened, area) = self.opened;
+        let span = now.as_nanos() - opened;
+        let mean = match span {
+            0 => self.value as f64,
+            _ => self.area(now).wrapping_sub(area) as f64 / span as f64,
+        };
+        Usage { mean, peak: self.peak }
+    }
+
+    fn area(&self, now: Time) -> u128 {
+        self.excess.wrapping_add(u128::from(self.value) * u128::from(now.as_nanos()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_weighs_each_height_by_how_long_it_lasted() {
+        let at = Time::from_nanos;
+        let mut level = Level::default();
+        level.rise(at(0), 4);
+        level.open(at(10));
+        level.rise(at(20), 6);
+        level.fall(at(40), 8);
+        assert_eq!(level.close(at(110)), Usage { mean: (40.0 + 200.0 + 140.0) / 100.0, peak: 10 });
+    }
+}

@@ -1,0 +1,362 @@
+//! Quantities that carry their unit in their type.
+//!
+//! Time is a whole number of nanoseconds, so that equality means equality and no epsilon is ever
+//! needed. [`Time`] is an instant of the simulated world, [`Span`] the length between two; only
+//! the sums that make sense compile. Conversions from fractions round **up**, so that work never
+//! ends early.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Mul, Sub, SubAssign};
+
+/// Nanoseconds in a second.
+const NANOS: f64 = 1e9;
+
+/// An instant of the simulated world: nanoseconds since the run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(u64);
+
+impl Time {
+    /// The instant at which a run begins.
+    pub const ZERO: Time = Time(0);
+    /// Later than anything that happens: "never".
+    pub const NEVER: Time = Time(u64::MAX);
+
+    /// The instant `nanos` nanoseconds after the beginning.
+    pub const fn from_nanos(nanos: u64) -> Time {
+        Time(nanos)
+    }
+
+    /// Nanoseconds since the beginning.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Seconds since the beginning.
+    pub fn as_secs(self) -> f64 {
+        self.0 as f64 / NANOS
+    }
+}
+
+impl Add<Span> for Time {
+    type Output = Time;
+    fn add(self, span: Span) -> Time {
+        Time(self.0 + span.0)
+    }
+}
+
+impl AddAssign<Span> for Time {
+    fn add_assign(&mut self, span: Span) {
+        *self = *self + span;
+    }
+}
+
+impl Sub for Time {
+    type Output = Span;
+    /// The span from `earlier` to `self`. An `earlier` that is later is a defect and panics.
+    fn sub(self, earlier: Time) -> Span {
+        Span(self.0 - earlier.0)
+    }
+}
+
+/// A length of time: whole nanoseconds, never negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span(u64);
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Span = Span(0);
+
+    /// `nanos` nanoseconds.
+    pub const fn from_nanos(nanos: u64) -> Span {
+        Span(nanos)
+    }
+
+    /// `micros` microseconds.
+    pub const fn from_micros(micros: u64) -> Span {
+        Span(micros * 1_000)
+    }
+
+    /// `millis` milliseconds.
+    pub const fn from_millis(millis: u64) -> Span {
+        Span(millis * 1_000_000)
+    }
+
+    /// `secs` whole seconds.
+    pub const fn from_whole_secs(secs: u64) -> Span {
+        Span(secs * 1_000_000_000)
+    }
+
+    /// `secs` seconds, rounded up to the nanosecond. Negative values and NaN become zero.
+    pub fn from_secs(secs: f64) -> Span {
+        Span::from_nanos_f64(secs * NANOS)
+    }
+
+    /// `nanos` nanoseconds, rounded up. Negative values and NaN become zero, and what would not
+    /// fit becomes the longest span there is.
+    pub fn from_nanos_f64(nanos: f64) -> Span {
+        Span(nanos.ceil() as u64)
+    }
+
+    /// Whole nanoseconds.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Seconds.
+    pub fn as_secs(self) -> f64 {
+        self.0 as f64 / NANOS
+    }
+
+    /// Milliseconds.
+    pub fn as_millis(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
+    /// Whether this is no time at all.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// `self` less `other`, or nothing where `other` is the longer.
+    pub const fn saturating_sub(self, other: Span) -> Span {
+        Span(self.0.saturating_sub(other.0))
+    }
+
+    /// This span stretched by `factor` (at least 0), rounded up.
+    pub fn scaled(self, factor: f64) -> Span {
+        Span::from_nanos_f64(self.0 as f64 * factor)
+    }
+}
+
+impl Add for Span {
+    type Output = Span;
+    fn add(self, other: Span) -> Span {
+        Span(self.0 + other.0)
+    }
+}
+
+impl AddAssign for Span {
+    fn add_assign(&mut self, other: Span) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Span {
+    type Output = Span;
+    fn sub(self, other: Span) -> Span {
+        Span(self.0 - other.0)
+    }
+}
+
+impl Mul<u64> for Span {
+    type Output = Span;
+    fn mul(self, times: u64) -> Span {
+        Span(self.0 * times)
+    }
+}
+
+impl fmt::Display for Span {
+    /// In the largest unit that leaves a number of at least one: `250ms`, `1.5s`, `80us`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (value, unit) = match self.0 {
+            0 => (0.0, "s"),
+            1..1_000 => (self.0 as f64, "ns"),
+            1_000..1_000_000 => (self.0 as f64 / 1e3, "us"),
+            1_000_000..1_000_000_000 => (self.0 as f64 / 1e6, "ms"),
+            _ => (self.0 as f64 / 1e9, "s"),
+        };
+        write!(f, "{}{unit}", Short(value))
+    }
+}
+
+/// An amount of memory. Binary, as hosting providers mean it: a GB is 2^30 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Bytes(u64);
+
+impl Bytes {
+    /// Nothing.
+    pub const ZERO: Bytes = Bytes(0);
+    const MIB: u64 = 1 << 20;
+
+    /// `bytes` bytes.
+    pub const fn new(bytes: u64) -> Bytes {
+        Bytes(bytes)
+    }
+
+    /// `mib` times 2^20 bytes.
+    pub const fn from_mib(mib: u64) -> Bytes {
+        Bytes(mib * Bytes::MIB)
+    }
+
+    /// How many bytes.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// In units of 2^20 bytes.
+    pub fn as_mib(self) -> f64 {
+        self.0 as f64 / Bytes::MIB as f64
+    }
+
+    /// `self` less `other`, or nothing where `other` is the larger.
+    pub const fn saturating_sub(self, other: Bytes) -> Bytes {
+        Bytes(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Add for Bytes {
+    type Output = Bytes;
+    fn add(self, other: Bytes) -> Bytes {
+        Bytes(self.0 + other.0)
+    }
+}
+
+impl AddAssign for Bytes {
+    fn add_assign(&mut self, other: Bytes) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Bytes {
+    type Output = Bytes;
+    fn sub(self, other: Bytes) -> Bytes {
+        Bytes(self.0 - other.0)
+    }
+}
+
+impl SubAssign for Bytes {
+    fn sub_assign(&mut self, other: Bytes) {
+        *self = *self - other;
+    }
+}
+
+impl Mul<u64> for Bytes {
+    type Output = Bytes;
+    fn mul(self, times: u64) -> Bytes {
+        Bytes(self.0 * times)
+    }
+}
+
+impl fmt::Display for Bytes {
+    /// In GB or MB (both binary), kB or B: `2GB`, `150MB`, `512B`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.0 as f64;
+        let (value, unit) = match self.0 {
+            0..1_024 => (bytes, "B"),
+            1_024..1_048_576 => (bytes / 1_024.0, "kB"),
+            1_048_576..1_073_741_824 => (bytes / 1_048_576.0, "MB"),
+            _ => (bytes / 1_073_741_824.0, "GB"),
+        };
+        write!(f, "{}{unit}", Short(value))
+    }
+}
+
+/// How many a second: requests, as a rule.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct PerSecond(f64);
+
+impl PerSecond {
+    /// `rate` a second. It must be finite and above zero: nothing arriving is not a load.
+    pub fn new(rate: f64) -> PerSecond {
+        assert!(rate.is_finite() && rate > 0.0, "a rate must be finite and above 0, not {rate}");
+        PerSecond(rate)
+    }
+
+    /// How many a second.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+
+    /// The mean span between two.
+    pub fn mean_gap(self) -> Span {
+        Span::from_secs(1.0 / self.0)
+    }
+
+    /// This rate times `factor`, which must be finite and above zero.
+    pub fn scaled(self, factor: f64) -> PerSecond {
+        PerSecond::new(self.0 * factor)
+    }
+}
+
+impl fmt::Display for PerSecond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", Short(self.0))
+    }
+}
+
+/// A share of a whole: between 0 and 1, both included.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct Fraction(f64);
+
+impl Fraction {
+    /// None of it.
+    pub const ZERO: Fraction = Fraction(0.0);
+
+    /// `share` of the whole; a share outside 0 to 1 is a defect and panics.
+    pub fn new(share: f64) -> Fraction {
+        assert!((0.0..=1.0).contains(&share), "a fraction lies between 0 and 1, not {share}");
+        Fraction(share)
+    }
+
+    /// `part` of `whole`, or `None` where there is no whole.
+    pub fn of(part: u64, whole: u64) -> Option<Fraction> {
+        (whole > 0).then(|| Fraction::new(part as f64 / whole as f64))
+    }
+
+    /// The share, 0 to 1.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Fraction {
+    /// As a percentage: `0.1%`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", Short(self.0 * 100.0))
+    }
+}
+
+/// A number with at most three decimals and no trailing zeros, as a person writes it.
+struct Short(f64);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:.3}", self.0);
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        f.write_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_of_a_nanosecond_round_up_so_that_work_never_ends_early() {
+        assert_eq!(Span::from_nanos_f64(1.000_001), Span::from_nanos(2));
+        assert_eq!(Span::from_nanos_f64(2.0), Span::from_nanos(2));
+        assert_eq!(Span::from_nanos_f64(-3.0), Span::ZERO);
+        assert_eq!(Span::from_nanos_f64(f64::NAN), Span::ZERO);
+    }
+
+    #[test]
+    #[should_panic(expected = "overflow")]
+    fn the_span_back_from_the_future_panics() {
+        let _ = Time::ZERO - Time::from_nanos(1);
+    }
+
+    #[test]
+    fn quantities_print_as_people_write_them() {
+        let printed = [
+            Span::from_millis(250).to_string(),
+            Span::from_micros(1_500_000).to_string(),
+            Span::from_micros(80).to_string(),
+            Span::ZERO.to_string(),
+            Bytes::from_mib(2048).to_string(),
+            Bytes::from_mib(150).to_string(),
+            PerSecond::new(7.25).to_string(),
+            Fraction::new(0.001).to_string(),
+        ];
+        assert_eq!(printed, ["250ms", "1.5s", "80us", "0s", "2GB", "150MB", "7.25/s", "0.1%"]);
+    }
+}
