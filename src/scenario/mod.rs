@@ -10,6 +10,7 @@
 //! | `check` | the rules between sections |
 //! | `preset` | what the stacks cost, with sources |
 //! | `build`, `site_parts` | file and presets to the study |
+//! | `numbers` | which numbers are the presets', and which of them are assumed |
 //! | `problem` | what is wrong, and how it is shown |
 
 mod arithmetic;
@@ -21,6 +22,7 @@ mod endpoint;
 mod file;
 mod load;
 mod machine;
+mod numbers;
 mod preset;
 mod problem;
 mod quantity;
@@ -28,7 +30,10 @@ mod section;
 mod server;
 mod set;
 mod site_parts;
+#[cfg(test)]
+mod tests;
 
+use std::io::{self, Read};
 use std::path::Path;
 
 pub use preset::{Number, Stack};
@@ -37,6 +42,9 @@ pub use problem::{Problem, Problems};
 use crate::experiment::answer::Study;
 use crate::outcome::Budget;
 use problem::Found;
+
+/// A scenario file larger than this is none.
+const LARGEST: u64 = 16 << 20;
 
 /// A scenario that has been checked, and what was made of it.
 #[derive(Debug, Clone)]
@@ -81,9 +89,10 @@ pub fn load(path: &Path, sets: &[String]) -> Result<Scenario, Problems> {
     if path.is_dir() {
         return fail("this is a folder, not a scenario", "name a .toml file in it");
     }
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+    let bytes = match read_at_most(path, LARGEST) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return fail("the file is larger than 16MB", "name a scenario"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return fail("there is no such file", "check the name and the folder");
         }
         Err(error) => {
@@ -95,6 +104,13 @@ pub fn load(path: &Path, sets: &[String]) -> Result<Scenario, Problems> {
         return fail("the file is not text in UTF-8", "save it as UTF-8, or name another file");
     };
     read(&name, &text, sets, path.parent())
+}
+
+/// What is in the file at `path`, or `None` where that is more than `most` bytes.
+fn read_at_most(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 /// Reads a scenario from its text. `name` is what messages call it; `folder` is where the files
@@ -120,7 +136,7 @@ pub fn read(
     }
     let file = file::read(&document, folder, &found);
     check::check(&file, &document, &found);
-    let built = found.is_empty().then(|| build::build(&file, &document, name)).flatten();
+    let built = found.is_empty().then(|| build::build(&file, &document, name, &found)).flatten();
     built.ok_or_else(|| {
         let mut texts = vec![(name.to_owned(), text.to_owned())];
         texts.extend(sets.iter().map(|argument| ("--set".to_owned(), argument.clone())));
