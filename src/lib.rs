@@ -1,6 +1,8 @@
 //! stub
 pub mod experiment;
+pub mod kernel;
 pub mod outcome;
+pub mod resource;
 pub mod seed;
 pub mod site;
 pub mod stats;
