@@ -1,6 +1,7 @@
 //! stub
 pub mod experiment;
 pub mod kernel;
+pub mod model;
 pub mod outcome;
 pub mod resource;
 pub mod seed;

@@ -97,7 +97,7 @@ impl Cores {
     /// How long `work` takes with a core of its own.
     #[inline]
     pub fn alone(&self, work: Span) -> Span {
-        if self.speed == 1.0 { work } else { work.scaled(1.0 / self.speed) }
+        work.scaled(1.0 / self.speed)
     }
 
     /// Brings the attained work up to `now`.
@@ -195,6 +195,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// The fast way tells whole nanoseconds, rounded up: each end is late by less than one, and
         /// makes those still running late by at most as much. So the k-th end differs by at most k.
         #[test]

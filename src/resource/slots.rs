@@ -62,9 +62,12 @@ impl<T: Copy> Slots<T> {
         self.queue.len()
     }
 
-    /// Takes the first out of the queue, without a slot.
-    pub fn abandon_first(&mut self) -> Option<T> {
-        self.queue.pop_front()
+    /// Takes `who` out of the queue, without a slot. Looks at everybody: for the rare cases only.
+    pub fn leave(&mut self, who: T)
+    where
+        T: PartialEq,
+    {
+        self.queue.retain(|other| *other != who);
     }
 }
 
