@@ -94,7 +94,9 @@ impl Span {
     /// `nanos` nanoseconds, rounded up. Negative values and NaN become zero, and what would not
     /// fit becomes the longest span there is.
     pub fn from_nanos_f64(nanos: f64) -> Span {
-        Span(nanos.ceil() as u64)
+        // `ceil` is a call into the maths library; this is two conversions.
+        let whole = nanos as u64;
+        Span(whole.saturating_add(u64::from((whole as f64) < nanos)))
     }
 
     /// Whole nanoseconds.
