@@ -47,6 +47,7 @@ pub mod experiment;
 pub mod kernel;
 pub mod model;
 pub mod outcome;
+pub mod report;
 pub mod resource;
 pub mod seed;
 pub mod site;
