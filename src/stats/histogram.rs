@@ -86,7 +86,8 @@ impl Histogram {
             _ => (middle(bucket) as f64).powi(2) * *count as f64,
         };
         let sum: f64 = self.buckets.iter().enumerate().map(square).sum();
-        (self.count > 0).then(|| sum / self.count as f64)
+        let count = self.count();
+        (count > 0).then(|| sum / count as f64)
     }
 
     /// The `share` quantile: the smallest recorded value with at least that share of all values
