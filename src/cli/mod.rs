@@ -27,13 +27,15 @@ enum Failure {
     Io(String, io::Error),
     /// The user stopped it; says what was finished.
     Interrupted(String),
+    /// Several, of several scenarios.
+    Several(Vec<Failure>),
 }
 
 impl Failure {
     /// 2 for bad input and I/O, and what shells expect of a program stopped by Ctrl-C.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Failure::Problems(_) | Failure::Io(..) => ExitCode::from(2),
+            Failure::Problems(_) | Failure::Io(..) | Failure::Several(_) => ExitCode::from(2),
             Failure::Interrupted(_) => ExitCode::from(130),
         }
     }
@@ -43,6 +45,7 @@ impl Failure {
             Failure::Problems(problems) => problems.render(color),
             Failure::Io(attempt, error) => format!("error: {attempt}: {error}\n"),
             Failure::Interrupted(finished) => format!("interrupted: {finished}\n"),
+            Failure::Several(all) => all.iter().map(|each| each.render(color)).collect(),
         }
     }
 }
