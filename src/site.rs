@@ -49,6 +49,9 @@ pub struct Resident {
     pub count: u32,
     /// What each of them holds.
     pub memory: Bytes,
+    /// Whether each is one process that the OOM killer may take and a supervisor starts again
+    /// (a Celery child); the system itself is not.
+    pub killable: bool,
 }
 
 /// The Python server.

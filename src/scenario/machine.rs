@@ -174,7 +174,7 @@ fn celery(node: &Node) -> Result<Resident, Problem> {
     section.done();
     match (children, memory, found.into_one()) {
         (Some(count), Some(memory), None) => {
-            Ok(Resident { name: "celery child".to_owned(), count, memory })
+            Ok(Resident { name: "celery child".to_owned(), count, memory, killable: true })
         }
         (_, _, Some(first)) => Err(first),
         _ => Err(node.problem("celery needs children and memory", way)),

@@ -13,7 +13,12 @@ pub(super) fn host(file: &File, plan: &PlanFile, preset: &Preset) -> Option<Host
     let mut residents = operating_system(file, preset);
     let redis = file.system.redis.or(preset.system.redis).unwrap_or_default();
     if redis > Bytes::ZERO {
-        residents.push(Resident { name: "redis".to_owned(), count: 1, memory: redis });
+        residents.push(Resident {
+            name: "redis".to_owned(),
+            count: 1,
+            memory: redis,
+            killable: true,
+        });
     }
     residents.extend(file.system.celery.clone());
     Some(Host {
@@ -29,7 +34,7 @@ fn operating_system(file: &File, preset: &Preset) -> Vec<Resident> {
     if memory == Bytes::ZERO {
         return Vec::new();
     }
-    vec![Resident { name: "system".to_owned(), count: 1, memory }]
+    vec![Resident { name: "system".to_owned(), count: 1, memory, killable: false }]
 }
 
 /// The database, as that server sees it.

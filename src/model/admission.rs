@@ -1,0 +1,271 @@
+//! Getting to a worker: Nginx, the listening socket, the backlog, and who accepts.
+
+use rand::Rng;
+
+use super::arrivals::{Reply, Tape};
+use super::request::{At, NOWHERE, Request, RequestId};
+use super::worker::State;
+use super::{Event, HOST, World};
+use crate::outcome::{Cause, Queue, Stage, Stopped};
+use crate::resource::slots::Seized;
+use crate::site::{Accept, Listen, WorkerKind};
+use crate::units::{Span, Time};
+
+/// Seconds after the first attempt at which a client's kernel tries again when its connection
+/// attempt was dropped: `tcp_syn_linear_timeouts` = 4, then doubling (Linux 6.18, measured;
+/// reference section 1.1). After the last one it gives up.
+const RETRIES_S: [u64; 7] = [1, 2, 3, 4, 5, 7, 11];
+
+impl<T: Tape> World<'_, T> {
+    /// The next request of the tape arrives.
+    #[inline]
+    pub(super) fn arrive(&mut self) {
+        let Some(arrival) = self.coming.take() else { return };
+        let request = Request {
+            arrived: self.now,
+            since: self.now,
+            spent: [Span::ZERO; Stage::COUNT],
+            left: Span::ZERO,
+            number: self.arrivals,
+            chance: self.chances.as_mut().map_or(0, |chances| chances.next_u32()),
+            worker: NOWHERE,
+            endpoint: arrival.endpoint,
+            next: 0,
+            at: At::Moving,
+            tries: 0,
+            measured: self.probe.measures(self.now),
+            settled: false,
+            dead: false,
+            has_turn: false,
+            has_connection: false,
+        };
+        self.probe.arrived(&request);
+        let id = self.requests.insert(request, &self.wanted);
+        self.arrivals += 1;
+        self.check_limits();
+        self.coming = self.tape.next(&mut self.wanted);
+        self.patience.begin(id, self.now);
+        if self.site.front.nginx_cpu.is_zero() {
+            self.connect(id);
+        } else {
+            self.requests[id].at = At::Front;
+            self.start_on_cores(HOST, id, self.site.front.nginx_cpu);
+        }
+    }
+
+    /// Ends the run where it has grown to a limit.
+    fn check_limits(&mut self) {
+        if self.requests.live() > self.site.horizon.in_flight_limit as usize {
+            self.stopped = Some(Stopped::InFlight);
+        } else if self.arrivals >= self.site.horizon.arrivals_limit {
+            self.stopped = Some(Stopped::Arrivals);
+        }
+    }
+
+    /// The request knocks at the listening socket.
+    pub(super) fn connect(&mut self, id: RequestId) {
+        if self.is_down {
+            return self.turn_down(id, Cause::Down);
+        }
+        if self.backlog.is_empty()
+            && let Some(worker) = self.acceptor(self.requests[id].chance)
+        {
+            self.come_in(id);
+            self.admit(id, worker);
+        } else if self.site.front.backlog.is_none_or(|most| self.backlog.len() <= most as usize) {
+            self.come_in(id);
+            self.requests[id].at = At::Backlog;
+            self.backlog.push_back(id);
+            self.probe.levels.backlog.rise(self.now, 1);
+        } else {
+            match self.site.front.listen {
+                Listen::Unix => self.turn_down(id, Cause::Backlog),
+                Listen::Tcp => self.try_later(id),
+            }
+        }
+    }
+
+    /// The connection stands: from now on Nginx waits for the answer.
+    #[inline]
+    fn come_in(&mut self, id: RequestId) {
+        self.probe.levels.inside.rise(self.now, 1);
+        self.reading.begin(id, self.now);
+    }
+
+    /// The connection attempt was dropped: the client's kernel will try again, until it or Nginx
+    /// gives up.
+    fn try_later(&mut self, id: RequestId) {
+        let request = &mut self.requests[id];
+        request.at = At::Away;
+        let tries = usize::from(request.tries);
+        request.tries += 1;
+        let arrived = request.arrived;
+        let gives_up = self.site.front.connect_timeout.map_or(Time::NEVER, |span| arrived + span);
+        let next = RETRIES_S.get(tries).map(|secs| arrived + Span::from_whole_secs(*secs));
+        match next {
+            None => self.turn_down(id, Cause::Backlog),
+            // Where Nginx took longer than a whole step, the step is over already.
+            Some(next) if next <= self.now => self.try_later(id),
+            Some(next) => self.agenda.at(next.min(gives_up), Event::Retry(id)),
+        }
+    }
+
+    /// A client's kernel tries again, or Nginx has given up trying.
+    pub(super) fn retry(&mut self, id: RequestId) {
+        let request = &self.requests[id];
+        let patience = self.site.front.connect_timeout;
+        if request.settled {
+            self.requests.remove(id);
+        } else if patience.is_some_and(|span| self.now >= request.arrived + span) {
+            self.turn_down(id, Cause::Timeout);
+        } else {
+            self.connect(id);
+        }
+    }
+
+    /// Which worker accepts a connection now, if any would.
+    #[inline]
+    fn acceptor(&self, chance: u32) -> Option<u32> {
+        match (self.site.server.accept, self.site.server.kind) {
+            (Accept::Shared { .. }, WorkerKind::Sync) => self.idle.last().copied(),
+            (Accept::Shared { .. }, WorkerKind::Async { .. }) if self.workers.len() == 1 => {
+                self.workers[0].accepts(self.site.server.kind).then_some(0)
+            }
+            (Accept::Shared { bias }, _) => self.draw_acceptor(chance, bias),
+            (Accept::PerProcess, _) => self.hashed_acceptor(chance),
+        }
+    }
+
+    /// All processes that look at the socket are woken, and one wins: the k-th in the kernel's
+    /// wake-up order (the last started is first) with weight `bias`^k. Fitted to the spreads
+    /// measured in reference section 1.2 (240 requests over four uvloop workers: 69, 62, 58, 51;
+    /// 0.91^k gives 69, 62, 57, 52). A process whose GIL is busy looks at the socket late, so it
+    /// only gets what no other would take.
+    fn draw_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
+        let kind = self.site.server.kind;
+        let accepts = |worker: &u32| self.workers[*worker as usize].accepts(kind);
+        let free = |worker: &u32| accepts(worker) && self.workers[*worker as usize].turn.is_free();
+        let order = || (0..self.workers.len() as u32).rev();
+        let point = f64::from(chance) / f64::from(u32::MAX);
+        let drawn = draw_weighted(order().filter(free), bias, point);
+        drawn.or_else(|| draw_weighted(order().filter(accepts), bias, point))
+    }
+
+    /// The kernel hashes the connection to one of the processes that listen, free or not.
+    fn hashed_acceptor(&self, chance: u32) -> Option<u32> {
+        let listens = |worker: &u32| self.workers[*worker as usize].state == State::Up;
+        let all = 0..self.workers.len() as u32;
+        let count = all.clone().filter(listens).count() as u64;
+        let drawn = (u64::from(chance) * count) >> 32;
+        all.filter(listens).nth(drawn as usize)
+    }
+
+    /// Lets the first in the backlog in, if a worker would have it.
+    pub(super) fn accept_from_backlog(&mut self) -> bool {
+        let Some(&id) = self.backlog.front() else { return false };
+        let Some(worker) = self.acceptor(self.requests[id].chance) else { return false };
+        self.accept(worker);
+        true
+    }
+
+    /// `worker` accepts the first in the backlog.
+    pub(super) fn accept(&mut self, worker: u32) {
+        let id = self.backlog.pop_front().expect("somebody waits");
+        self.probe.levels.backlog.fall(self.now, 1);
+        self.admit(id, worker);
+    }
+
+    /// `worker` accepts the request: it has a place in it, or waits for one.
+    fn admit(&mut self, id: RequestId, index: u32) {
+        let worker = &mut self.workers[index as usize];
+        if let WorkerKind::Async { limit_concurrency: Some(limit) } = self.site.server.kind
+            && worker.accepted + 1 >= limit
+        {
+            self.probe.levels.inside.fall(self.now, 1);
+            return self.turn_down(id, Cause::Limit);
+        }
+        worker.accepted += 1;
+        let life = worker.life;
+        self.requests[id].worker = index;
+        self.requests[id].at = At::Place;
+        if worker.places.seize(id) == Seized::Granted {
+            if self.site.server.kind == WorkerKind::Sync
+                && matches!(self.site.server.accept, Accept::Shared { .. })
+            {
+                self.idle.pop();
+            }
+            self.enter(id);
+        }
+        let endpoint = self.requests[id].endpoint;
+        let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
+        self.occupy(index, life, bytes);
+    }
+
+    /// The request has its place in a worker and begins.
+    #[inline]
+    pub(super) fn enter(&mut self, id: RequestId) {
+        let request = &mut self.requests[id];
+        request.spend(Stage::Worker, self.now);
+        let waited = self.now - request.arrived;
+        self.probe.waited(request, Queue::Worker, waited);
+        self.probe.levels.workers.rise(self.now, 1);
+        self.set_ready(id);
+    }
+
+    /// The request never got to a worker.
+    fn turn_down(&mut self, id: RequestId, cause: Cause) {
+        self.settle(id, Some(cause));
+        self.requests.remove(id);
+    }
+
+    /// The longest-waiting client's patience is over. The server does not learn of it.
+    pub(super) fn patience_over(&mut self) {
+        let id = self.patience.expire();
+        self.settle(id, Some(Cause::Patience));
+    }
+
+    /// Nginx has waited long enough for an answer.
+    pub(super) fn reading_over(&mut self) {
+        let id = self.reading.expire();
+        self.settle(id, Some(Cause::Timeout));
+    }
+
+    /// Somebody's wait is over, one way or another: answered, or failed for this cause. What
+    /// happens to the request after that is nobody's business but the server's.
+    #[inline]
+    pub(super) fn settle(&mut self, id: RequestId, failed: Option<Cause>) {
+        let request = &mut self.requests[id];
+        if request.settled {
+            return;
+        }
+        request.settled = true;
+        match failed {
+            None => self.probe.answered(request, self.now),
+            Some(cause) => self.probe.failed(request, cause),
+        }
+        let reply = Reply { arrived: request.arrived, ended: Some(self.now), failed };
+        self.tape.note(request.number, reply);
+        self.patience.end(id);
+        self.reading.end(id);
+    }
+}
+
+/// Draws one of `candidates`, the k-th with weight `bias`^k, at `point` (0 to 1) of their sum.
+fn draw_weighted(
+    candidates: impl Iterator<Item = u32> + Clone,
+    bias: f64,
+    point: f64,
+) -> Option<u32> {
+    let weights = || std::iter::successors(Some(1.0), |weight| Some(weight * bias));
+    let total: f64 = candidates.clone().zip(weights()).map(|(_, weight)| weight).sum();
+    let mut below = 0.0;
+    let mut last = None;
+    for (candidate, weight) in candidates.zip(weights()) {
+        below += weight;
+        last = Some(candidate);
+        if point * total < below {
+            break;
+        }
+    }
+    last
+}

@@ -1,0 +1,251 @@
+//! Who arrives when, wanting what: drawn whole, on arrival, from streams by purpose.
+//!
+//! So a plan with another worker, pool or core count faces the same requests wanting the same
+//! work at the same instants, and another rate the same requests closer together.
+
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, Exp1, Gamma, LogNormal};
+
+use super::program::{Drawn, Program};
+use crate::kernel::streams::{Purpose, Stream, stream};
+use crate::outcome::Cause;
+use crate::seed::Seed;
+use crate::site::{Dist, Site, Step};
+use crate::units::{Span, Time};
+
+/// A request as it arrives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// When.
+    pub at: Time,
+    /// Which of the site's endpoints it asks for.
+    pub endpoint: u16,
+}
+
+/// How a request ended for its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply {
+    /// When the client first tried.
+    pub arrived: Time,
+    /// When it had its answer, or learned that there would be none, or gave up; `None` where the
+    /// run ended before.
+    pub ended: Option<Time>,
+    /// The cause, where it was not answered well.
+    pub failed: Option<Cause>,
+}
+
+/// The requests of a run, in order of arrival.
+pub(super) trait Tape {
+    /// The next request, and into `demands` what it wants, in the order of its program's draws;
+    /// `None` at the end of the tape.
+    fn next(&mut self, demands: &mut Vec<Span>) -> Option<Arrival>;
+
+    /// Takes note of how the request with this number (counted from 0) ended.
+    fn note(&mut self, _number: u64, _reply: Reply) {}
+}
+
+/// A tape drawn from a seed: Poisson arrivals, without end.
+pub(super) struct Drawing {
+    now: Time,
+    mean_gap_nanos: f64,
+    /// Cumulated shares of the endpoints.
+    shares: Vec<f64>,
+    /// What is drawn for each endpoint.
+    samplers: Vec<Vec<(Sampler, Source)>>,
+    gaps: Stream,
+    endpoint: Stream,
+    sources: [Stream; 3],
+}
+
+/// Which stream a quantity is drawn from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Compute,
+    Query,
+    Call,
+}
+
+impl Drawing {
+    /// The tape of `site` under `seed`, for requests that follow `programs`.
+    pub(super) fn new(site: &Site, programs: &[Program], seed: Seed) -> Drawing {
+        let total: f64 = site.traffic.endpoints.iter().map(|endpoint| endpoint.weight).sum();
+        let mut below = 0.0;
+        let shares = site.traffic.endpoints.iter().map(|endpoint| {
+            below += endpoint.weight / total;
+            below
+        });
+        let samplers = site.traffic.endpoints.iter().zip(programs).map(|(endpoint, program)| {
+            program.draws.iter().map(|drawn| sampler(&endpoint.steps, *drawn)).collect()
+        });
+        Drawing {
+            now: Time::ZERO,
+            mean_gap_nanos: 1e9 / site.traffic.rate.get(),
+            shares: shares.collect(),
+            samplers: samplers.collect(),
+            gaps: stream(seed, Purpose::Gaps),
+            endpoint: stream(seed, Purpose::Endpoint),
+            sources: [Purpose::Compute, Purpose::Query, Purpose::Call]
+                .map(|purpose| stream(seed, purpose)),
+        }
+    }
+
+    /// Which endpoint the next request asks for. One number is drawn whatever the shares, so that
+    /// a change in them shifts nothing.
+    fn draw_endpoint(&mut self) -> u16 {
+        if self.shares.len() == 1 {
+            return 0;
+        }
+        let point: f64 = self.endpoint.random();
+        let above = self.shares.iter().position(|share| point < *share);
+        above.unwrap_or(self.shares.len() - 1) as u16
+    }
+}
+
+impl Tape for Drawing {
+    #[inline]
+    fn next(&mut self, demands: &mut Vec<Span>) -> Option<Arrival> {
+        let gap: f64 = Exp1.sample(&mut self.gaps);
+        self.now += whole(gap * self.mean_gap_nanos);
+        let endpoint = self.draw_endpoint();
+        demands.clear();
+        for (sampler, source) in &self.samplers[endpoint as usize] {
+            demands.push(sampler.draw(&mut self.sources[*source as usize]));
+        }
+        Some(Arrival { at: self.now, endpoint })
+    }
+}
+
+/// The distribution and the stream of one drawn quantity.
+fn sampler(steps: &[Step], drawn: Drawn) -> (Sampler, Source) {
+    let of = |step: usize| &steps[step];
+    match drawn {
+        Drawn::Compute(step) => match of(step) {
+            Step::Compute(dist) => (Sampler::new(dist), Source::Compute),
+            other => unreachable!("{other:?} does not compute"),
+        },
+        Drawn::QueryWait(step) => match of(step) {
+            Step::Query { wait, .. } => (Sampler::new(wait), Source::Query),
+            other => unreachable!("{other:?} is no query"),
+        },
+        Drawn::QueryCpu(step) => match of(step) {
+            Step::Query { cpu, .. } => (Sampler::new(cpu), Source::Query),
+            other => unreachable!("{other:?} is no query"),
+        },
+        Drawn::Call(step) => match of(step) {
+            Step::Call { wait, .. } => (Sampler::new(wait), Source::Call),
+            other => unreachable!("{other:?} is no call"),
+        },
+    }
+}
+
+/// A distribution, ready to draw spans from. In nanoseconds.
+enum Sampler {
+    Fixed(Span),
+    Exponential(f64),
+    LogNormal(LogNormal<f64>),
+    Gamma(Gamma<f64>),
+    Uniform(f64, f64),
+    Mix(Vec<(f64, Sampler)>),
+    Empirical(std::sync::Arc<[Span]>),
+}
+
+impl Sampler {
+    fn new(dist: &Dist) -> Sampler {
+        let nanos = |span: &Span| span.as_nanos() as f64;
+        match dist {
+            Dist::Fixed(span) => Sampler::Fixed(*span),
+            Dist::Exponential { mean } => Sampler::Exponential(nanos(mean)),
+            Dist::LogNormal { mean, cv } => {
+                let lognormal = LogNormal::from_mean_cv(nanos(mean), *cv);
+                Sampler::LogNormal(lognormal.expect("a mean and a cv above zero"))
+            }
+            Dist::Gamma { mean, cv } => {
+                let shape = 1.0 / (cv * cv);
+                let gamma = Gamma::new(shape, nanos(mean) / shape);
+                Sampler::Gamma(gamma.expect("a mean and a cv above zero"))
+            }
+            Dist::Uniform { low, high } => Sampler::Uniform(nanos(low), nanos(high) - nanos(low)),
+            Dist::Mix(parts) => Sampler::mix(parts),
+            Dist::Empirical(values) => Sampler::Empirical(values.clone()),
+        }
+    }
+
+    fn mix(parts: &[(f64, Dist)]) -> Sampler {
+        let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
+        let mut below = 0.0;
+        let parts = parts.iter().map(|(weight, dist)| {
+            below += weight / total;
+            (below, Sampler::new(dist))
+        });
+        Sampler::Mix(parts.collect())
+    }
+
+    #[inline]
+    fn draw(&self, stream: &mut Stream) -> Span {
+        match self {
+            Sampler::Fixed(span) => *span,
+            Sampler::Exponential(mean) => {
+                let unit: f64 = Exp1.sample(stream);
+                whole(unit * mean)
+            }
+            Sampler::LogNormal(lognormal) => whole(lognormal.sample(stream)),
+            Sampler::Gamma(gamma) => whole(gamma.sample(stream)),
+            Sampler::Uniform(low, width) => {
+                let point: f64 = stream.random();
+                whole(low + point * width)
+            }
+            Sampler::Mix(parts) => {
+                let point: f64 = stream.random();
+                let part = parts.iter().position(|(below, _)| point < *below);
+                parts[part.unwrap_or(parts.len() - 1)].1.draw(stream)
+            }
+            Sampler::Empirical(values) => values[below(stream, values.len())],
+        }
+    }
+}
+
+/// A drawn span: the whole nanoseconds of it. What is drawn is never negative; beyond 2^63 it
+/// becomes that.
+#[inline]
+fn whole(nanos: f64) -> Span {
+    Span::from_nanos(nanos as i64 as u64)
+}
+
+/// A whole number below `end`, each as likely as the next to within 2^-32 (Lemire 2019, without
+/// the rejection).
+fn below(stream: &mut Stream, end: usize) -> usize {
+    ((u128::from(stream.next_u64()) * end as u128) >> 64) as usize
+}
+
+/// A tape recorded beforehand.
+pub(super) struct Recording<I> {
+    arrivals: I,
+    replies: Vec<Reply>,
+}
+
+impl<I> Recording<I> {
+    /// The tape of `arrivals`: each with its demands, one per compute step and per call, two per
+    /// query (wait, CPU), in the order of its endpoint's steps; by rising time.
+    pub(super) fn new(arrivals: I) -> Recording<I> {
+        Recording { arrivals, replies: Vec::new() }
+    }
+
+    /// How each request ended, in order of arrival.
+    pub(super) fn into_replies(self) -> Vec<Reply> {
+        self.replies
+    }
+}
+
+impl<I: Iterator<Item = (Arrival, Vec<Span>)>> Tape for Recording<I> {
+    fn next(&mut self, demands: &mut Vec<Span>) -> Option<Arrival> {
+        let (arrival, wanted) = self.arrivals.next()?;
+        demands.clear();
+        demands.extend(wanted);
+        self.replies.push(Reply { arrived: arrival.at, ended: None, failed: None });
+        Some(arrival)
+    }
+
+    fn note(&mut self, number: u64, reply: Reply) {
+        self.replies[number as usize] = reply;
+    }
+}

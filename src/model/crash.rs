@@ -1,0 +1,331 @@
+//! Memory: who uses it, whom the OOM killer takes when it runs out, what is lost with it, and how
+//! it comes back.
+
+use rand::RngExt;
+
+use super::arrivals::Tape;
+use super::program::Op;
+use super::request::{At, RequestId};
+use super::worker::State;
+use super::{Event, HOST, World};
+use crate::outcome::{Cause, Stage};
+use crate::site::{OnOom, WorkerKind};
+use crate::units::{Bytes, Span};
+
+/// Marks a task on the cores that is not a request but the boot of a worker.
+pub(super) const BOOT: u32 = 1 << 31;
+
+/// In how many slices a booting worker's memory grows to its full size: importing an application
+/// touches memory all along, so the OOM killer meets it half-grown.
+const BOOT_SLICES: u32 = 8;
+
+/// gunicorn's arbiter pauses for a random time up to this before each fork of a missing worker
+/// (reference section 2.4). The same is assumed for other resident processes' supervisors.
+const RESPAWN_PAUSE_S: f64 = 0.1;
+
+/// Whom the OOM killer takes.
+#[derive(Debug, Clone, Copy)]
+enum Victim {
+    Worker(u32),
+    Resident(usize),
+    Database,
+}
+
+impl<T: Tape> World<'_, T> {
+    /// What is there when the run begins: everything that stays, and the workers, already up
+    /// where all of them fit; else they boot, and what happens then is what would.
+    pub(super) fn start_up(&mut self) {
+        let own = self.site.database.host.as_ref().map_or(&[][..], |host| &host.residents[..]);
+        for (host, residents) in [(HOST, &self.site.host.residents[..]), (1, own)] {
+            for resident in residents {
+                self.take_memory(host, resident.memory * u64::from(resident.count));
+            }
+        }
+        self.take_memory(self.database_host, self.site.database.memory);
+        let all = self.site.server.worker_memory * u64::from(self.site.server.workers);
+        let used = self.memory[HOST].used();
+        let fits = self.site.host.memory.is_none_or(|ceiling| used + all <= ceiling);
+        for index in 0..self.site.server.workers {
+            if fits {
+                let life = self.workers[index as usize].life;
+                self.occupy(index, life, self.site.server.worker_memory);
+                self.come_up(index);
+            } else {
+                self.start(index);
+            }
+        }
+    }
+
+    /// A worker is started: it boots.
+    pub(super) fn start(&mut self, index: u32) {
+        self.workers[index as usize].state = State::Booting(BOOT_SLICES);
+        self.boot_on(index);
+    }
+
+    /// The next slice of a worker's boot.
+    fn boot_on(&mut self, index: u32) {
+        let slice = self.site.server.boot_cpu.scaled(1.0 / f64::from(BOOT_SLICES));
+        if slice.is_zero() {
+            self.booted(index);
+        } else {
+            self.start_on_cores(HOST, BOOT | index, slice);
+        }
+    }
+
+    /// A slice of a worker's boot is done: it has grown, and takes traffic after the last.
+    pub(super) fn booted(&mut self, index: u32) {
+        let worker = &mut self.workers[index as usize];
+        let State::Booting(slices) = worker.state else { return };
+        worker.state = State::Booting(slices - 1);
+        let (life, full) = (worker.life, self.site.server.worker_memory);
+        let grown = full.get() * u64::from(BOOT_SLICES - slices + 1) / u64::from(BOOT_SLICES);
+        let more = Bytes::new(grown).saturating_sub(worker.resident);
+        if !self.occupy(index, life, more) {
+            return;
+        }
+        if slices == 1 { self.come_up(index) } else { self.boot_on(index) }
+    }
+
+    /// The worker takes traffic.
+    fn come_up(&mut self, index: u32) {
+        self.workers[index as usize].state = State::Up;
+        if self.site.server.kind == WorkerKind::Sync {
+            self.idle.push(index);
+        }
+    }
+
+    /// A worker in its `life`-th life holds `bytes` more. Returns whether it outlived that.
+    #[inline]
+    pub(super) fn occupy(&mut self, index: u32, life: u64, bytes: Bytes) -> bool {
+        if bytes == Bytes::ZERO {
+            return true;
+        }
+        self.workers[index as usize].resident += bytes;
+        self.take_memory(HOST, bytes);
+        self.workers[index as usize].life == life
+    }
+
+    /// A worker holds `bytes` less.
+    #[inline]
+    pub(super) fn vacate(&mut self, index: u32, bytes: Bytes) {
+        if bytes > Bytes::ZERO {
+            self.workers[index as usize].resident -= bytes;
+            self.give_memory(HOST, bytes);
+        }
+    }
+
+    /// `bytes` more are used on `host`; where they do not fit, somebody dies until they do.
+    pub(super) fn take_memory(&mut self, host: usize, bytes: Bytes) {
+        if bytes == Bytes::ZERO {
+            return;
+        }
+        self.memory[host].take(bytes);
+        if host == HOST {
+            self.probe.levels.memory.rise(self.now, bytes.get());
+        }
+        while self.memory[host].is_over() {
+            // With nobody left to kill Linux would panic; here what is left goes on.
+            let Some(victim) = self.victim(host) else { return };
+            self.probe.killed(self.now);
+            match victim {
+                Victim::Worker(index) => self.kill_worker(index),
+                Victim::Resident(index) => self.kill_resident(index),
+                Victim::Database => self.crash_database(),
+            }
+        }
+    }
+
+    /// `bytes` less are used on `host`.
+    pub(super) fn give_memory(&mut self, host: usize, bytes: Bytes) {
+        if bytes > Bytes::ZERO {
+            self.memory[host].give(bytes);
+            if host == HOST {
+                self.probe.levels.memory.fall(self.now, bytes.get());
+            }
+        }
+    }
+
+    /// The process with the largest resident set; among equals the one started last (reference
+    /// section 1.4).
+    fn victim(&self, host: usize) -> Option<Victim> {
+        let mut fattest: Option<((Bytes, u64), Victim)> = None;
+        let mut consider = |size: Bytes, started: u64, victim: Victim| {
+            let larger = fattest.is_none_or(|(score, _)| (size, started) > score);
+            if size > Bytes::ZERO && larger {
+                fattest = Some(((size, started), victim));
+            }
+        };
+        if self.database_host == host && !self.postgres.away {
+            consider(self.site.database.largest_process, 0, Victim::Database);
+        }
+        if host == HOST {
+            for (index, resident) in self.site.host.residents.iter().enumerate() {
+                if resident.killable && !self.residents_away[index] {
+                    consider(resident.memory, 0, Victim::Resident(index));
+                }
+            }
+            for (index, worker) in (0..).zip(&self.workers) {
+                consider(worker.resident, worker.life, Victim::Worker(index));
+            }
+        }
+        fattest.map(|(_, victim)| victim)
+    }
+
+    /// The OOM killer takes a worker, and with it every request in it.
+    fn kill_worker(&mut self, index: u32) {
+        if self.site.server.on_oom == OnOom::Stop {
+            return self.stop_all();
+        }
+        self.end_worker(index);
+        let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
+        self.agenda.at(self.now + pause, Event::Start(index));
+    }
+
+    /// systemd stops the whole unit: every worker, and the socket with its backlog.
+    fn stop_all(&mut self) {
+        self.is_down = true;
+        (0..self.site.server.workers).for_each(|index| self.end_worker(index));
+        while let Some(id) = self.backlog.pop_front() {
+            self.probe.levels.backlog.fall(self.now, 1);
+            self.probe.levels.inside.fall(self.now, 1);
+            self.settle(id, Some(Cause::Down));
+            self.requests.remove(id);
+        }
+    }
+
+    /// A worker process ends, and with it every request in it.
+    fn end_worker(&mut self, index: u32) {
+        for id in self.requests.in_worker(index) {
+            self.lose(id);
+        }
+        let worker = &mut self.workers[index as usize];
+        if matches!(worker.state, State::Booting(_)) {
+            self.stop_on_cores(HOST, BOOT | index);
+        }
+        let worker = &mut self.workers[index as usize];
+        let (resident, busy) = (worker.resident, !worker.turn.is_free());
+        let idle_connections = worker.clear(&self.site.server);
+        (worker.state, worker.life) = (State::Gone, self.lives);
+        self.lives += 1;
+        self.idle.retain(|other| *other != index);
+        self.probe.levels.turns.fall(self.now, u64::from(busy));
+        self.give_memory(HOST, resident);
+        self.close_connections(idle_connections);
+    }
+
+    /// A request's process is gone. What it is in the database for goes on without it.
+    fn lose(&mut self, id: RequestId) {
+        self.settle(id, Some(Cause::Killed));
+        let request = &self.requests[id];
+        let at = request.at;
+        self.probe.levels.inside.fall(self.now, 1);
+        self.probe.levels.workers.fall(self.now, u64::from(at != At::Place));
+        self.probe.levels.pool_queue.fall(self.now, u64::from(at == At::Pool));
+        match at {
+            At::Place | At::Turn | At::Pool => {
+                self.hang_up(id);
+                self.requests.remove(id);
+            }
+            At::Cores => {
+                self.stop_on_cores(HOST, id);
+                self.hang_up(id);
+                self.requests.remove(id);
+            }
+            _ => {
+                if !self.in_database(id) {
+                    self.hang_up(id);
+                }
+                self.requests[id].dead = true;
+            }
+        }
+    }
+
+    /// Whether the database is at work for the request, or about to be.
+    fn in_database(&self, id: RequestId) -> bool {
+        let request = &self.requests[id];
+        let program = &self.programs[request.endpoint as usize];
+        let waits = matches!(
+            program.ops[request.next as usize],
+            Op::Wait(_, Stage::Database | Stage::Connection)
+        );
+        request.at == At::DatabaseCores || request.at == At::Wait && waits
+    }
+
+    /// The request's connection closes with its process.
+    fn hang_up(&mut self, id: RequestId) {
+        if std::mem::take(&mut self.requests[id].has_connection) {
+            self.probe.levels.connections.fall(self.now, 1);
+            self.close_connections(1);
+        }
+    }
+
+    /// The event that named a dead request has come.
+    pub(super) fn bury(&mut self, id: RequestId) {
+        self.hang_up(id);
+        self.requests.remove(id);
+    }
+
+    /// The OOM killer takes a process of the database: every connection drops, and whoever holds
+    /// one fails; nobody gets a new one until it has recovered (reference section 6.5).
+    fn crash_database(&mut self) {
+        for id in self.requests.connected() {
+            self.drop_connection(id);
+        }
+        for index in 0..self.workers.len() {
+            for id in self.workers[index].pool.lose_all() {
+                self.leave_pool_queue(id);
+                self.open_own(id);
+                self.set_ready(id);
+            }
+        }
+        let open = self.postgres.close_all();
+        self.probe.levels.open_connections.fall(self.now, u64::from(open));
+        let connections = self.site.database.connection_memory * u64::from(open);
+        self.postgres.away = true;
+        self.give_memory(self.database_host, self.site.database.memory + connections);
+        self.agenda.at(self.now + self.site.database.recovery, Event::DatabaseBack);
+    }
+
+    /// The request's connection is gone, and the request fails.
+    fn drop_connection(&mut self, id: RequestId) {
+        self.requests[id].has_connection = false;
+        self.probe.levels.connections.fall(self.now, 1);
+        self.settle(id, Some(Cause::Killed));
+        let request = &self.requests[id];
+        match request.at {
+            At::Cores => {
+                self.stop_on_cores(HOST, id);
+            }
+            At::Turn => self.workers[request.worker as usize].turn.leave(id),
+            _ => {}
+        }
+        let gone = matches!(self.requests[id].at, At::Cores | At::Turn);
+        self.release_turn(id);
+        self.leave_worker(id);
+        if gone {
+            self.requests.remove(id);
+        } else {
+            self.requests[id].dead = true;
+        }
+    }
+
+    /// The database has recovered.
+    pub(super) fn database_back(&mut self) {
+        self.postgres.away = false;
+        self.take_memory(self.database_host, self.site.database.memory);
+    }
+
+    /// The OOM killer takes one of a host's other processes.
+    fn kill_resident(&mut self, index: usize) {
+        self.residents_away[index] = true;
+        self.give_memory(HOST, self.site.host.residents[index].memory);
+        let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
+        self.agenda.at(self.now + pause, Event::ResidentBack(index as u32));
+    }
+
+    /// A killed resident process is back.
+    pub(super) fn resident_back(&mut self, index: u32) {
+        self.residents_away[index as usize] = false;
+        self.take_memory(HOST, self.site.host.residents[index as usize].memory);
+    }
+}

@@ -1,0 +1,203 @@
+//! Connections: the app's pools and the server's limit.
+
+use std::collections::VecDeque;
+
+use super::request::RequestId;
+use crate::site::Connections;
+
+/// The connections of one worker process.
+///
+/// Every way to connect is a pool: a connection per request is one that keeps nothing and knows
+/// no limit, a persistent connection per thread keeps as many as there are threads.
+#[derive(Debug)]
+pub(super) struct Pool {
+    keep: u32,
+    limit: u32,
+    /// Open and nobody's.
+    idle: u32,
+    /// Open and somebody's.
+    used: u32,
+    /// Being opened.
+    opening: u32,
+    waiting: VecDeque<RequestId>,
+    /// Whether an event is due that looks after those who wait.
+    pub timer: bool,
+}
+
+/// What a request that wants a connection gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Acquired {
+    /// An open one.
+    Open,
+    /// Leave to open one.
+    ToOpen,
+    /// A place in the queue.
+    Queued,
+}
+
+/// What becomes of a connection given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Returned {
+    /// The first in the queue has it.
+    To(RequestId),
+    /// It stays open.
+    Kept,
+    /// It is closed.
+    Closed,
+}
+
+impl Pool {
+    /// An empty pool: connections are opened when first needed.
+    pub(super) fn new(connections: &Connections) -> Pool {
+        let limit = connections.limit.unwrap_or(u32::MAX);
+        let (keep, waiting) = (connections.keep, VecDeque::new());
+        Pool { keep, limit, idle: 0, used: 0, opening: 0, waiting, timer: false }
+    }
+
+    /// `who` wants a connection.
+    #[inline]
+    pub(super) fn acquire(&mut self, who: RequestId) -> Acquired {
+        if self.idle > 0 {
+            self.idle -= 1;
+            self.used += 1;
+            Acquired::Open
+        } else if self.size() < self.limit {
+            self.opening += 1;
+            Acquired::ToOpen
+        } else {
+            self.waiting.push_back(who);
+            Acquired::Queued
+        }
+    }
+
+    /// Open or being opened.
+    fn size(&self) -> u32 {
+        self.idle + self.used + self.opening
+    }
+
+    /// A connection that somebody was to open is open.
+    pub(super) fn opened(&mut self) {
+        self.opening -= 1;
+        self.used += 1;
+    }
+
+    /// A connection is given back.
+    #[inline]
+    pub(super) fn give_back(&mut self) -> Returned {
+        if let Some(who) = self.waiting.pop_front() {
+            return Returned::To(who);
+        }
+        let keeps = self.size() <= self.keep;
+        self.used -= 1;
+        self.idle += u32::from(keeps);
+        if keeps { Returned::Kept } else { Returned::Closed }
+    }
+
+    /// A connection could not be opened: the first in the queue, who is returned, may try.
+    pub(super) fn failed_to_open(&mut self) -> Option<RequestId> {
+        self.opening -= 1;
+        let next = self.waiting.pop_front();
+        self.opening += u32::from(next.is_some());
+        next
+    }
+
+    /// Who is first in the queue.
+    pub(super) fn first_waiting(&self) -> Option<RequestId> {
+        self.waiting.front().copied()
+    }
+
+    /// Takes `who` out of the queue.
+    pub(super) fn leave(&mut self, who: RequestId) {
+        self.waiting.retain(|other| *other != who);
+    }
+
+    /// The server closed every connection. Returns who waited for one: each may open its own now.
+    pub(super) fn lose_all(&mut self) -> VecDeque<RequestId> {
+        (self.idle, self.used) = (0, 0);
+        self.opening += self.waiting.len() as u32;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// The process is gone, and its queue with it; its timer will still come. Returns how many
+    /// idle connections closed.
+    pub(super) fn clear(&mut self) -> u32 {
+        let idle = self.idle;
+        (self.idle, self.used, self.opening) = (0, 0, 0);
+        self.waiting.clear();
+        idle
+    }
+}
+
+/// PostgreSQL, as far as it counts connections.
+#[derive(Debug)]
+pub(super) struct Postgres {
+    slots: u32,
+    open: u32,
+    /// Recovering from a crash: it refuses everyone.
+    pub away: bool,
+}
+
+impl Postgres {
+    /// No connection open, of `slots`, or of as many as anyone wants.
+    pub(super) fn new(slots: Option<u32>) -> Postgres {
+        Postgres { slots: slots.unwrap_or(u32::MAX), open: 0, away: false }
+    }
+
+    /// Opens a connection, or refuses.
+    #[inline]
+    pub(super) fn open(&mut self) -> bool {
+        let granted = self.open < self.slots;
+        self.open += u32::from(granted);
+        granted
+    }
+
+    /// Closes `count` connections.
+    #[inline]
+    pub(super) fn close(&mut self, count: u32) {
+        self.open -= count;
+    }
+
+    /// Closes them all, and says how many there were.
+    pub(super) fn close_all(&mut self) -> u32 {
+        std::mem::take(&mut self.open)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Hold;
+
+    fn pool(keep: u32, limit: Option<u32>) -> Pool {
+        Pool::new(&Connections { keep, limit, timeout: None, hold: Hold::Query })
+    }
+
+    #[test]
+    fn a_pool_opens_up_to_its_limit_and_keeps_what_it_may() {
+        let mut pool = pool(1, Some(2));
+        let acquired = [0, 1, 2].map(|who| pool.acquire(who));
+        assert_eq!(acquired, [Acquired::ToOpen, Acquired::ToOpen, Acquired::Queued]);
+        [(); 2].map(|()| pool.opened());
+        let returned = [pool.give_back(), pool.give_back(), pool.give_back()];
+        assert_eq!(returned, [Returned::To(2), Returned::Closed, Returned::Kept]);
+        assert_eq!(pool.acquire(3), Acquired::Open);
+    }
+
+    #[test]
+    fn a_connection_per_request_is_a_pool_that_keeps_none() {
+        let mut pool = pool(0, None);
+        assert_eq!(pool.acquire(0), Acquired::ToOpen);
+        pool.opened();
+        assert_eq!(pool.give_back(), Returned::Closed);
+    }
+
+    #[test]
+    fn who_waits_may_try_when_another_was_refused() {
+        let mut pool = pool(1, Some(1));
+        pool.acquire(0);
+        pool.acquire(1);
+        assert_eq!(pool.failed_to_open(), Some(1));
+        assert_eq!(pool.failed_to_open(), None);
+        assert_eq!(pool.acquire(2), Acquired::ToOpen);
+    }
+}

@@ -1,0 +1,337 @@
+//! The simulated world: `simulate` turns a site and a seed into an outcome.
+//!
+//! It does no I/O, reads no clock, holds no globals, and cannot fail. What happens next is asked
+//! of a handful of sources (the cores, the agenda, the clients' patience, the tape), the earliest
+//! is handled, and every request that this set free is moved on to where it has to wait again.
+//!
+//! At one instant, what ends on the cores comes first (what it frees can be had at that instant),
+//! then the agenda in order of scheduling, then patience, and arrivals last.
+
+mod admission;
+mod arrivals;
+mod client;
+mod crash;
+mod database;
+mod probe;
+mod program;
+mod request;
+mod steps;
+mod worker;
+
+use std::collections::VecDeque;
+
+pub use arrivals::{Arrival, Reply};
+
+use crate::kernel::agenda::{self, Agenda};
+use crate::kernel::streams::{Purpose, Stream, stream};
+use crate::outcome::{Outcome, Stopped};
+use crate::resource::cores::Cores;
+use crate::resource::memory::Memory;
+use crate::seed::Seed;
+use crate::site::{Accept, Site, WorkerKind};
+use crate::units::{Span, Time};
+use arrivals::{Drawing, Recording, Tape};
+use client::Deadlines;
+use database::Postgres;
+use probe::{Ended, Probe};
+use program::{Draws, Program};
+use request::{RequestId, Requests};
+use worker::Worker;
+
+/// Runs `site` once, with requests drawn from `seed`.
+///
+/// The same site and seed give the same outcome, bit for bit. Where a limit of the horizon ends
+/// the run before its window opens, all that was simulated is measured instead.
+pub fn simulate(site: &Site, seed: Seed) -> Outcome {
+    let programs = programs(site, Draws::Varying);
+    let tape = Drawing::new(site, &programs, seed);
+    let (outcome, _) = World::new(site, programs, tape, seed).run();
+    if outcome.stopped.is_some() && outcome.measured.is_zero() && !site.horizon.warmup.is_zero() {
+        let mut at_once = site.clone();
+        at_once.horizon.warmup = Span::ZERO;
+        return simulate(&at_once, seed);
+    }
+    outcome
+}
+
+/// Runs `site` once with recorded requests: each with its demands, one per compute step and per
+/// call, two per query (its wait, its CPU), in the order of its endpoint's steps. They come by
+/// rising time. Says how each ended.
+pub fn replay(
+    site: &Site,
+    tape: impl Iterator<Item = (Arrival, Vec<Span>)>,
+    seed: Seed,
+) -> (Outcome, Vec<Reply>) {
+    let programs = programs(site, Draws::All);
+    let (outcome, tape) = World::new(site, programs, Recording::new(tape), seed).run();
+    (outcome, tape.into_replies())
+}
+
+fn programs(site: &Site, draws: Draws) -> Vec<Program> {
+    let endpoints = site.traffic.endpoints.iter();
+    endpoints.map(|endpoint| Program::new(site, endpoint, draws)).collect()
+}
+
+/// What is on the agenda.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    /// The wait of a request is over.
+    WaitOver(RequestId),
+    /// A client's kernel tries to connect again.
+    Retry(RequestId),
+    /// Somebody has waited long enough for a worker's turn.
+    HandOver(u32),
+    /// Somebody may have waited long enough for a connection of a worker's pool.
+    PoolTimeout(u32),
+    /// A worker is started.
+    Start(u32),
+    /// A killed resident process is back.
+    ResidentBack(u32),
+    /// The database has recovered.
+    DatabaseBack,
+}
+
+/// Bits of what an event is about: 16 million requests or workers.
+const SUBJECT_BITS: u32 = agenda::EVENT_BITS - 4;
+
+impl agenda::Event for Event {
+    #[inline]
+    fn pack(self) -> u32 {
+        let (kind, subject) = match self {
+            Event::WaitOver(id) => (0, id),
+            Event::Retry(id) => (1, id),
+            Event::HandOver(worker) => (2, worker),
+            Event::PoolTimeout(worker) => (3, worker),
+            Event::Start(worker) => (4, worker),
+            Event::ResidentBack(index) => (5, index),
+            Event::DatabaseBack => (6, 0),
+        };
+        kind << SUBJECT_BITS | subject
+    }
+
+    #[inline]
+    fn unpack(bits: u32) -> Event {
+        let subject = bits & ((1 << SUBJECT_BITS) - 1);
+        match bits >> SUBJECT_BITS {
+            0 => Event::WaitOver(subject),
+            1 => Event::Retry(subject),
+            2 => Event::HandOver(subject),
+            3 => Event::PoolTimeout(subject),
+            4 => Event::Start(subject),
+            5 => Event::ResidentBack(subject),
+            _ => Event::DatabaseBack,
+        }
+    }
+}
+
+/// Where the next thing that happens comes from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Cores(usize),
+    Agenda,
+    Patience,
+    Reading,
+    Tape,
+}
+
+/// The workers' host, in `World::cores` and `World::memory`.
+const HOST: usize = 0;
+
+/// Everything in the simulated world. Its behaviour is in four parts: getting to a worker
+/// (`admission`), a request's steps (`steps`), memory and crashes (`crash`), and here, time.
+struct World<'a, T> {
+    site: &'a Site,
+    seed: Seed,
+    programs: Vec<Program>,
+    now: Time,
+    events: u64,
+    stopped: Option<Stopped>,
+
+    tape: T,
+    /// What comes next on the tape, and what it wants.
+    coming: Option<Arrival>,
+    wanted: Vec<Span>,
+    arrivals: u64,
+    chances: Option<Stream>,
+    respawns: Stream,
+
+    agenda: Agenda<Event>,
+    requests: Requests,
+    /// Requests that can go on.
+    ready: VecDeque<RequestId>,
+
+    /// The workers' host and, where it has one, the database's own.
+    cores: [Cores; 2],
+    memory: [Memory; 2],
+    /// Where the database lives.
+    database_host: usize,
+    postgres: Postgres,
+    /// Which of the host's residents the OOM killer took.
+    residents_away: Vec<bool>,
+    workers: Vec<Worker>,
+    /// Idle sync workers; the last to fall idle is the first to work.
+    idle: Vec<u32>,
+    backlog: VecDeque<RequestId>,
+    /// systemd has stopped the whole unit.
+    is_down: bool,
+    /// Workers started so far.
+    lives: u64,
+    patience: Deadlines,
+    /// What Nginx waits for.
+    reading: Deadlines,
+    probe: Probe,
+}
+
+impl<'a, T: Tape> World<'a, T> {
+    fn new(site: &'a Site, programs: Vec<Program>, tape: T, seed: Seed) -> World<'a, T> {
+        let own = site.database.host.as_ref();
+        let other = own.unwrap_or(&site.host);
+        let opens = Time::ZERO + site.horizon.warmup;
+        let stride = programs.iter().map(Program::demands).max().unwrap_or(0);
+        let workers = (0..site.server.workers).map(|index| Worker::new(&site.server, index));
+        World {
+            site,
+            seed,
+            now: Time::ZERO,
+            events: 0,
+            stopped: None,
+            tape,
+            coming: None,
+            wanted: Vec::new(),
+            arrivals: 0,
+            chances: needs_chance(site).then(|| stream(seed, Purpose::Accept)),
+            respawns: stream(seed, Purpose::Respawn),
+            agenda: Agenda::new(),
+            requests: Requests::new(stride),
+            ready: VecDeque::new(),
+            cores: [
+                Cores::new(site.host.cores, site.host.speed),
+                Cores::new(other.cores, other.speed),
+            ],
+            memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
+            database_host: usize::from(own.is_some()),
+            postgres: Postgres::new(site.database.connection_slots),
+            residents_away: vec![false; site.host.residents.len()],
+            workers: workers.collect(),
+            idle: Vec::new(),
+            backlog: VecDeque::new(),
+            is_down: false,
+            lives: u64::from(site.server.workers),
+            patience: Deadlines::new(site.client.patience),
+            reading: Deadlines::new(site.front.read_timeout),
+            probe: Probe::new(opens, opens + site.horizon.measured, programs.len()),
+            programs,
+        }
+    }
+
+    /// Warm-up, the measured window, and then on until all that arrived in it is answered.
+    fn run(mut self) -> (Outcome, T) {
+        self.start_up();
+        self.coming = self.tape.next(&mut self.wanted);
+        let horizon = self.site.horizon;
+        let opens = Time::ZERO + horizon.warmup;
+        let closes = opens + horizon.measured;
+        self.run_until(opens);
+        if self.now_is(opens) {
+            self.probe.open(self.now);
+            self.run_until(closes);
+            self.now_is(closes);
+            self.probe.close(self.now);
+        }
+        while self.probe.pending() > 0 && self.step(closes + horizon.drain) {}
+        let ended = Ended { stopped: self.stopped, events: self.events };
+        (self.probe.into_outcome(self.seed, ended), self.tape)
+    }
+
+    /// Moves the clock to `time`, unless the run was stopped before.
+    fn now_is(&mut self, time: Time) -> bool {
+        if self.stopped.is_none() {
+            self.now = time;
+        }
+        self.stopped.is_none()
+    }
+
+    fn run_until(&mut self, end: Time) {
+        while self.step(end) {}
+    }
+
+    /// Handles what happens next, if it happens before `end`.
+    #[inline]
+    fn step(&mut self, end: Time) -> bool {
+        let (time, source) = self.next();
+        if time >= end || self.stopped.is_some() {
+            return false;
+        }
+        self.now = time;
+        self.events += 1;
+        match source {
+            Source::Cores(host) => self.cores_done(host),
+            Source::Agenda => self.handle(),
+            Source::Patience => self.patience_over(),
+            Source::Reading => self.reading_over(),
+            Source::Tape => self.arrive(),
+        }
+        self.move_on();
+        true
+    }
+
+    /// What happens next, and when. Among equals the first of the list.
+    #[inline]
+    fn next(&self) -> (Time, Source) {
+        let mut next = (self.cores[0].next_finish(), Source::Cores(0));
+        let mut or = |time: Time, source| {
+            if time < next.0 {
+                next = (time, source);
+            }
+        };
+        or(self.cores[1].next_finish(), Source::Cores(1));
+        or(self.agenda.next_time(), Source::Agenda);
+        or(self.patience.next_due(), Source::Patience);
+        or(self.reading.next_due(), Source::Reading);
+        or(self.coming.as_ref().map_or(Time::NEVER, |arrival| arrival.at), Source::Tape);
+        next
+    }
+
+    /// Handles the next event on the agenda.
+    #[inline]
+    fn handle(&mut self) {
+        match self.agenda.pop().expect("an event is due") {
+            Event::WaitOver(id) => self.wait_over(id),
+            Event::Retry(id) => self.retry(id),
+            Event::HandOver(worker) => self.hand_over(worker),
+            Event::PoolTimeout(worker) => self.pool_timeout(worker),
+            Event::Start(worker) => self.start(worker),
+            Event::ResidentBack(index) => self.resident_back(index),
+            Event::DatabaseBack => self.database_back(),
+        }
+    }
+
+    /// Moves every request that can go on to where it has to wait again.
+    #[inline]
+    fn move_on(&mut self) {
+        loop {
+            while let Some(id) = self.ready.pop_front() {
+                self.advance(id);
+            }
+            if self.backlog.is_empty() || !self.accept_from_backlog() {
+                break;
+            }
+        }
+    }
+
+    /// Lets `id` go on as soon as what is being handled is done.
+    #[inline]
+    fn set_ready(&mut self, id: RequestId) {
+        self.requests[id].at = request::At::Moving;
+        self.ready.push_back(id);
+    }
+}
+
+/// Whether chance decides which process accepts a connection.
+fn needs_chance(site: &Site) -> bool {
+    let shared_by_sync =
+        matches!((site.server.kind, site.server.accept), (WorkerKind::Sync, Accept::Shared { .. }));
+    site.server.workers > 1 && !shared_by_sync
+}
+
+const _: () = assert!(size_of::<Event>() <= 8, "events stay small");

@@ -1,0 +1,194 @@
+//! What is measured, from the end of warm-up on. The only writer of measurements, and the only
+//! place that knows the window.
+
+use super::request::Request;
+use crate::outcome::{Cause, Counts, Levels, Outcome, Profile, Queue, Stopped};
+use crate::seed::Seed;
+use crate::stats::histogram::Histogram;
+use crate::stats::level::Level;
+use crate::units::{Span, Time};
+
+/// The measurements of a run under way.
+#[derive(Debug)]
+pub(super) struct Probe {
+    opens: Time,
+    closes: Time,
+    counts: Counts,
+    response: Vec<Histogram>,
+    waits: [Histogram; Queue::COUNT],
+    profile: Profile,
+    seen: Histogram,
+    inside: (u64, u64),
+    kills: u64,
+    first_kill: Option<Time>,
+    closed: Levels,
+    measured: Span,
+    /// Everything that goes up and down.
+    pub levels: Gauges,
+}
+
+/// What goes up and down; see [`Levels`] for what each means.
+#[derive(Debug, Default)]
+#[allow(missing_docs)]
+pub(super) struct Gauges {
+    /// Of the workers' host and of the database's own.
+    pub cores: [Level; 2],
+    pub backlog: Level,
+    pub inside: Level,
+    pub workers: Level,
+    pub turns: Level,
+    pub connections: Level,
+    pub open_connections: Level,
+    pub pool_queue: Level,
+    pub memory: Level,
+}
+
+impl Gauges {
+    fn all(&mut self) -> [&mut Level; 10] {
+        let [host, database] = &mut self.cores;
+        [
+            host,
+            database,
+            &mut self.backlog,
+            &mut self.inside,
+            &mut self.workers,
+            &mut self.turns,
+            &mut self.connections,
+            &mut self.open_connections,
+            &mut self.pool_queue,
+            &mut self.memory,
+        ]
+    }
+
+    fn close(&self, now: Time) -> Levels {
+        Levels {
+            cores: self.cores[0].close(now),
+            database_cores: self.cores[1].close(now),
+            backlog: self.backlog.close(now),
+            inside: self.inside.close(now),
+            workers: self.workers.close(now),
+            turns: self.turns.close(now),
+            connections: self.connections.close(now),
+            open_connections: self.open_connections.close(now),
+            pool_queue: self.pool_queue.close(now),
+            memory: self.memory.close(now),
+        }
+    }
+}
+
+impl Probe {
+    /// Measures from `opens` to `closes`, for `endpoints` endpoints.
+    pub(super) fn new(opens: Time, closes: Time, endpoints: usize) -> Probe {
+        Probe {
+            opens,
+            closes,
+            counts: Counts::default(),
+            response: vec![Histogram::new(); endpoints],
+            waits: std::array::from_fn(|_| Histogram::new()),
+            profile: Profile::new(),
+            seen: Histogram::new(),
+            inside: (0, 0),
+            kills: 0,
+            first_kill: None,
+            closed: Levels::default(),
+            measured: Span::ZERO,
+            levels: Gauges::default(),
+        }
+    }
+
+    /// Whether what arrives at `now` is measured.
+    #[inline]
+    pub(super) fn measures(&self, now: Time) -> bool {
+        self.opens <= now && now < self.closes
+    }
+
+    /// The window opens.
+    pub(super) fn open(&mut self, now: Time) {
+        self.levels.all().into_iter().for_each(|level| level.open(now));
+        self.inside.0 = self.levels.inside.value();
+    }
+
+    /// The window closes.
+    pub(super) fn close(&mut self, now: Time) {
+        self.closed = self.levels.close(now);
+        self.inside.1 = self.levels.inside.value();
+        self.measured = now - self.opens;
+        self.closes = now;
+    }
+
+    /// A request arrived.
+    #[inline]
+    pub(super) fn arrived(&mut self, request: &Request) {
+        if request.measured {
+            self.counts.arrived += 1;
+            self.seen.record(self.levels.inside.value());
+        }
+    }
+
+    /// A request has waited in `queue`.
+    #[inline]
+    pub(super) fn waited(&mut self, request: &Request, queue: Queue, span: Span) {
+        if request.measured {
+            self.waits[queue as usize].record_span(span);
+        }
+    }
+
+    /// A request was answered well, while its client waited.
+    #[inline]
+    pub(super) fn answered(&mut self, request: &Request, now: Time) {
+        if request.measured {
+            let response = now - request.arrived;
+            self.counts.answered += 1;
+            self.response[request.endpoint as usize].record_span(response);
+            self.profile.record(response, &request.spent);
+        }
+    }
+
+    /// A request failed.
+    pub(super) fn failed(&mut self, request: &Request, cause: Cause) {
+        if request.measured {
+            self.counts.failed[cause as usize] += 1;
+        }
+    }
+
+    /// The OOM killer took a process.
+    pub(super) fn killed(&mut self, now: Time) {
+        self.first_kill.get_or_insert(now);
+        self.kills += u64::from(self.measures(now));
+    }
+
+    /// How many measured requests have no answer yet.
+    #[inline]
+    pub(super) fn pending(&self) -> u64 {
+        self.counts.arrived - self.counts.answered - self.counts.failures()
+    }
+
+    /// What was measured.
+    pub(super) fn into_outcome(mut self, seed: Seed, ended: Ended) -> Outcome {
+        self.counts.open = self.pending();
+        Outcome {
+            seed,
+            measured: self.measured,
+            stopped: ended.stopped,
+            counts: self.counts,
+            response: self.response,
+            waits: self.waits,
+            profile: self.profile,
+            levels: self.closed,
+            seen: self.seen,
+            inside: self.inside,
+            kills: self.kills,
+            first_kill: self.first_kill,
+            events: ended.events,
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    /// The limit that ended it, if one did.
+    pub stopped: Option<Stopped>,
+    /// Events it took.
+    pub events: u64,
+}

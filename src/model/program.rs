@@ -1,0 +1,212 @@
+//! What a request does on a given site, worked out once per endpoint: its steps with everything
+//! that the stack adds to them, as a flat list of operations.
+//!
+//! What takes no time at all is left out here, so that a run makes no event of it.
+
+use crate::outcome::Stage;
+use crate::site::{Database, Dist, Endpoint, Hold, Site, Step};
+use crate::units::Span;
+
+/// What an operation needs: a known part, and perhaps one drawn when the request arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Amount {
+    /// The known part.
+    pub known: Span,
+    /// Which of the request's demands comes on top.
+    pub drawn: Option<u16>,
+}
+
+/// One operation of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    /// Computes on the workers' host, holding the worker's turn.
+    Compute(Amount),
+    /// Takes a connection of its process's pool. Where that is an open one, the next `opening`
+    /// operations, which open one, are left out.
+    Acquire {
+        /// How many operations opening one takes.
+        opening: u16,
+    },
+    /// Asks the database for a new connection.
+    Open,
+    /// Computes on the database's host, with the turn released.
+    DatabaseCompute(Amount, Stage),
+    /// Waits, with the turn released.
+    Wait(Amount, Stage),
+    /// Gives the connection back.
+    Release,
+    /// Has its answer.
+    Answer,
+    /// Has been refused a connection, and fails.
+    Refused,
+}
+
+/// A quantity that is drawn for each request when it arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drawn {
+    /// CPU of the worker, by step `0`.
+    Compute(usize),
+    /// A query's wait.
+    QueryWait(usize),
+    /// A query's CPU.
+    QueryCpu(usize),
+    /// A wait outside.
+    Call(usize),
+}
+
+/// What a request for one endpoint does.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Program {
+    /// Its operations, from admission to [`Op::Answer`], and behind that what a refused
+    /// connection leads to.
+    pub ops: Vec<Op>,
+    /// Where the operations after a refused connection begin.
+    pub refused: u16,
+    /// What is drawn for it, in this order.
+    pub draws: Vec<Drawn>,
+}
+
+/// Which quantities come with the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Draws {
+    /// Those that vary: what is always the same is known beforehand.
+    Varying,
+    /// All of them, as a recorded tape has them.
+    All,
+}
+
+impl Program {
+    /// The operations of a request for `endpoint` on `site`.
+    pub(super) fn new(site: &Site, endpoint: &Endpoint, draws: Draws) -> Program {
+        let mut builder = Builder { site, draws, ops: Vec::new(), drawn: Vec::new() };
+        builder.compute(Amount { known: site.server.costs.request_cpu, drawn: None });
+        for (index, step) in endpoint.steps.iter().enumerate() {
+            builder.step(index, step, &endpoint.steps);
+        }
+        builder.finish()
+    }
+
+    /// How many quantities are drawn for each request.
+    pub(super) fn demands(&self) -> usize {
+        self.draws.len()
+    }
+}
+
+/// Builds a program step by step.
+struct Builder<'a> {
+    site: &'a Site,
+    draws: Draws,
+    ops: Vec<Op>,
+    drawn: Vec<Drawn>,
+}
+
+impl Builder<'_> {
+    fn step(&mut self, index: usize, step: &Step, steps: &[Step]) {
+        match step {
+            Step::Compute(dist) => {
+                let amount = self.amount(dist, Drawn::Compute(index));
+                self.compute(amount);
+            }
+            Step::Query { wait, cpu, driver } => {
+                let driver = driver.unwrap_or(self.site.server.costs.query_cpu);
+                self.compute(Amount { known: driver, drawn: None });
+                let first = !steps[..index].iter().any(|step| matches!(step, Step::Query { .. }));
+                self.connect(first);
+                let wait = self.amount(wait, Drawn::QueryWait(index));
+                let cpu = self.amount(cpu, Drawn::QueryCpu(index));
+                self.query(wait, cpu);
+                if self.site.server.connections.hold == Hold::Query {
+                    self.ops.push(Op::Release);
+                }
+            }
+            Step::Call { wait, cpu } => {
+                self.compute(Amount { known: *cpu, drawn: None });
+                let wait = self.amount(wait, Drawn::Call(index));
+                self.wait(wait, Stage::Call);
+            }
+        }
+    }
+
+    /// Takes a connection, where the request does not hold one from an earlier query.
+    fn connect(&mut self, first: bool) {
+        if !first && self.site.server.connections.hold == Hold::Request {
+            return;
+        }
+        let at = self.ops.len();
+        self.ops.push(Op::Acquire { opening: 0 });
+        let Database { connect_cpu, connect_wait, latency, .. } = self.site.database;
+        let client = self.site.server.costs.connect_cpu;
+        self.compute(Amount { known: client, drawn: None });
+        self.ops.push(Op::Open);
+        self.database_compute(Amount { known: connect_cpu, drawn: None }, Stage::Connection);
+        // TCP's handshake is one round trip, start-up and authentication are two more (reference
+        // section 6.2: TCP 1 + start-up and authentication about 3, less what overlaps).
+        let wait = connect_wait + latency * CONNECT_ROUND_TRIPS;
+        self.wait(Amount { known: wait, drawn: None }, Stage::Connection);
+        let opening = (self.ops.len() - at - 1) as u16;
+        self.ops[at] = Op::Acquire { opening };
+    }
+
+    /// Half the latency, the database's CPU, its wait, half the latency.
+    fn query(&mut self, wait: Amount, cpu: Amount) {
+        let latency = self.site.database.latency;
+        if cpu == Amount::default() {
+            return self.wait(Amount { known: wait.known + latency, ..wait }, Stage::Database);
+        }
+        let there = Span::from_nanos(latency.as_nanos() / 2);
+        let back = latency - there;
+        self.wait(Amount { known: there, drawn: None }, Stage::Database);
+        self.database_compute(cpu, Stage::Database);
+        self.wait(Amount { known: wait.known + back, ..wait }, Stage::Database);
+    }
+
+    /// Computes; one burst with what was computed right before.
+    fn compute(&mut self, amount: Amount) {
+        match self.ops.last_mut() {
+            Some(Op::Compute(last)) if last.drawn.is_none() || amount.drawn.is_none() => {
+                last.known += amount.known;
+                last.drawn = last.drawn.or(amount.drawn);
+            }
+            _ if amount == Amount::default() => {}
+            _ => self.ops.push(Op::Compute(amount)),
+        }
+    }
+
+    fn database_compute(&mut self, amount: Amount, stage: Stage) {
+        if amount != Amount::default() {
+            self.ops.push(Op::DatabaseCompute(amount, stage));
+        }
+    }
+
+    fn wait(&mut self, amount: Amount, stage: Stage) {
+        if amount != Amount::default() {
+            self.ops.push(Op::Wait(amount, stage));
+        }
+    }
+
+    /// A quantity: known where it is always the same, else one more demand of the request.
+    fn amount(&mut self, dist: &Dist, drawn: Drawn) -> Amount {
+        match dist {
+            Dist::Fixed(span) if self.draws == Draws::Varying => {
+                Amount { known: *span, drawn: None }
+            }
+            _ => {
+                self.drawn.push(drawn);
+                let index = u16::try_from(self.drawn.len() - 1).expect("checked: few steps");
+                Amount { known: Span::ZERO, drawn: Some(index) }
+            }
+        }
+    }
+
+    fn finish(mut self) -> Program {
+        self.ops.push(Op::Answer);
+        let refused = u16::try_from(self.ops.len()).expect("checked: few steps");
+        let refusal = self.site.database.refusal_cpu;
+        self.database_compute(Amount { known: refusal, drawn: None }, Stage::Connection);
+        self.ops.push(Op::Refused);
+        Program { ops: self.ops, refused, draws: self.drawn }
+    }
+}
+
+/// Round trips that opening a connection takes.
+const CONNECT_ROUND_TRIPS: u64 = 3;

@@ -1,0 +1,202 @@
+//! A request, its steps, and how far it has come.
+//!
+//! | stage | waits for | holds meanwhile | left by | then |
+//! |---|---|---|---|---|
+//! | at the front | Nginx's share of the cores | nothing | cores done | at the door |
+//! | at the door | a place in a worker | a place in the backlog | admission | memory taken, next step |
+//! | turned away (TCP) | its next try | nothing | `Retry` | at the door |
+//! | compute: queued | the worker's turn (GIL, loop) | its place, memory | turn granted | on the cores |
+//! | compute: running | the cores to do the work | its place, turn, memory | cores done | turn released, next step |
+//! | query: queued | a connection | its place, memory | connection granted | opening, or in the database |
+//! | query: running | the database | its place, connection, memory | cores done, `WaitOver` | connection kept or given back, next step |
+//! | call | something outside | its place, memory | `WaitOver` | next step |
+//! | done | nothing | nothing | answer or failure | place, connection, memory released |
+//!
+//! | worker kind | place | turn | meaning |
+//! |---|---|---|---|
+//! | sync | 1 | 1, never contended | a waiting query blocks the worker |
+//! | threads | one per thread, FIFO per process | 1: the GIL | many wait together, one computes |
+//! | async | unlimited, or 503 | 1: the event loop | many wait together, one computes |
+//!
+//! A client that gives up is noted and nothing else: the work goes on. A request whose process
+//! was killed is dead at once, but keeps its number until the wait or the query it is in is over,
+//! so that no event ever names a request that is no more.
+
+use crate::outcome::Stage;
+use crate::units::{Span, Time};
+
+/// Names a live request: its place in [`Requests`].
+pub(super) type RequestId = u32;
+
+/// The worker of a request that is in none.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// Where a live request is: what will move it on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    /// On the cores for Nginx.
+    Front,
+    /// In the kernel's backlog.
+    Backlog,
+    /// Turned away, until its next try.
+    Away,
+    /// In a worker process, waiting for a thread of it.
+    Place,
+    /// Waiting for its worker's turn.
+    Turn,
+    /// Computing on the workers' host.
+    Cores,
+    /// Waiting for a connection of its pool.
+    Pool,
+    /// Computing on the database's host.
+    DatabaseCores,
+    /// Waiting for a time on the agenda.
+    Wait,
+    /// On its way to its next operation.
+    Moving,
+}
+
+/// A request that has arrived and is not done with.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    /// When the client first tried.
+    pub arrived: Time,
+    /// When it entered the stage it is in.
+    pub since: Time,
+    /// Time spent in the stages it has left: indexed by [`Stage`].
+    pub spent: [Span; Stage::COUNT],
+    /// What is left to do of the work it is on the cores for.
+    pub left: Span,
+    /// Its number on the tape.
+    pub number: u64,
+    /// A number of its own, for what is left to chance after arrival: which process accepts it.
+    pub chance: u32,
+    /// The worker it is in, or [`NOWHERE`].
+    pub worker: u32,
+    /// What it asks for.
+    pub endpoint: u16,
+    /// Which operation of its program comes next, or is under way.
+    pub next: u16,
+    /// Where it is.
+    pub at: At,
+    /// How often its connection attempt was dropped.
+    pub tries: u8,
+    /// Arrived in the measured window.
+    pub measured: bool,
+    /// Nobody waits for its answer any more: answered, failed, or given up.
+    pub settled: bool,
+    /// Its process was killed, or its connection: what it is in goes on without it.
+    pub dead: bool,
+    /// Holds its worker's turn.
+    pub has_turn: bool,
+    /// Holds a connection.
+    pub has_connection: bool,
+}
+
+impl Request {
+    /// Leaves the stage it was in since `since`.
+    #[inline]
+    pub(super) fn spend(&mut self, stage: Stage, now: Time) -> Span {
+        let span = now - self.since;
+        self.spent[stage as usize] += span;
+        self.since = now;
+        span
+    }
+
+    /// Leaves the cores, where its work alone would have taken `alone`: what it took beyond that
+    /// went to the other tasks on them.
+    #[inline]
+    pub(super) fn spend_running(&mut self, work: Stage, alone: Span, now: Time) {
+        let span = now - self.since;
+        let alone = alone.min(span);
+        self.spent[work as usize] += alone;
+        self.spent[Stage::Cores as usize] += span - alone;
+        self.since = now;
+    }
+}
+
+/// The live requests, by number; numbers are used again.
+#[derive(Debug)]
+pub(super) struct Requests {
+    requests: Vec<Request>,
+    /// What each wants of each of its steps, as drawn when it arrived.
+    demands: Vec<Span>,
+    /// Demands per request.
+    stride: usize,
+    free: Vec<RequestId>,
+}
+
+impl Requests {
+    /// None yet; each will have up to `stride` demands.
+    pub(super) fn new(stride: usize) -> Requests {
+        Requests { requests: Vec::new(), demands: Vec::new(), stride, free: Vec::new() }
+    }
+
+    /// A number for `request`, and where its `stride` demands go.
+    #[inline]
+    pub(super) fn insert(&mut self, request: Request, demands: &[Span]) -> RequestId {
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.requests[id as usize] = request;
+                id
+            }
+            None => {
+                self.requests.push(request);
+                self.demands.resize(self.demands.len() + self.stride, Span::ZERO);
+                (self.requests.len() - 1) as RequestId
+            }
+        };
+        let at = id as usize * self.stride;
+        self.demands[at..at + demands.len()].copy_from_slice(demands);
+        id
+    }
+
+    /// The request is done with: its number is free.
+    #[inline]
+    pub(super) fn remove(&mut self, id: RequestId) {
+        let request = &mut self[id];
+        (request.worker, request.has_connection) = (NOWHERE, false);
+        self.free.push(id);
+    }
+
+    /// What it wants of its `index`-th drawn quantity.
+    #[inline]
+    pub(super) fn demand(&self, id: RequestId, index: u16) -> Span {
+        self.demands[id as usize * self.stride + index as usize]
+    }
+
+    /// How many are live.
+    #[inline]
+    pub(super) fn live(&self) -> usize {
+        self.requests.len() - self.free.len()
+    }
+
+    /// The numbers of the live requests that are in `worker` and not dead, in order. Looks at all
+    /// of them: for crashes only.
+    pub(super) fn in_worker(&self, worker: u32) -> Vec<RequestId> {
+        let here = |request: &Request| request.worker == worker && !request.dead;
+        (0..self.requests.len() as u32).filter(|id| here(&self[*id])).collect()
+    }
+
+    /// The numbers of the live requests that hold a connection and are not dead, in order. Looks
+    /// at all of them: for crashes only.
+    pub(super) fn connected(&self) -> Vec<RequestId> {
+        let connected = |request: &Request| request.has_connection && !request.dead;
+        (0..self.requests.len() as u32).filter(|id| connected(&self[*id])).collect()
+    }
+}
+
+impl std::ops::Index<RequestId> for Requests {
+    type Output = Request;
+    #[inline]
+    fn index(&self, id: RequestId) -> &Request {
+        &self.requests[id as usize]
+    }
+}
+
+impl std::ops::IndexMut<RequestId> for Requests {
+    #[inline]
+    fn index_mut(&mut self, id: RequestId) -> &mut Request {
+        &mut self.requests[id as usize]
+    }
+}

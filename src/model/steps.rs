@@ -1,0 +1,454 @@
+//! A request's steps: the worker's turn, the cores, connections, queries, and the end.
+
+use super::arrivals::Tape;
+use super::crash::BOOT;
+use super::database::{Acquired, Returned};
+use super::program::{Amount, Op};
+use super::request::{At, NOWHERE, RequestId};
+use super::{Event, HOST, World};
+use crate::outcome::{Cause, Queue, Stage};
+use crate::resource::slots::Seized;
+use crate::site::{Accept, WorkerKind};
+use crate::units::{Bytes, Span};
+
+impl<T: Tape> World<'_, T> {
+    /// Takes the request from operation to operation, until one takes time or has to wait.
+    #[inline]
+    pub(super) fn advance(&mut self, id: RequestId) {
+        loop {
+            let request = &self.requests[id];
+            if request.dead {
+                return self.bury(id);
+            }
+            let op = self.programs[request.endpoint as usize].ops[request.next as usize];
+            let goes_on = match op {
+                Op::Compute(amount) => self.compute(id, amount),
+                Op::Acquire { opening } => self.acquire(id, opening),
+                Op::Open => self.open(id),
+                Op::DatabaseCompute(amount, _) => self.database_compute(id, amount),
+                Op::Wait(amount, _) => self.wait(id, amount),
+                Op::Release => self.release(id),
+                Op::Answer => self.finish(id, None),
+                Op::Refused => self.finish(id, Some(Cause::Connections)),
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    #[inline]
+    fn amount(&self, id: RequestId, amount: Amount) -> Span {
+        match amount.drawn {
+            Some(index) => self.requests.demand(id, index) + amount.known,
+            None => amount.known,
+        }
+    }
+
+    /// On to the next operation.
+    #[inline]
+    fn step_on(&mut self, id: RequestId) -> bool {
+        self.requests[id].next += 1;
+        true
+    }
+
+    #[inline]
+    fn compute(&mut self, id: RequestId, amount: Amount) -> bool {
+        let work = self.amount(id, amount);
+        if work.is_zero() {
+            return self.step_on(id);
+        }
+        self.requests[id].left = work;
+        if self.take_turn(id) {
+            self.run_on_cores(id);
+        }
+        false
+    }
+
+    /// Takes the worker's turn, or queues for it.
+    #[inline]
+    fn take_turn(&mut self, id: RequestId) -> bool {
+        let request = &mut self.requests[id];
+        // A sync worker has one request: nobody contends for its turn.
+        if self.site.server.kind == WorkerKind::Sync || request.has_turn {
+            return true;
+        }
+        let index = request.worker;
+        let worker = &mut self.workers[index as usize];
+        match worker.turn.seize(id) {
+            Seized::Granted => {
+                self.probe.levels.turns.rise(self.now, 1);
+                self.grant_turn(id);
+                true
+            }
+            Seized::Queued => {
+                request.at = At::Turn;
+                self.watch_turn(index);
+                false
+            }
+        }
+    }
+
+    /// The turn is the request's.
+    #[inline]
+    fn grant_turn(&mut self, id: RequestId) {
+        let request = &mut self.requests[id];
+        request.has_turn = true;
+        let waited = request.spend(Stage::Gil, self.now);
+        self.probe.waited(request, Queue::Gil, waited);
+        let worker = &mut self.workers[request.worker as usize];
+        (worker.holder, worker.switched) = (id, self.now);
+    }
+
+    /// Somebody waits for the GIL: the holder will have to hand it over in a while.
+    fn watch_turn(&mut self, index: u32) {
+        let worker = &mut self.workers[index as usize];
+        if let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind
+            && !worker.hand_over
+        {
+            worker.hand_over = true;
+            self.agenda.at(self.now + switch_interval, Event::HandOver(index));
+        }
+    }
+
+    /// A waiter's switch interval may be over: counted from when it began to wait, or from the
+    /// last hand-over (reference section 4.1). Then the holder stops in the middle of its work
+    /// and queues behind everyone.
+    pub(super) fn hand_over(&mut self, index: u32) {
+        let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind else { return };
+        let worker = &mut self.workers[index as usize];
+        worker.hand_over = false;
+        let Some(first) = worker.turn.first() else { return };
+        let due = worker.switched.max(self.requests[first].since) + switch_interval;
+        if due > self.now {
+            worker.hand_over = true;
+            return self.agenda.at(due, Event::HandOver(index));
+        }
+        let holder = worker.holder;
+        let left = self.stop_on_cores(HOST, holder).expect("who has the turn computes");
+        let request = &mut self.requests[holder];
+        let done = request.left.saturating_sub(left);
+        request.spend_running(Stage::Compute, self.cores[HOST].alone(done), self.now);
+        (request.left, request.has_turn, request.at) = (left, false, At::Turn);
+        let turn = &mut self.workers[index as usize].turn;
+        let next = turn.release();
+        debug_assert_eq!(next, Some(first), "the first in the queue is next");
+        turn.seize(holder);
+        self.grant_turn(first);
+        self.run_on_cores(first);
+        self.watch_turn(index);
+    }
+
+    /// The request's burst is over: its turn goes to the next, and between two bursts a loop
+    /// accepts one connection (libuv 1.45 and later; reference section 3.1). Comes last in what
+    /// makes a request wait, for memory may run out over the new one.
+    #[inline]
+    fn end_burst(&mut self, id: RequestId) {
+        let index = self.requests[id].worker;
+        if self.release_turn(id) {
+            self.accept_between_bursts(index);
+        }
+    }
+
+    #[inline]
+    fn accept_between_bursts(&mut self, index: u32) {
+        if !self.backlog.is_empty()
+            && matches!(self.site.server.kind, WorkerKind::Async { .. })
+            && matches!(self.site.server.accept, Accept::Shared { .. })
+        {
+            self.accept(index);
+        }
+    }
+
+    /// Gives the worker's turn to the first that waits for it. Returns whether the request had it.
+    #[inline]
+    pub(super) fn release_turn(&mut self, id: RequestId) -> bool {
+        let request = &mut self.requests[id];
+        if !request.has_turn {
+            return false;
+        }
+        request.has_turn = false;
+        let index = request.worker;
+        match self.workers[index as usize].turn.release() {
+            Some(next) => {
+                self.grant_turn(next);
+                self.run_on_cores(next);
+            }
+            None => self.probe.levels.turns.fall(self.now, 1),
+        }
+        true
+    }
+
+    /// The request computes what it has left to.
+    #[inline]
+    fn run_on_cores(&mut self, id: RequestId) {
+        let request = &mut self.requests[id];
+        request.at = At::Cores;
+        let left = request.left;
+        self.start_on_cores(HOST, id, left);
+    }
+
+    #[inline]
+    pub(super) fn start_on_cores(&mut self, host: usize, task: u32, work: Span) {
+        let busy = self.cores[host].busy();
+        self.cores[host].start(self.now, task, work);
+        let more = self.cores[host].busy() - busy;
+        self.probe.levels.cores[host].rise(self.now, u64::from(more));
+    }
+
+    pub(super) fn stop_on_cores(&mut self, host: usize, task: u32) -> Option<Span> {
+        let busy = self.cores[host].busy();
+        let left = self.cores[host].stop(self.now, task);
+        let fewer = busy - self.cores[host].busy();
+        self.probe.levels.cores[host].fall(self.now, u64::from(fewer));
+        left
+    }
+
+    /// A task is done on the cores of `host`.
+    #[inline]
+    pub(super) fn cores_done(&mut self, host: usize) {
+        let busy = self.cores[host].busy();
+        let task = self.cores[host].finish(self.now);
+        let fewer = busy - self.cores[host].busy();
+        self.probe.levels.cores[host].fall(self.now, u64::from(fewer));
+        if task & BOOT != 0 {
+            return self.booted(task & !BOOT);
+        }
+        let request = &mut self.requests[task];
+        let alone = self.cores[host].alone(request.left);
+        match request.at {
+            At::Cores => {
+                request.spend_running(Stage::Compute, alone, self.now);
+                self.go_on(task);
+            }
+            At::DatabaseCores => {
+                let program = &self.programs[request.endpoint as usize];
+                if let Op::DatabaseCompute(_, stage) = program.ops[request.next as usize] {
+                    request.spend_running(stage, alone, self.now);
+                }
+                self.go_on(task);
+            }
+            _ => self.connect(task),
+        }
+    }
+
+    #[inline]
+    fn database_compute(&mut self, id: RequestId, amount: Amount) -> bool {
+        let work = self.amount(id, amount);
+        if work.is_zero() {
+            return self.step_on(id);
+        }
+        let request = &mut self.requests[id];
+        (request.left, request.at) = (work, At::DatabaseCores);
+        self.start_on_cores(self.database_host, id, work);
+        self.end_burst(id);
+        false
+    }
+
+    #[inline]
+    fn wait(&mut self, id: RequestId, amount: Amount) -> bool {
+        let span = self.amount(id, amount);
+        if span.is_zero() {
+            return self.step_on(id);
+        }
+        self.requests[id].at = At::Wait;
+        self.agenda.at(self.now + span, Event::WaitOver(id));
+        self.end_burst(id);
+        false
+    }
+
+    #[inline]
+    pub(super) fn wait_over(&mut self, id: RequestId) {
+        let request = &mut self.requests[id];
+        let program = &self.programs[request.endpoint as usize];
+        if let Op::Wait(_, stage) = program.ops[request.next as usize] {
+            request.spend(stage, self.now);
+        }
+        self.go_on(id);
+    }
+
+    /// What took the request's time is done: on to its next operation.
+    #[inline]
+    fn go_on(&mut self, id: RequestId) {
+        let request = &mut self.requests[id];
+        request.next += 1;
+        request.at = At::Moving;
+        self.advance(id);
+    }
+
+    /// Takes a connection of the worker's pool, opens one, or queues.
+    #[inline]
+    fn acquire(&mut self, id: RequestId, opening: u16) -> bool {
+        let index = self.requests[id].worker;
+        match self.workers[index as usize].pool.acquire(id) {
+            Acquired::Open => self.connected(id, 1 + opening),
+            Acquired::ToOpen => self.open_own(id),
+            Acquired::Queued => {
+                self.requests[id].at = At::Pool;
+                self.probe.levels.pool_queue.rise(self.now, 1);
+                self.watch_pool(index);
+                self.end_burst(id);
+                false
+            }
+        }
+    }
+
+    /// The request may open a connection of its own.
+    pub(super) fn open_own(&mut self, id: RequestId) -> bool {
+        self.probe.waited(
+            &self.requests[id],
+            Queue::Connection,
+            self.now - self.requests[id].since,
+        );
+        self.requests[id].spend(Stage::Connection, self.now);
+        self.step_on(id)
+    }
+
+    /// The request has an open connection and goes `on` operations further.
+    #[inline]
+    fn connected(&mut self, id: RequestId, on: u16) -> bool {
+        let request = &mut self.requests[id];
+        let waited = request.spend(Stage::Connection, self.now);
+        request.has_connection = true;
+        request.next += on;
+        self.probe.waited(request, Queue::Connection, waited);
+        self.probe.levels.connections.rise(self.now, 1);
+        true
+    }
+
+    /// Asks the database for a new connection.
+    fn open(&mut self, id: RequestId) -> bool {
+        let request = &mut self.requests[id];
+        let index = request.worker;
+        if self.postgres.away || !self.postgres.open() {
+            let away = self.postgres.away;
+            request.next = self.programs[request.endpoint as usize].refused;
+            if let Some(next) = self.workers[index as usize].pool.failed_to_open() {
+                self.leave_pool_queue(next);
+                self.open_own(next);
+                self.set_ready(next);
+            }
+            return if away { self.finish(id, Some(Cause::Down)) } else { true };
+        }
+        request.has_connection = true;
+        request.next += 1;
+        self.workers[index as usize].pool.opened();
+        self.probe.levels.connections.rise(self.now, 1);
+        self.probe.levels.open_connections.rise(self.now, 1);
+        self.take_memory(self.database_host, self.site.database.connection_memory);
+        true
+    }
+
+    pub(super) fn leave_pool_queue(&mut self, id: RequestId) {
+        self.requests[id].at = At::Moving;
+        self.probe.levels.pool_queue.fall(self.now, 1);
+    }
+
+    #[inline]
+    fn release(&mut self, id: RequestId) -> bool {
+        self.give_back(id);
+        self.step_on(id)
+    }
+
+    /// Gives the request's connection back to its worker's pool.
+    #[inline]
+    fn give_back(&mut self, id: RequestId) {
+        let request = &mut self.requests[id];
+        if !request.has_connection {
+            return;
+        }
+        request.has_connection = false;
+        self.probe.levels.connections.fall(self.now, 1);
+        let pool = &mut self.workers[request.worker as usize].pool;
+        match pool.give_back() {
+            Returned::To(next) => {
+                self.leave_pool_queue(next);
+                let request = &self.requests[next];
+                let program = &self.programs[request.endpoint as usize];
+                let Op::Acquire { opening } = program.ops[request.next as usize] else {
+                    unreachable!("who waits for a connection is about to acquire it")
+                };
+                self.connected(next, 1 + opening);
+                self.set_ready(next);
+            }
+            Returned::Kept => {}
+            Returned::Closed => self.close_connections(1),
+        }
+    }
+
+    /// `count` connections close.
+    pub(super) fn close_connections(&mut self, count: u32) {
+        self.postgres.close(count);
+        self.probe.levels.open_connections.fall(self.now, u64::from(count));
+        let bytes = self.site.database.connection_memory * u64::from(count);
+        self.give_memory(self.database_host, bytes);
+    }
+
+    /// Somebody waits for a connection: an event will see to it that it does not wait too long.
+    fn watch_pool(&mut self, index: u32) {
+        let pool = &mut self.workers[index as usize].pool;
+        if let Some(timeout) = self.site.server.connections.timeout
+            && !pool.timer
+        {
+            pool.timer = true;
+            self.agenda.at(self.now + timeout, Event::PoolTimeout(index));
+        }
+    }
+
+    /// Whoever has waited for a connection for the pool's timeout fails.
+    pub(super) fn pool_timeout(&mut self, index: u32) {
+        let Some(timeout) = self.site.server.connections.timeout else { return };
+        self.workers[index as usize].pool.timer = false;
+        while let Some(first) = self.workers[index as usize].pool.first_waiting() {
+            let due = self.requests[first].since + timeout;
+            if due > self.now {
+                self.workers[index as usize].pool.timer = true;
+                return self.agenda.at(due, Event::PoolTimeout(index));
+            }
+            self.workers[index as usize].pool.leave(first);
+            self.leave_pool_queue(first);
+            self.finish(first, Some(Cause::Pool));
+        }
+    }
+
+    /// The request is done: answered well, or failed for this cause. Everything it holds is free.
+    #[inline]
+    pub(super) fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> bool {
+        let index = self.requests[id].worker;
+        self.settle(id, failed);
+        let had_turn = self.release_turn(id);
+        self.give_back(id);
+        self.leave_worker(id);
+        self.requests.remove(id);
+        if had_turn {
+            self.accept_between_bursts(index);
+        }
+        false
+    }
+
+    /// The request's place goes to the next, and its memory back.
+    #[inline]
+    pub(super) fn leave_worker(&mut self, id: RequestId) {
+        let request = &mut self.requests[id];
+        let index = std::mem::replace(&mut request.worker, NOWHERE);
+        let endpoint = &self.site.traffic.endpoints[request.endpoint as usize];
+        self.probe.levels.inside.fall(self.now, 1);
+        self.probe.levels.workers.fall(self.now, 1);
+        let worker = &mut self.workers[index as usize];
+        worker.accepted -= 1;
+        match worker.places.release() {
+            Some(next) => self.enter(next),
+            None if self.site.server.kind == WorkerKind::Sync
+                && matches!(self.site.server.accept, Accept::Shared { .. }) =>
+            {
+                self.idle.push(index);
+            }
+            None => {}
+        }
+        self.vacate(index, endpoint.memory);
+        if endpoint.growth > Bytes::ZERO {
+            let life = self.workers[index as usize].life;
+            self.occupy(index, life, endpoint.growth);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A Python process: whom it admits, and whose turn it is.
+
+use super::database::Pool;
+use super::request::RequestId;
+use crate::resource::slots::Slots;
+use crate::site::{Server, WorkerKind};
+use crate::units::{Bytes, Time};
+
+/// A worker process.
+#[derive(Debug)]
+pub(super) struct Worker {
+    /// What it is doing.
+    pub state: State,
+    /// Its threads (one for sync, without limit for async), and who was accepted and waits for
+    /// one.
+    pub places: Slots<RequestId>,
+    /// The GIL, or the event loop's next callback.
+    pub turn: Slots<RequestId>,
+    /// Who has the turn; meaningless while nobody has.
+    pub holder: RequestId,
+    /// When the turn last changed hands.
+    pub switched: Time,
+    /// Whether an event is due that forces the turn's hand-over.
+    pub hand_over: bool,
+    /// Requests it has accepted and not answered.
+    pub accepted: u32,
+    /// What it holds now.
+    pub resident: Bytes,
+    /// Counts its lives, and orders workers by when they were started.
+    pub life: u64,
+    /// Its connections.
+    pub pool: Pool,
+}
+
+/// What a worker process is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It takes traffic.
+    Up,
+    /// It boots, and has so many slices of that before it.
+    Booting(u32),
+    /// It was killed.
+    Gone,
+}
+
+impl Worker {
+    /// The `index`-th process of `server`, not started yet.
+    pub(super) fn new(server: &Server, index: u32) -> Worker {
+        Worker {
+            state: State::Gone,
+            places: places(server),
+            turn: Slots::new(1),
+            holder: 0,
+            switched: Time::ZERO,
+            hand_over: false,
+            accepted: 0,
+            resident: Bytes::ZERO,
+            life: u64::from(index),
+            pool: Pool::new(&server.connections),
+        }
+    }
+
+    /// Killed: everything in it is gone. Returns how many idle connections closed.
+    pub(super) fn clear(&mut self, server: &Server) -> u32 {
+        self.places = places(server);
+        self.turn = Slots::new(1);
+        self.accepted = 0;
+        self.resident = Bytes::ZERO;
+        self.pool.clear()
+    }
+
+    /// Whether it would accept a connection now, going by its threads and its loop.
+    #[inline]
+    pub(super) fn accepts(&self, kind: WorkerKind) -> bool {
+        self.state == State::Up
+            && match kind {
+                WorkerKind::Sync => self.places.is_free(),
+                WorkerKind::Threads { worker_connections, .. } => {
+                    worker_connections.is_none_or(|most| self.accepted < most)
+                }
+                // A loop that runs a callback is not looking at the socket.
+                WorkerKind::Async { .. } => self.turn.is_free(),
+            }
+    }
+}
+
+fn places(server: &Server) -> Slots<RequestId> {
+    Slots::new(match server.kind {
+        WorkerKind::Sync => 1,
+        WorkerKind::Threads { threads, .. } => threads,
+        WorkerKind::Async { .. } => u32::MAX,
+    })
+}

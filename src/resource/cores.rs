@@ -1,0 +1,248 @@
+//! Cores shared fairly by the tasks running on them.
+//!
+//! With k tasks on c cores each task runs at min(1, c/k) of a core: nobody gets more than one,
+//! and nobody more than another (processor sharing, what Linux's fair scheduler comes to; reference
+//! section 1.3). All tasks therefore receive work at the same rate, so one number says how much
+//! *each* has received since the cores were last idle: the attained work. A task that starts when
+//! it stands at `a` and needs `w` is done when it stands at `a + w`, whoever comes and goes in
+//! between. So no task is ever touched between its start and its end.
+//!
+//! The cores are asked, not scheduled: [`Cores::next_finish`] says when the next task would be done
+//! if nothing changed. Work is counted in nanoseconds of a core of speed 1, in floating point;
+//! instants are rounded up, so that no work ends early.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::units::{Span, Time};
+
+/// Some cores, and the tasks on them. A task is a number of the caller's.
+#[derive(Debug, Clone)]
+pub struct Cores {
+    cores: u32,
+    speed: f64,
+    /// Work each running task has received since the cores were last idle, at `since`.
+    attained: f64,
+    since: Time,
+    /// Attained work at which each task is done (bits of a non-negative float order as it does),
+    /// above the order of starting, above the task.
+    running: BinaryHeap<Reverse<u128>>,
+    started: u32,
+    next_finish: Time,
+    /// Nanoseconds of work per nanosecond, and the inverse, by number of tasks.
+    rates: Vec<(f64, f64)>,
+}
+
+impl Cores {
+    /// `cores` idle cores (at least one) of speed `speed` (above zero).
+    pub fn new(cores: u32, speed: f64) -> Cores {
+        assert!(cores > 0 && speed > 0.0 && speed.is_finite(), "{cores} cores of speed {speed}");
+        Cores {
+            cores,
+            speed,
+            attained: 0.0,
+            since: Time::ZERO,
+            running: BinaryHeap::new(),
+            started: 0,
+            next_finish: Time::NEVER,
+            rates: vec![(speed, 1.0 / speed)],
+        }
+    }
+
+    /// Starts `task`, which needs `work` on a core of speed 1.
+    #[inline]
+    pub fn start(&mut self, now: Time, task: u32, work: Span) {
+        self.settle(now);
+        let done_at = self.attained + nanos(work);
+        self.started = self.started.wrapping_add(1);
+        let low = u64::from(self.started) << 32 | u64::from(task);
+        self.running.push(Reverse(u128::from(done_at.to_bits()) << 64 | u128::from(low)));
+        self.look_ahead();
+    }
+
+    /// When the next task will be done if nothing changes; [`Time::NEVER`] where none runs.
+    #[inline]
+    pub fn next_finish(&self) -> Time {
+        self.next_finish
+    }
+
+    /// Takes the task off that is done at `now`, which must be [`Cores::next_finish`].
+    #[inline]
+    pub fn finish(&mut self, now: Time) -> u32 {
+        debug_assert_eq!(now, self.next_finish, "a task ends when it is done");
+        self.settle(now);
+        let Reverse(key) = self.running.pop().expect("a task is running");
+        self.attained = self.attained.max(f64::from_bits((key >> 64) as u64));
+        self.look_ahead();
+        key as u32
+    }
+
+    /// Takes `task` off before it is done, and says how much work it still needed; `None` where
+    /// it is not running. Looks at every running task: for the rare cases only.
+    pub fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
+        self.settle(now);
+        let Reverse(key) = *self.running.iter().find(|Reverse(key)| *key as u32 == task)?;
+        self.running.retain(|Reverse(other)| *other != key);
+        let left = f64::from_bits((key >> 64) as u64) - self.attained;
+        self.look_ahead();
+        Some(Span::from_nanos_f64(left))
+    }
+
+    /// How many cores are busy.
+    #[inline]
+    pub fn busy(&self) -> u32 {
+        self.cores.min(self.running.len() as u32)
+    }
+
+    /// How long `work` takes with a core of its own.
+    #[inline]
+    pub fn alone(&self, work: Span) -> Span {
+        work.scaled(1.0 / self.speed)
+    }
+
+    /// Brings the attained work up to `now`.
+    #[inline]
+    fn settle(&mut self, now: Time) {
+        if !self.running.is_empty() {
+            let (rate, _) = self.rates[self.running.len()];
+            self.attained += nanos(now - self.since) * rate;
+        }
+        self.since = now;
+    }
+
+    /// Works out when the next task will be done.
+    #[inline]
+    fn look_ahead(&mut self) {
+        let Some(&Reverse(first)) = self.running.peek() else {
+            // Counting starts afresh, so that a long run is as precise as a short one.
+            self.attained = 0.0;
+            self.next_finish = Time::NEVER;
+            return;
+        };
+        let (_, slowness) = self.rate_of(self.running.len());
+        let left = f64::from_bits((first >> 64) as u64) - self.attained;
+        self.next_finish = self.since + Span::from_nanos_f64(left * slowness);
+    }
+
+    #[inline]
+    fn rate_of(&mut self, tasks: usize) -> (f64, f64) {
+        while self.rates.len() <= tasks {
+            let share = f64::from(self.cores) / self.rates.len() as f64;
+            let rate = self.speed * share.min(1.0);
+            self.rates.push((rate, 1.0 / rate));
+        }
+        self.rates[tasks]
+    }
+}
+
+/// A span as a float; by way of a signed number, which is one step for the processor.
+#[inline]
+fn nanos(span: Span) -> f64 {
+    span.as_nanos() as i64 as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The slow, obvious way: every task knows what it still needs, and everything that happens
+    /// touches every task.
+    struct Slow {
+        cores: f64,
+        speed: f64,
+        now: f64,
+        left: Vec<(u32, f64)>,
+    }
+
+    impl Slow {
+        fn rate(&self) -> f64 {
+            self.speed * (self.cores / self.left.len() as f64).min(1.0)
+        }
+
+        fn run_until(&mut self, now: f64) {
+            let work = (now - self.now) * self.rate();
+            self.left.iter_mut().for_each(|(_, left)| *left -= work);
+            self.now = now;
+        }
+
+        fn next(&self) -> Option<(u32, f64)> {
+            let shortest = self.left.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+            Some((shortest.0, self.now + shortest.1 / self.rate()))
+        }
+    }
+
+    /// Runs `tasks` (start, work) through both; returns how each task's end differs, in ns.
+    fn differences(cores: u32, speed: f64, tasks: &[(u64, u64)]) -> Vec<f64> {
+        let mut fast = Cores::new(cores, speed);
+        let mut slow = Slow { cores: f64::from(cores), speed, now: 0.0, left: Vec::new() };
+        let mut ends = vec![(0.0, 0.0); tasks.len()];
+        let mut coming = tasks.iter().enumerate().peekable();
+        let mut now = 0;
+        loop {
+            let next = coming.peek().map_or(u64::MAX, |(_, (gap, _))| now + gap);
+            while fast.next_finish() <= Time::from_nanos(next) && fast.busy() > 0 {
+                let at = fast.next_finish();
+                ends[fast.finish(at) as usize].0 = at.as_nanos() as f64;
+            }
+            while let Some((task, at)) = slow.next().filter(|(_, at)| *at <= next as f64) {
+                slow.run_until(at);
+                slow.left.retain(|(other, _)| *other != task);
+                ends[task as usize].1 = at;
+            }
+            let Some((task, (_, work))) = coming.next() else { break };
+            now = next;
+            fast.start(Time::from_nanos(now), task as u32, Span::from_nanos(*work));
+            slow.run_until(now as f64);
+            slow.left.push((task as u32, *work as f64));
+        }
+        ends.iter().map(|(fast, slow)| fast - slow).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// The fast way tells whole nanoseconds, rounded up: each end is late by less than one, and
+        /// makes those still running late by at most as much. So the k-th end differs by at most k.
+        #[test]
+        fn the_fast_way_and_the_slow_way_agree_to_a_nanosecond_an_end(
+            cores in 1u32..9,
+            speed in prop::sample::select(vec![1.0, 0.5, 1.25]),
+            tasks in prop::collection::vec((0u64..3_000_000, 1u64..5_000_000), 1..60),
+        ) {
+            let mut differences = differences(cores, speed, &tasks);
+            differences.sort_by(f64::total_cmp);
+            for (ends, difference) in differences.iter().enumerate() {
+                let allowed = -0.01..=(ends + 1) as f64;
+                prop_assert!(allowed.contains(difference), "ends differ by {difference} ns");
+            }
+        }
+    }
+
+    #[test]
+    fn two_tasks_on_one_core_take_turns_and_one_task_never_uses_two() {
+        let at = Time::from_nanos;
+        let mut cores = Cores::new(1, 1.0);
+        cores.start(at(0), 7, Span::from_nanos(10));
+        cores.start(at(4), 8, Span::from_nanos(10));
+        // 7 has 6 left, at half speed: done at 16. 8 then has 4 left, alone: done at 20.
+        assert_eq!(cores.next_finish(), at(16));
+        assert_eq!(cores.finish(at(16)), 7);
+        assert_eq!(cores.next_finish(), at(20));
+        let mut many = Cores::new(4, 2.0);
+        many.start(at(0), 1, Span::from_nanos(10));
+        assert_eq!(many.next_finish(), at(5));
+    }
+
+    #[test]
+    fn a_stopped_task_says_what_it_still_needed_and_the_others_speed_up() {
+        let at = Time::from_nanos;
+        let mut cores = Cores::new(1, 1.0);
+        cores.start(at(0), 1, Span::from_nanos(10));
+        cores.start(at(0), 2, Span::from_nanos(10));
+        assert_eq!(cores.stop(at(10), 1), Some(Span::from_nanos(5)));
+        assert_eq!(cores.stop(at(10), 1), None);
+        assert_eq!(cores.next_finish(), at(15));
+    }
+}

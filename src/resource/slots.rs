@@ -1,0 +1,89 @@
+//! Some number of identical slots, and an orderly queue for them.
+//!
+//! A GIL or an event loop is one slot, a worker's threads are several.
+
+use std::collections::VecDeque;
+
+/// Slots, and who waits for one: first come, first served.
+#[derive(Debug, Clone)]
+pub struct Slots<T> {
+    free: u32,
+    queue: VecDeque<T>,
+}
+
+/// What became of an attempt to take a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seized {
+    /// It is yours.
+    Granted,
+    /// You wait.
+    Queued,
+}
+
+impl<T: Copy> Slots<T> {
+    /// `count` free slots.
+    pub fn new(count: u32) -> Slots<T> {
+        Slots { free: count, queue: VecDeque::new() }
+    }
+
+    /// Takes a slot for `who`, or puts it at the end of the queue.
+    #[inline]
+    pub fn seize(&mut self, who: T) -> Seized {
+        if self.free > 0 {
+            self.free -= 1;
+            Seized::Granted
+        } else {
+            self.queue.push_back(who);
+            Seized::Queued
+        }
+    }
+
+    /// Gives a slot back: to the first in the queue, who is returned, or to nobody.
+    #[inline]
+    pub fn release(&mut self) -> Option<T> {
+        let next = self.queue.pop_front();
+        self.free += u32::from(next.is_none());
+        next
+    }
+
+    /// Whether a slot is free.
+    #[inline]
+    pub fn is_free(&self) -> bool {
+        self.free > 0
+    }
+
+    /// Who is first in the queue.
+    pub fn first(&self) -> Option<T> {
+        self.queue.front().copied()
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Takes `who` out of the queue, without a slot. Looks at everybody: for the rare cases only.
+    pub fn leave(&mut self, who: T)
+    where
+        T: PartialEq,
+    {
+        self.queue.retain(|other| *other != who);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_go_to_the_first_that_asked() {
+        let mut slots = Slots::new(2);
+        let seized = ['a', 'b', 'c', 'd'].map(|who| slots.seize(who));
+        assert_eq!(seized, [Seized::Granted, Seized::Granted, Seized::Queued, Seized::Queued]);
+        assert_eq!(
+            (slots.release(), slots.release(), slots.release()),
+            (Some('c'), Some('d'), None)
+        );
+        assert!(slots.is_free());
+    }
+}
