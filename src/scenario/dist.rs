@@ -140,7 +140,8 @@ fn empirical(node: &Node, folder: Folder<'_>) -> Result<Dist, Problem> {
     };
     let path: PathBuf = folder.join(&name);
     let fail = |why: String| node.problem(format!("cannot read {}: {why}", path.display()), way);
-    let bytes = super::read_at_most(&path, super::LARGEST)
+    let bytes = std::fs::File::open(&path)
+        .and_then(|file| super::at_most(file, super::LARGEST))
         .map_err(|error| fail(error.kind().to_string()))?
         .ok_or_else(|| fail("it is larger than 16MB".to_owned()))?;
     let text = String::from_utf8(bytes).map_err(|_| fail("it is not text in UTF-8".to_owned()))?;

@@ -77,19 +77,27 @@ pub struct Resolved {
     pub database_budget: Option<Budget>,
 }
 
-/// Reads the scenario in the file at `path`, changed by the `--set` arguments `sets`
-/// (`KEY=VALUE` each).
+/// Reads the scenario in the file at `path` (`-`: from standard input), changed by the `--set`
+/// arguments `sets` (`KEY=VALUE` each).
 ///
 /// # Errors
 ///
 /// Every problem with the file and the arguments, or the one that it cannot be read.
 pub fn load(path: &Path, sets: &[String]) -> Result<Scenario, Problems> {
-    let name = path.display().to_string();
+    let standard_input = path.as_os_str() == "-";
+    let name = match standard_input {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    };
     let fail = |title: &str, way: &str| Err(Problems::unreadable(&name, title.to_owned(), way));
-    if path.is_dir() {
+    if !standard_input && path.is_dir() {
         return fail("this is a folder, not a scenario", "name a .toml file in it");
     }
-    let bytes = match read_at_most(path, LARGEST) {
+    let content = match standard_input {
+        true => at_most(io::stdin().lock(), LARGEST),
+        false => std::fs::File::open(path).and_then(|file| at_most(file, LARGEST)),
+    };
+    let bytes = match content {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return fail("the file is larger than 16MB", "name a scenario"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -103,13 +111,13 @@ pub fn load(path: &Path, sets: &[String]) -> Result<Scenario, Problems> {
     let Ok(text) = String::from_utf8(bytes) else {
         return fail("the file is not text in UTF-8", "save it as UTF-8, or name another file");
     };
-    read(&name, &text, sets, path.parent())
+    read(&name, &text, sets, path.parent().filter(|_| !standard_input))
 }
 
-/// What is in the file at `path`, or `None` where that is more than `most` bytes.
-fn read_at_most(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+/// All that `file` holds, or `None` where that is more than `most` bytes.
+fn at_most(file: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    file.take(most + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 

@@ -31,15 +31,23 @@ pub(super) fn in_force(file: &File, document: &Table, presets: &[Preset]) -> Vec
     numbers
 }
 
-/// Adds `number` for `server`; once it is there, only the server.
+/// Adds `number` for `server`; where it is there already, only the server.
 fn put(numbers: &mut Vec<Number>, number: &Number, server: &ServerFile) {
     let Some(name) = server.name.as_ref().map(|name| name.text.clone()) else { return };
-    let same = |each: &&mut Number| (each.stack, &each.key) == (number.stack, &number.key);
+    let same = |each: &&mut Number| {
+        (&each.key, &each.value, &each.source) == (&number.key, &number.value, &number.source)
+    };
     match numbers.iter_mut().find(same) {
-        Some(known) => known.servers.push(name),
+        Some(known) => {
+            known.servers.push(name);
+            known.stack = if known.stack == number.stack { known.stack } else { ANY };
+        }
         None => numbers.push(Number { servers: vec![name], ..number.clone() }),
     }
 }
+
+/// The stack of a number that is the same in several.
+const ANY: &str = "any";
 
 /// One server, as read and as written.
 struct OneServer<'a> {
@@ -90,7 +98,7 @@ fn has(node: &Node, key: &str) -> bool {
 /// The conversion's numbers, where visitors are converted by numbers that the file does not say.
 fn conversions(file: &File) -> Vec<Number> {
     let assumed = |key: &str, value: f64, source: &str| Number {
-        stack: "any",
+        stack: ANY,
         servers: Vec::new(),
         key: format!("traffic.{key}"),
         value: value.to_string(),

@@ -58,7 +58,7 @@ impl Stack {
 /// A number of a stack, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Number {
-    /// The stack.
+    /// The stack; `any` where several say the same.
     pub stack: &'static str,
     /// The servers it is in force for; empty: all of them.
     pub servers: Vec<String>,
