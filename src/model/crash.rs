@@ -9,7 +9,7 @@ use super::request::{At, RequestId};
 use super::worker::State;
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Stage};
-use crate::site::{OnOom, WorkerKind};
+use crate::site::OnOom;
 use crate::units::{Bytes, Span};
 
 /// Marks a task on the cores that is not a request but the boot of a worker.
@@ -89,7 +89,7 @@ impl<T: Tape> World<'_, T> {
     /// The worker takes traffic.
     fn come_up(&mut self, index: u32) {
         self.workers[index as usize].state = State::Up;
-        if self.site.server.kind == WorkerKind::Sync {
+        if self.one_queue {
             self.idle.push(index);
         }
     }
