@@ -2,7 +2,9 @@
 //! [`super::chart`]'s business.
 
 use super::words::{self, seconds};
-use crate::experiment::answer::{Answers, Capacity, Finding, Objective, Row, Study, Threshold};
+use crate::experiment::answer::{
+    Answers, Capacity, Finding, Limit, Objective, Row, Study, Threshold,
+};
 use crate::outcome::Stage;
 
 /// A picture.
@@ -210,7 +212,7 @@ pub fn response(study: &Study, answers: &Answers) -> Option<Figure> {
     lines.panels.iter_mut().for_each(|panel| panel.y = y.clone());
     let faded = lines.panels.iter().flat_map(|panel| &panel.series).any(goes_on_unsustained);
     let mut subtitle = "95th percentile of the response time against requests per second, \
-                        with its 95 % interval"
+                        with its 95% interval"
         .to_owned();
     if faded {
         subtitle.push_str("; faint where the rate is not sustained");
@@ -239,7 +241,7 @@ pub fn points(study: &Study, answers: &Answers) -> Option<Figure> {
         groups,
         rule: None,
     };
-    (!answers.capacities.is_empty()).then(|| Figure {
+    answers.capacities.iter().any(is_searched).then(|| Figure {
         name: "capacity",
         title: points_title(study, answers),
         subtitle: "Requests per second; the shortest bar is what comes first".to_owned(),
@@ -525,6 +527,12 @@ fn goes_on_unsustained(series: &Series) -> bool {
     series.points.iter().any(|point| !point.sustained)
 }
 
+/// Whether anything is known about where it gives way.
+fn is_searched(capacity: &Capacity) -> bool {
+    let points = [Some(capacity.saturation), capacity.load_line, Some(capacity.oom)];
+    points.into_iter().flatten().any(|point| point != Threshold::NotSearched)
+}
+
 /// Fills of the three points' bars.
 pub const POINT_FILLS: [usize; 3] = [7, 8, 9];
 
@@ -537,9 +545,13 @@ fn point_group(study: &Study, capacity: &Capacity) -> Group {
             (Threshold::At { .. }, Some(limit)) => format!(", then {}", words::gives_way(limit)),
             _ => String::new(),
         };
-        point_bar("load line", 0, line, &why, "even one request alone breaks the objective")
+        let at_rest = match capacity.first_limit {
+            Some(Limit::Memory) => "none: memory does not hold the workers",
+            _ => "none: even a request alone breaks the objective",
+        };
+        point_bar("load line", 0, line, &why, at_rest)
     });
-    let overloaded = "the first request is already too much";
+    let overloaded = "none: no rate is sustained";
     let saturation = point_bar("saturation", 1, capacity.saturation, "", overloaded);
     let bars = load_line.into_iter().chain([saturation, oom_bar(capacity)]).collect();
     Group {
@@ -670,29 +682,35 @@ fn memory_title(study: &Study, answers: &Answers) -> String {
     }
 }
 
-/// What most of the rows' slow requests spend most of their waiting on.
+/// What slow requests spend most of their time on, at the rates that are sustained (or at all,
+/// where none is).
 fn slow_title(rows: &[&Row]) -> String {
-    let mut totals = [0.0; Stage::COUNT];
-    for row in rows {
-        let spent = row.finding.slow_request.unwrap_or_default();
-        let whole: f64 = spent.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-        totals.iter_mut().zip(spent).for_each(|(total, part)| *total += part / whole);
-    }
+    let sustained: Vec<&Row> = rows.iter().copied().filter(|row| !row.finding.saturated).collect();
+    let rows = if sustained.is_empty() { rows } else { &sustained };
+    let shares = mean_shares(rows);
     let most = Stage::ALL
         .into_iter()
-        .reduce(|a, b| if totals[b as usize] > totals[a as usize] { b } else { a })
+        .reduce(|a, b| if shares[b as usize] > shares[a as usize] { b } else { a })
         .unwrap_or(Stage::Compute);
-    let doing = match most {
-        Stage::Worker => "waiting for a worker",
-        Stage::Gil => "waiting for the GIL or event loop",
-        Stage::Cores => "waiting for the cores",
-        Stage::Connection => "waiting for a connection",
-        Stage::Compute => "computing",
-        Stage::Database => "in the database",
-        Stage::Call => "calling outside",
-    };
-    let share = 100.0 * totals[most as usize] / rows.len().max(1) as f64;
-    format!("Slow requests spend {share:.0} % of their time {doing}, the largest part")
+    let doing = words::doing(most);
+    match words::percent((shares[most as usize] * 100.0).round() / 100.0) {
+        share if shares[most as usize] > 0.5 => {
+            format!("Slow requests spend most of their time ({share}) {doing}")
+        }
+        share => format!("Slow requests spend the largest part of their time ({share}) {doing}"),
+    }
+}
+
+/// The share of their time that the rows' slow requests spend in each stage, each row counting
+/// the same.
+fn mean_shares(rows: &[&Row]) -> [f64; Stage::COUNT] {
+    let mut shares = [0.0; Stage::COUNT];
+    for row in rows {
+        let spent = row.finding.slow_request.unwrap_or_default();
+        let whole = spent.iter().sum::<f64>().max(f64::MIN_POSITIVE) * rows.len() as f64;
+        shares.iter_mut().zip(spent).for_each(|(share, part)| *share += part / whole);
+    }
+    shares
 }
 
 #[cfg(test)]

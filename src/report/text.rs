@@ -3,8 +3,9 @@
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::words::{self, percent, plain, seconds};
-use crate::experiment::answer::{Answers, Capacity, Row, Study, Threshold};
+use crate::experiment::answer::{Answers, Capacity, Limit, Row, Study, Threshold};
 use crate::outcome::{Budget, Cause};
+use crate::units::{Bytes, PerSecond};
 
 /// Nothing is wider than this.
 const COLUMNS: usize = 80;
@@ -13,7 +14,10 @@ const COLUMNS: usize = 80;
 /// it holds ANSI colours.
 pub fn summary(study: &Study, answers: &Answers, color: bool) -> String {
     let paint = Paint { color };
-    let mut parts = vec![paint.bold(&wrap(&study.title, "")), said(&sentences(study, answers))];
+    let mut parts = vec![
+        paint.bold(&wrap(&words::printable(&study.title), "")),
+        said(&sentences(study, answers)),
+    ];
     let warnings = warnings(study, answers);
     if !warnings.is_empty() {
         parts.push(paint.red(&said(&warnings)));
@@ -74,8 +78,8 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
 
 /// `a + b + 5 x c = sum > ceiling`, in words and numbers.
 pub fn arithmetic(budget: &Budget) -> String {
-    let memory = |bytes: crate::units::Bytes| words::memory(bytes.get() as f64);
-    let line = |(name, count, each): &(String, u32, crate::units::Bytes)| match count {
+    let memory = |bytes: Bytes| words::memory(bytes.get() as f64);
+    let line = |(name, count, each): &(String, u32, Bytes)| match count {
         1 => format!("{name} {}", memory(*each)),
         _ => format!("{count} x {name} {}", memory(*each)),
     };
@@ -94,8 +98,8 @@ fn sentence(study: &Study, capacity: &Capacity) -> String {
     let price = capacity.price.map(|price| format!(" at {} a month", plain(price)));
     let subject = format!(
         "{} with {} ({} worker{plural}){}",
-        capacity.plan,
-        capacity.server,
+        words::printable(&capacity.plan),
+        words::printable(&capacity.server),
         capacity.workers,
         price.unwrap_or_default()
     );
@@ -104,30 +108,28 @@ fn sentence(study: &Study, capacity: &Capacity) -> String {
 }
 
 fn load_clause(study: &Study, capacity: &Capacity) -> String {
-    let why = capacity.first_limit.map(|limit| format!("; {} first", words::gives_way(limit)));
-    let why = match (capacity.first_limit, why) {
-        (Some(crate::experiment::answer::Limit::Work), _) => {
-            "; the work alone takes too long".into()
-        }
-        (_, why) => why.unwrap_or_default(),
+    let why = match capacity.first_limit {
+        Some(Limit::Work) => "; the work alone takes too long".to_owned(),
+        Some(limit) => format!("; {} first", words::gives_way(limit)),
+        None => String::new(),
     };
-    let by_objective = capacity.load_line.is_some_and(|line| line != Threshold::NotSearched);
-    match (words::carries(capacity), by_objective) {
-        (Threshold::At { rate, .. }, true) => format!(
-            "carries {} requests/s ({}) before {}{why}",
-            plain(rate.get()),
-            words::visitors(rate),
-            breaking(study)
-        ),
-        (Threshold::At { rate, .. }, false) => {
-            format!("sustains {} requests/s ({}){why}", plain(rate.get()), words::visitors(rate))
+    let judged = capacity.load_line.is_some_and(|line| line != Threshold::NotSearched);
+    let rate =
+        |rate: PerSecond| format!("{} requests/s ({})", plain(rate.get()), words::visitors(rate));
+    match words::carries(capacity) {
+        Threshold::At { rate: most, .. } if !judged => format!("sustains {}{why}", rate(most)),
+        Threshold::At { rate: most, .. } if capacity.saturation.rate() == Some(most) => {
+            format!("carries {}, all that it sustains{why}", rate(most))
         }
-        (Threshold::Never, _) => "carries any load that was tried".to_owned(),
-        (Threshold::AtRest, true) => {
+        Threshold::At { rate: most, .. } => {
+            format!("carries {} before {}{why}", rate(most), breaking(study))
+        }
+        Threshold::Never => "carries any load that was tried".to_owned(),
+        Threshold::AtRest if judged => {
             format!("misses the objective however low the load{why}")
         }
-        (Threshold::AtRest, false) => format!("sustains no load at all{why}"),
-        (Threshold::NotSearched, _) => "was tried at the tiers' rates only".to_owned(),
+        Threshold::AtRest => format!("sustains no load at all{why}"),
+        Threshold::NotSearched => "was tried at the tiers' rates only".to_owned(),
     }
 }
 
@@ -187,7 +189,7 @@ fn place(study: &Study, row: &Row) -> String {
     let name = words::combination(study, &row.plan, &row.server);
     let half = row.finding.p95.and_then(|p95| p95.relative_half_width());
     let half = half.map(|half| format!(" (p95 ±{})", percent(half)));
-    format!("{name} at {}{}", row.tier, half.unwrap_or_default())
+    format!("{name} at {}{}", words::printable(&row.tier), half.unwrap_or_default())
 }
 
 fn table(study: &Study, answers: &Answers) -> String {
@@ -203,7 +205,7 @@ fn table(study: &Study, answers: &Answers) -> String {
         last = name;
         table.add_row([
             shown,
-            cut(&row.tier, 14),
+            cut(&words::printable(&row.tier), 14),
             plain(row.offered.get()),
             row.finding.p95.map_or("none".to_owned(), |p95| seconds(p95.mean)),
             half_width(row),
@@ -303,9 +305,8 @@ impl Paint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::answer::{Limit, Objective};
+    use crate::experiment::answer::Objective;
     use crate::report::sample;
-    use crate::units::Bytes;
 
     const LONG: &str = "a plan whose name has rather more than sixty letters in all of it";
 
@@ -338,6 +339,23 @@ mod tests {
         assert!(said.ends_with(end), "{said}");
         answers.capacities[0].saturation = Threshold::NotSearched;
         assert!(sentences(&study, &answers)[0].contains("was tried at the tiers' rates only"));
+    }
+
+    #[test]
+    fn a_load_line_at_the_saturation_point_is_not_put_down_to_the_objective() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        answers.capacities[0].load_line = Some(answers.capacities[0].saturation);
+        let said = &sentences(&study, &answers)[0];
+        assert!(said.contains("a day), all that it sustains; the cores give way first"), "{said}");
+    }
+
+    #[test]
+    fn names_cannot_steer_the_terminal() {
+        let plans = [("\u{1b}[2J", 2), ("a\nb", 2)];
+        let (mut study, answers) = sample::made_up(&plans, &["\u{7}", "c"], &[10.0, 40.0]);
+        study.title = "\u{1b}]0;title\u{7}".to_owned();
+        let summary = summary(&study, &answers, false);
+        assert!(!summary.contains('\u{1b}') && !summary.contains('\u{7}'));
     }
 
     #[test]

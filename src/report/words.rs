@@ -127,6 +127,19 @@ pub(super) fn stage_in_short(stage: Stage) -> &'static str {
     }
 }
 
+/// What a request spends its time on in a stage, after "spends its time".
+pub(super) fn doing(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Worker => "waiting for a worker",
+        Stage::Gil => "waiting for the GIL or event loop",
+        Stage::Cores => "waiting for the cores",
+        Stage::Connection => "waiting for a connection",
+        Stage::Compute => "computing",
+        Stage::Database => "in the database",
+        Stage::Call => "waiting for calls outside",
+    }
+}
+
 /// What gives way, as the subject of "... first".
 pub(super) fn gives_way(limit: Limit) -> &'static str {
     match limit {
@@ -142,16 +155,21 @@ pub(super) fn gives_way(limit: Limit) -> &'static str {
     }
 }
 
+/// `text` without what would move a terminal's cursor or change its colours.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
 /// The name of a plan with a server, in a study of several of either: what does not vary goes
 /// without saying.
 pub(super) fn combination(study: &Study, plan: &str, server: &str) -> String {
     let plans = study.combinations.iter().any(|each| each.plan != plan);
     let servers = study.combinations.iter().any(|each| each.server != server);
-    match (plans, servers) {
+    printable(&match (plans, servers) {
         (true, false) => plan.to_owned(),
         (false, true) => server.to_owned(),
         _ => format!("{plan} · {server}"),
-    }
+    })
 }
 
 /// The rate up to which a plan with a server is good: its load line, or the saturation point where
