@@ -262,13 +262,14 @@ pub fn memory(study: &Study, answers: &Answers) -> Option<Figure> {
     let mut lines = lines(study, answers, true, &value, &wanted);
     for panel in &mut lines.panels {
         let ceiling = panel.title.as_ref().and_then(|plan| ceiling(answers, plan));
+        panel.series.iter_mut().for_each(|series| envelop(series, ceiling));
         panel.rule = ceiling.map(|bytes| (bytes, format!("memory {}", words::memory(bytes))));
         panel.y = memory_axis(&panel.series, ceiling);
     }
     any_points(&lines).then(|| Figure {
         name: "memory",
         title: memory_title(study, answers),
-        subtitle: "Peak memory of the workers' host against requests per second".to_owned(),
+        subtitle: "The most memory in use on the workers' host at or below each rate".to_owned(),
         body: Body::Lines(lines),
     })
 }
@@ -286,10 +287,8 @@ pub fn slow_requests(study: &Study, answers: &Answers) -> Option<Figure> {
         groups.last_mut().expect("just pushed").bars.push(slow_bar(row));
     }
     let objective = study.objective.p95.map(|p95| p95.as_secs());
-    let present = |stage: &Stage| {
-        let length = |row: &&Row| row.finding.slow_request.map_or(0.0, |it| it[*stage as usize]);
-        rows.iter().map(length).fold(0.0, f64::max) > 0.0
-    };
+    let present =
+        |stage: &Stage| rows.iter().any(|row| mean_shares(&[row])[*stage as usize] >= LEAST_SHARE);
     let stages = Stage::ALL.into_iter().filter(present);
     let bars = Bars {
         axis: Axis {
@@ -312,6 +311,10 @@ pub fn slow_requests(study: &Study, answers: &Answers) -> Option<Figure> {
         body: Body::Bars(bars),
     })
 }
+
+/// A stage that nowhere takes this share of the time is not worth a line in the legend: it could
+/// not be seen.
+const LEAST_SHARE: f64 = 0.01;
 
 type Value<'a> = &'a dyn Fn(&Finding) -> (Option<f64>, Option<(f64, f64)>);
 type Wanted<'a> = &'a dyn Fn(&Capacity) -> Vec<(MarkKind, f64)>;
@@ -425,10 +428,33 @@ fn x_limit(capacities: &[&Capacity]) -> f64 {
     if last > 0.0 { last * BEYOND } else { f64::INFINITY }
 }
 
+/// Of findings closer together than this share of the last rate only the best founded is shown:
+/// searches try many rates around the points they look for, some of them only briefly.
+const CLOSE: f64 = 0.012;
+
+/// The findings to be shown, by rising rate.
+fn thinned(capacity: &Capacity) -> Vec<&Finding> {
+    let effort = |it: &Finding| it.measured.as_secs() * f64::from(it.replications);
+    let last = capacity.curve.last().map_or(0.0, |finding| finding.rate.get());
+    let last = capacity.saturation.rate().map_or(last, |rate| rate.get());
+    let mut kept: Vec<&Finding> = Vec::new();
+    for finding in &capacity.curve {
+        match kept.last_mut() {
+            Some(before) if finding.rate.get() - before.rate.get() < CLOSE * last => {
+                if effort(finding) > effort(before) {
+                    *before = finding;
+                }
+            }
+            _ => kept.push(finding),
+        }
+    }
+    kept
+}
+
 /// The curve up to `limit`, where it ends in an interpolated point.
 fn curve(capacity: &Capacity, limit: f64, value: Value) -> Vec<Point> {
     let mut points: Vec<Point> = Vec::new();
-    for finding in &capacity.curve {
+    for finding in thinned(capacity) {
         let (y, band) = value(finding);
         let x = finding.rate.get();
         let point = Point { x, y, band, sustained: !finding.saturated };
@@ -481,7 +507,7 @@ fn x_axis(capacities: &[&Capacity], series: &[Series]) -> Axis {
     let low = low.fold(f64::INFINITY, f64::min).max(least / 50.0);
     Axis {
         label: "requests per second".to_owned(),
-        low: if log { low } else { 0.0 },
+        low: if log { low * 0.9 } else { 0.0 },
         high: if high > 0.0 { high * 1.02 } else { 1.0 },
         log: log && low < high,
         unit: Unit::Plain,
@@ -512,6 +538,17 @@ fn memory_axis(series: &[Series], ceiling: Option<f64>) -> Axis {
     let high = if high > 0.0 { high * 1.15 } else { f64::from(1 << 20) };
     let label = "peak memory".to_owned();
     Axis { label, low: 0.0, high, log: false, unit: Unit::Memory }
+}
+
+/// How high a peak gets depends on how long one looks, which differs from point to point: so the
+/// line shows the most that was seen up to each rate. Where memory runs out, it is at its ceiling.
+fn envelop(series: &mut Series, ceiling: Option<f64>) {
+    let mut most = 0.0f64;
+    for y in series.points.iter_mut().filter_map(|point| point.y.as_mut()) {
+        most = most.max(*y);
+        *y = most;
+    }
+    series.marks.iter_mut().for_each(|mark| mark.y = ceiling.unwrap_or(mark.y));
 }
 
 fn ceiling(answers: &Answers, plan: &str) -> Option<f64> {
@@ -592,7 +629,7 @@ fn slow_bar(row: &Row) -> Bar {
         name: format!("{} · {}/s", row.tier, words::plain(row.offered.get())),
         segments: segments.collect(),
         label: format!("{}{verdict}", seconds(total)),
-        alarming: row.finding.saturated,
+        alarming: row.finding.saturated || row.meets_objective == Some(false),
     }
 }
 
@@ -605,13 +642,18 @@ fn length(bar: &Bar) -> f64 {
     bar.segments.iter().map(|(_, length, _)| length).sum()
 }
 
-/// The end of the slow requests' axis: what overloaded rows take grows with the time measured, and
-/// must not squeeze the others to nothing.
+/// The end of the slow requests' axis. What overloaded rows take grows with the time measured, and
+/// what is far beyond the objective is too long anyhow: neither must squeeze the others to nothing.
 fn slow_axis_end(rows: &[&Row], groups: &[Group], objective: Option<f64>) -> f64 {
+    const TOO_LONG: f64 = 3.0;
     let steady = rows.iter().filter(|row| !row.finding.saturated);
     let steady = steady.map(|row| length(&slow_bar(row))).fold(0.0, f64::max);
     let worth = steady.max(objective.unwrap_or(0.0)) * 1.3;
-    if steady > 0.0 { longest(groups).min(worth) } else { longest(groups) }.max(1e-6)
+    let end = if steady > 0.0 { longest(groups).min(worth) } else { longest(groups) };
+    let lengths = groups.iter().flat_map(|group| &group.bars).map(length);
+    let cut = objective.map_or(f64::INFINITY, |objective| objective * TOO_LONG);
+    let shown = lengths.clone().any(|length| length <= cut);
+    (if shown { end.min(cut) } else { end }).max(1e-6)
 }
 
 /// The capacity that carries most, and how much.
@@ -717,7 +759,7 @@ fn mean_shares(rows: &[&Row]) -> [f64; Stage::COUNT] {
 mod tests {
     use super::*;
     use crate::report::sample;
-    use crate::units::PerSecond;
+    use crate::units::{Bytes, PerSecond};
 
     fn four() -> (Study, Answers) {
         sample::made_up(&[("2GB", 2), ("4GB", 4)], &["gunicorn", "uvicorn"], &[10.0, 40.0])
@@ -833,6 +875,29 @@ mod tests {
         assert!(overloaded > 10.0 && steady < 0.5);
         assert!((bars.axis.high - 0.5 * 1.3).abs() < 1e-12);
         assert!(bars.groups[0].bars[1].label.ends_with(", not sustained"));
+    }
+
+    #[test]
+    fn of_findings_close_together_the_best_founded_is_shown() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
+        let mut curve = [10.0, 20.0, 20.05, 20.1, 22.0].map(|it| sample::finding(it, 23.0, 2, 0));
+        curve[2].replications = 40;
+        answers.capacities[0].curve = curve.to_vec();
+        let lines = lines_of(response(&study, &answers).unwrap());
+        let shown: Vec<f64> = lines.panels[0].series[0].points.iter().map(|it| it.x).collect();
+        assert_eq!(shown, [10.0, 20.05, 22.0]);
+    }
+
+    #[test]
+    fn memory_runs_out_at_the_ceiling_and_its_line_never_falls() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["a", "b"], &[]);
+        answers.capacities[1].curve[7].usage.memory_peak = Bytes::from_mib(1);
+        let lines = lines_of(memory(&study, &answers).unwrap());
+        let series = &lines.panels[0].series[1];
+        let heights: Vec<f64> = series.points.iter().filter_map(|point| point.y).collect();
+        assert!(heights.is_sorted() && heights.len() > 10);
+        assert_eq!(series.marks[0].kind, MarkKind::Oom);
+        assert!((series.marks[0].y - f64::from(1u32 << 31)).abs() < 0.5);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub fn page(study: &Study, answers: &Answers) -> String {
     let mut environment = Environment::new();
     environment.add_template("page.html", include_str!("page.html")).expect(OWN_TEMPLATE);
     let template = environment.get_template("page.html").expect(OWN_TEMPLATE);
-    let tables = [capacities(answers), results(answers), budgets(answers)];
+    let tables = [capacities(answers), results(study, answers), budgets(answers)];
     let context = context! {
         title => study.title.as_str(),
         sentences => text::sentences(study, answers),
@@ -119,7 +119,7 @@ fn threshold(threshold: &Threshold) -> String {
     }
 }
 
-fn results(answers: &Answers) -> Table {
+fn results(study: &Study, answers: &Answers) -> Table {
     let names = [
         "plan",
         "server",
@@ -136,11 +136,11 @@ fn results(answers: &Answers) -> Table {
         "verdict",
     ];
     let mut table = Table::new("Results", &names, &["plan", "server", "tier", "verdict"]);
-    table.rows = answers.rows.iter().map(result_cells).collect();
+    table.rows = answers.rows.iter().map(|row| result_cells(study, row)).collect();
     table
 }
 
-fn result_cells(row: &Row) -> Vec<String> {
+fn result_cells(study: &Study, row: &Row) -> Vec<String> {
     let finding = &row.finding;
     let time = |it: Option<Estimate>| it.map(|it| seconds(it.mean)).unwrap_or_default();
     let interval = finding.p95.and_then(|p95| words::interval(&p95));
@@ -158,7 +158,7 @@ fn result_cells(row: &Row) -> Vec<String> {
         percent(finding.error_rate.mean),
         percent(finding.usage.cpu_utilisation),
         words::memory(finding.usage.memory_peak.get() as f64),
-        text::verdict(row),
+        text::verdict(&study.objective, row),
     ]
 }
 

@@ -3,9 +3,11 @@
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::words::{self, percent, plain, seconds};
-use crate::experiment::answer::{Answers, Capacity, Limit, Row, Study, Threshold};
+use crate::experiment::answer::{
+    Answers, Capacity, Finding, Limit, Objective, Row, Study, Threshold,
+};
 use crate::outcome::{Budget, Cause};
-use crate::units::{Bytes, PerSecond};
+use crate::units::{Bytes, PerSecond, Span};
 
 /// Nothing is wider than this.
 const COLUMNS: usize = 80;
@@ -126,11 +128,28 @@ fn load_clause(study: &Study, capacity: &Capacity) -> String {
         }
         Threshold::Never => "carries any load that was tried".to_owned(),
         Threshold::AtRest if judged => {
+            let why = at_rest(study, capacity).unwrap_or_default();
             format!("misses the objective however low the load{why}")
         }
         Threshold::AtRest => format!("sustains no load at all{why}"),
         Threshold::NotSearched => "was tried at the tiers' rates only".to_owned(),
     }
+}
+
+/// What breaks the objective at the lowest rate that was tried.
+fn at_rest(study: &Study, capacity: &Capacity) -> Option<String> {
+    let finding = capacity.curve.first()?;
+    let rate = plain(finding.rate.get());
+    let p95 = finding.p95.filter(|_| is_slow(&study.objective, finding));
+    Some(match (p95, most_lost(finding)) {
+        (Some(p95), _) => format!(": p95 is {} already at {rate}/s", seconds(p95.mean)),
+        (None, Some(cause)) => format!(
+            ": at {rate}/s already {} fail, most of them {}",
+            percent(finding.error_rate.mean),
+            words::cause_for_people(cause)
+        ),
+        (None, None) => return None,
+    })
 }
 
 fn breaking(study: &Study) -> String {
@@ -201,16 +220,16 @@ fn table(study: &Study, answers: &Answers) -> String {
     let mut last = String::new();
     for row in &answers.rows {
         let name = words::combination(study, &row.plan, &row.server);
-        let shown = if name == last { String::new() } else { cut(&name, 22) };
+        let shown = if name == last { String::new() } else { cut(&name, 30) };
         last = name;
         table.add_row([
             shown,
-            cut(&words::printable(&row.tier), 14),
+            cut(&words::printable(&row.tier), 24),
             plain(row.offered.get()),
             row.finding.p95.map_or("none".to_owned(), |p95| seconds(p95.mean)),
             half_width(row),
             percent(row.finding.error_rate.mean),
-            verdict(row),
+            verdict(&study.objective, row),
         ]);
     }
     for column in 2..6 {
@@ -228,23 +247,32 @@ fn half_width(row: &Row) -> String {
 }
 
 /// What to make of a row, in a few words.
-pub(super) fn verdict(row: &Row) -> String {
+pub(super) fn verdict(objective: &Objective, row: &Row) -> String {
     let finding = &row.finding;
-    let most = Cause::ALL
-        .into_iter()
-        .reduce(|a, b| if finding.errors[b as usize] > finding.errors[a as usize] { b } else { a });
-    let lost = most.filter(|cause| finding.errors[*cause as usize] > 0.0);
     let bottleneck = finding.bottleneck.name();
+    let lost = most_lost(finding).map(|cause| format!(" ({})", words::cause(cause)));
+    let lost = lost.unwrap_or_default();
     match (row.meets_objective, finding.saturated) {
         (Some(true), _) => "good".to_owned(),
         (None, false) => "sustained".to_owned(),
         _ if finding.oom_kills_per_hour > 0.0 => "out of memory".to_owned(),
-        (Some(false), false) => format!("too slow: {bottleneck}"),
-        (_, true) => match lost {
-            Some(cause) => format!("overloaded: {bottleneck} ({})", words::cause(cause)),
-            None => format!("overloaded: {bottleneck}"),
-        },
+        (Some(false), false) if is_slow(objective, finding) => format!("too slow: {bottleneck}"),
+        (Some(false), false) => format!("too many errors{lost}"),
+        (_, true) => format!("overloaded: {bottleneck}{lost}"),
     }
+}
+
+/// Whether p95 breaks the objective.
+fn is_slow(objective: &Objective, finding: &Finding) -> bool {
+    let slower = |most: Span| finding.p95.is_none_or(|p95| p95.mean > most.as_secs());
+    objective.p95.is_some_and(slower)
+}
+
+/// What most of the lost requests were lost to; `None` where none was.
+fn most_lost(finding: &Finding) -> Option<Cause> {
+    let share = |cause: Cause| finding.errors[cause as usize];
+    let most = Cause::ALL.into_iter().reduce(|a, b| if share(b) > share(a) { b } else { a });
+    most.filter(|cause| share(*cause) > 0.0)
 }
 
 fn cut(text: &str, most: usize) -> String {
@@ -305,8 +333,8 @@ impl Paint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::answer::Objective;
     use crate::report::sample;
+    use crate::stats::estimate::Estimate;
 
     const LONG: &str = "a plan whose name has rather more than sixty letters in all of it";
 
@@ -324,11 +352,18 @@ mod tests {
         let (mut study, mut answers) = sample::made_up(&[("1GB", 1)], &["gunicorn"], &[10.0]);
         answers.capacities[0].load_line = Some(Threshold::AtRest);
         answers.capacities[0].first_limit = Some(Limit::Work);
+        answers.capacities[0].curve[0].p95 = Estimate::of(&[0.6]);
         answers.capacities[0].oom = Threshold::AtRest;
         let said = &sentences(&study, &answers)[0];
-        let end = "misses the objective however low the load; the work alone takes too long; \
+        let end = "misses the objective however low the load: p95 is 600 ms already at 1.92/s; \
                    memory does not hold it even at rest.";
         assert!(said.ends_with(end), "{said}");
+        answers.capacities[0].curve[0].p95 = Estimate::of(&[0.1]);
+        answers.capacities[0].curve[0].errors[Cause::Patience as usize] = 0.0026;
+        answers.capacities[0].curve[0].error_rate = Estimate::of(&[0.0026]).unwrap();
+        let said = &sentences(&study, &answers)[0];
+        let errors = "load: at 1.92/s already 0.26% fail, most of them given up by the visitor;";
+        assert!(said.contains(errors), "{said}");
         study.objective = Objective::default();
         answers.capacities[0].load_line = None;
         answers.capacities[0].first_limit = Some(Limit::Gil);
@@ -399,9 +434,12 @@ mod tests {
 
     #[test]
     fn verdicts_say_what_is_wrong() {
-        let (_, answers) =
+        let (study, mut answers) =
             sample::made_up(&[("2GB", 2)], &["gunicorn", "uvicorn"], &[10.0, 22.0, 40.0]);
-        let verdicts: Vec<String> = answers.rows.iter().map(verdict).collect();
+        answers.rows[4].meets_objective = Some(false);
+        answers.rows[4].finding.errors[Cause::Pool as usize] = 0.01;
+        let verdicts: Vec<String> =
+            answers.rows.iter().map(|row| verdict(&study.objective, row)).collect();
         assert_eq!(
             verdicts,
             [
@@ -409,7 +447,7 @@ mod tests {
                 "too slow: cores",
                 "overloaded: cores (patience)",
                 "good",
-                "good",
+                "too many errors (pool)",
                 "out of memory"
             ]
         );

@@ -101,6 +101,20 @@ pub(super) fn cause(cause: Cause) -> &'static str {
     }
 }
 
+/// What happened to a request lost to `cause`.
+pub(super) fn cause_for_people(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Backlog => "turned away at a full backlog",
+        Cause::Limit => "answered 503 at the concurrency limit",
+        Cause::Connections => "refused a connection by the database",
+        Cause::Pool => "timed out waiting for the pool",
+        Cause::Timeout => "cut off by a timeout (504)",
+        Cause::Patience => "given up by the visitor",
+        Cause::Killed => "lost with a killed process",
+        Cause::Down => "sent to a server that was down",
+    }
+}
+
 /// What a request does in a stage, as charts name it.
 pub(super) fn stage(stage: Stage) -> &'static str {
     match stage {
