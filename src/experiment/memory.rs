@@ -3,11 +3,10 @@
 use crate::experiment::answer::{Combination, Threshold};
 use crate::experiment::demand::{longest_stay, mean_stay, slots};
 use crate::experiment::finding::Sample;
-use crate::experiment::lab::{Lab, REPLICATIONS, at};
+use crate::experiment::lab::{IN_FLIGHT, Lab, REPLICATIONS, at};
 use crate::experiment::search::{Found, Trial, Verdict, largest};
-use crate::experiment::summary::Summary;
 use crate::site::{Endpoint, Horizon, Site, WorkerKind};
-use crate::units::{Bytes, Fraction, PerSecond, Span, Time};
+use crate::units::{Bytes, Fraction, PerSecond, Span};
 
 /// How long memory must last: the OOM point is the smallest rate at which half of the
 /// replications see a kill within ten minutes.
@@ -31,8 +30,8 @@ const ARRIVALS: f64 = 1_000_000.0;
 /// million arrivals.
 const PEAK: f64 = 1.5;
 
-/// From here on, a crowd's growth counts as such and not as noise, per arrival.
-const GROWTH: f64 = 0.005;
+/// How much longer each look is than the one before.
+const LONGER: f64 = 4.0;
 
 /// The smallest number of workers that do not all fit in memory at rest, by arithmetic: `None`
 /// where there is no ceiling or workers take no memory.
@@ -160,29 +159,31 @@ fn range(site: &Site, room: Room, saturation: Threshold) -> (PerSecond, PerSecon
 fn survives(lab: &Lab, room: Room, rate: PerSecond) -> Option<bool> {
     let stay = Span::from_secs(2.0 * longest_stay(lab.site));
     let mut span = rate.mean_gap().scaled(FIRST_LOOK).max(stay).min(TEN_MINUTES);
+    let mut taken_before = None;
     loop {
-        let sample = look(lab, room, rate, span)?;
-        let killed = kills_by(&sample, Time::ZERO + TEN_MINUTES);
-        let last = span == TEN_MINUTES || cost(rate, span.scaled(4.0)) > ARRIVALS;
-        let peak = peak_in_ten_minutes(&sample, room, span);
-        match killed * 2 >= sample.summaries.len() {
-            true => return Some(false),
-            false if span == TEN_MINUTES => return Some(true),
-            false if peak < room.free() => return Some(true),
-            false if last => return Some(false),
-            false => span = span.scaled(4.0).min(TEN_MINUTES),
+        let sample = look(lab, rate, span, room)?;
+        let taken = taken_at_most(&sample, room);
+        let longer = span.scaled(LONGER).min(TEN_MINUTES);
+        if killed(&sample) * 2 >= sample.summaries.len() {
+            return Some(false);
         }
+        let fits = taken_in_ten_minutes(lab.site, span, taken, taken_before) < room.free();
+        if fits || span == TEN_MINUTES || cost(rate, longer) > ARRIVALS {
+            return Some(fits || span == TEN_MINUTES);
+        }
+        (span, taken_before) = (longer, Some(taken));
     }
 }
 
-fn look(lab: &Lab, room: Room, rate: PerSecond, span: Span) -> Option<Sample> {
+fn look(lab: &Lab, rate: PerSecond, span: Span, room: Room) -> Option<Sample> {
     let smallest = wanted(lab.site).map(|endpoint| endpoint.memory.get()).min().unwrap_or(0);
     let crowd = room.free() / smallest.max(1) as f64;
     let horizon = Horizon {
         warmup: Span::ZERO,
         measured: span,
         drain: Span::ZERO,
-        in_flight_limit: (2.0 * crowd).clamp(1e4, 1e6) as u32,
+        in_flight_limit: (2.0 * crowd).clamp(f64::from(IN_FLIGHT), 10.0 * f64::from(IN_FLIGHT))
+            as u32,
         arrivals_limit: ARRIVALS as u64,
     };
     let site = at(lab.site, rate, horizon);
@@ -194,18 +195,23 @@ fn cost(rate: PerSecond, span: Span) -> f64 {
     rate.get() * span.as_secs() * f64::from(REPLICATIONS)
 }
 
-fn kills_by(sample: &Sample, end: Time) -> usize {
-    let kills = sample.summaries.iter().filter_map(|summary| summary.first_kill);
-    kills.filter(|kill| *kill <= end).count()
+/// How many replications saw a kill.
+fn killed(sample: &Sample) -> usize {
+    sample.summaries.iter().filter(|summary| summary.first_kill.is_some()).count()
 }
 
-/// About how much memory beyond that at rest will be taken at most, ten minutes on: what grows
-/// goes on growing, what does not may peak a little higher.
-fn peak_in_ten_minutes(sample: &Sample, room: Room, span: Span) -> f64 {
+/// How much memory was taken at most, beyond that at rest.
+fn taken_at_most(sample: &Sample, room: Room) -> f64 {
     let peaks = sample.summaries.iter().map(|summary| summary.levels.memory.peak);
-    let taken = peaks.max().unwrap_or(0) as f64 - room.rest.get() as f64;
-    let leaks = wanted(&sample.site).any(|endpoint| endpoint.growth > Bytes::ZERO);
-    let grows = leaks || sample.mean(Summary::growth).mean > GROWTH;
+    peaks.max().unwrap_or(0).saturating_sub(room.rest.get()) as f64
+}
+
+/// About how much memory will have been taken at most ten minutes on, where `taken` was within
+/// `span`, and `before` within a quarter of it: what grows goes on growing, what does not may
+/// peak a little higher.
+fn taken_in_ten_minutes(site: &Site, span: Span, taken: f64, before: Option<f64>) -> f64 {
+    let leaks = wanted(site).any(|endpoint| endpoint.growth > Bytes::ZERO);
+    let grows = leaks || before.is_none_or(|before| taken > PEAK * before);
     let longer = TEN_MINUTES.as_secs() / span.as_secs();
-    taken.max(0.0) * if grows { longer.max(PEAK) } else { PEAK }
+    taken * if grows { longer.max(PEAK) } else { PEAK }
 }
