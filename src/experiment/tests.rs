@@ -55,9 +55,13 @@ fn row(site: Site, rate: f64) -> Row {
 
 /// Asserts that `found` is an answer within 2 % of `expected`: 1 % of resolution, 1 % of noise.
 fn assert_near(found: Threshold, expected: f64) {
+    assert_within(0.02, found, expected);
+}
+
+fn assert_within(tolerance: f64, found: Threshold, expected: f64) {
     let Threshold::At { rate, beyond } = found else { panic!("{found:?}, not {expected}") };
     let error = rate.get() / expected - 1.0;
-    assert!(error.abs() < 0.02, "{rate} is {:.1} % from {expected}", error * 100.0);
+    assert!(error.abs() < tolerance, "{rate} is {:.1} % from {expected}", error * 100.0);
     assert!(beyond > rate && beyond.get() / rate.get() < 1.011);
 }
 
@@ -323,6 +327,7 @@ fn refusals_by_the_database_are_named_as_what_gives_way() {
     let capacity = capacity(site, objective);
     assert_eq!(capacity.first_limit, Some(Limit::Connections));
     // Erlang's loss formula: ten slots refuse 0.1 % at 3.09 erlang, and 1 % at 4.46.
-    assert_near(capacity.load_line.unwrap(), 30.9);
+    // 0.1 % of 160,000 requests is 160, give or take 8 %: so much more of noise.
+    assert_within(0.03, capacity.load_line.unwrap(), 30.9);
     assert_near(capacity.saturation, 44.6);
 }
