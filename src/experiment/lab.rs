@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::experiment::answer::{Effort, Finding, Objective};
+use crate::experiment::answer::{Combination, Effort, Finding, Objective};
 use crate::experiment::demand::longest_stay;
 use crate::experiment::finding::{GROWTH, LOSS, Sample, meets};
 use crate::experiment::search::Verdict;
@@ -24,6 +24,10 @@ const FIRST_WINDOW: f64 = 2_000.0;
 /// The first window is also at least this many times as long as the slowest kind of request
 /// takes; the warm-up thus spans five of them.
 const FIRST_WINDOW_IN_STAYS: f64 = 20.0;
+
+/// The longest window of a site whose workers do not fit in memory. Its crash loop repeats every
+/// few seconds, and its events come by the clock, however few arrive.
+const CRASH_LOOP: Span = Span::from_whole_secs(600);
 
 /// The warm-up, as a share of the window: see [`Sample::settled`] for what it is good for.
 const WARMUP: f64 = 0.25;
@@ -59,6 +63,8 @@ impl Bound {
     /// For a row of the results: p95 to 5 % at 95 % of a single server's capacity takes two and a
     /// half million.
     pub(crate) const ROW: Bound = Bound(4_000_000);
+    /// For a row that is clearly not sustained: its errors tell more than its p95.
+    const OVERLOADED: Bound = Bound(160_000);
     /// For a verdict of a search: eight windows of 16,000, and a fifth more for the luck of the
     /// draw. Growth of 1 % of the arrivals is then told from none.
     pub(crate) const VERDICT: Bound = Bound(160_000);
@@ -83,6 +89,8 @@ pub(crate) struct Lab<'a> {
     pub watch: &'a Watch<'a>,
     pub root: Seed,
     pub site: &'a Site,
+    /// Whether its memory at rest fits.
+    fits: bool,
     /// By the bits of the rate, which sort as the rates do.
     samples: BTreeMap<u64, Sample>,
     /// The same of fixed effort.
@@ -90,8 +98,15 @@ pub(crate) struct Lab<'a> {
 }
 
 impl<'a> Lab<'a> {
-    pub(crate) fn new(crew: &'a Crew, watch: &'a Watch<'a>, root: Seed, site: &'a Site) -> Lab<'a> {
-        Lab { crew, watch, root, site, samples: BTreeMap::new(), fixed: BTreeMap::new() }
+    pub(crate) fn new(
+        crew: &'a Crew,
+        watch: &'a Watch<'a>,
+        root: Seed,
+        combination: &'a Combination,
+    ) -> Lab<'a> {
+        let (samples, fixed) = (BTreeMap::new(), BTreeMap::new());
+        let (site, fits) = (&combination.site, combination.budget.fits());
+        Lab { crew, watch, root, site, fits, samples, fixed }
     }
 
     /// Every rate explored so far, rising.
@@ -131,7 +146,7 @@ impl<'a> Lab<'a> {
             None => self.first(rate)?,
         };
         loop {
-            let next = next(&sample, goal, bound);
+            let next = if self.fits { next(&sample, goal, bound) } else { Next::Enough };
             match next {
                 Next::Enough => break,
                 Next::Lengthen => sample = self.lengthened(&sample)?,
@@ -147,7 +162,8 @@ impl<'a> Lab<'a> {
     fn first(&self, rate: PerSecond) -> Option<Sample> {
         let measured =
             (FIRST_WINDOW / rate.get()).max(FIRST_WINDOW_IN_STAYS * longest_stay(self.site));
-        self.sample(rate, Span::from_secs(measured))
+        let measured = Span::from_secs(measured);
+        self.sample(rate, if self.fits { measured } else { measured.min(CRASH_LOOP) })
     }
 
     fn lengthened(&self, sample: &Sample) -> Option<Sample> {
@@ -271,8 +287,13 @@ fn next(sample: &Sample, goal: Goal, bound: Bound) -> Next {
     if runs_away(sample) || decided(sample, goal) {
         return Next::Enough;
     }
+    let bound = if sustains(sample) == Verdict::Missed {
+        bound.0.min(Bound::OVERLOADED.0)
+    } else {
+        bound.0
+    };
     let simulated = sample.arrived() as f64;
-    let room = bound.0 as f64 / simulated.max(1.0);
+    let room = bound as f64 / simulated.max(1.0);
     if !sample.settled() {
         return if room >= LENGTHEN { Next::Lengthen } else { Next::Enough };
     }

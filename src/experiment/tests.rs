@@ -9,7 +9,7 @@ use crate::experiment::demand::bounds;
 use crate::experiment::sites::{bare, exp, mm1, query};
 use crate::experiment::sweep;
 use crate::experiment::trial::{Crew, Watch};
-use crate::outcome::Budget;
+use crate::outcome::{Budget, Cause};
 use crate::seed::Seed;
 use crate::site::{Accept, Hold, Host, Site, Step, WorkerKind};
 use crate::units::{Bytes, Fraction, PerSecond, Span};
@@ -330,4 +330,31 @@ fn refusals_by_the_database_are_named_as_what_gives_way() {
     // 0.1 % of 160,000 requests is 160, give or take 8 %: so much more of noise.
     assert_within(0.03, capacity.load_line.unwrap(), 30.9);
     assert_near(capacity.saturation, 44.6);
+}
+
+/// The guide's five workers of 200 MB on 1 GB, with a database that holds 300.
+#[test]
+fn workers_that_do_not_fit_crash_in_a_loop_and_end_with_a_truthful_row() {
+    let mut site = sandwich(WorkerKind::Sync, 5, 1, [0.004, 0.01, 0.008]);
+    site.host.memory = Some(Bytes::from_mib(1024));
+    site.server.worker_memory = Bytes::from_mib(200);
+    site.server.boot_cpu = Span::from_millis(600);
+    site.database.memory = Bytes::from_mib(300);
+    site.database.largest_process = Bytes::from_mib(190);
+    site.database.connection_memory = Bytes::from_mib(3);
+    site.database.recovery = Span::from_millis(2700);
+    let objective = Objective { errors: Fraction::of(1, 100), ..p95(500) };
+    let mut study = study(site, objective, &[20.0]);
+    study.combinations[0].budget.lines = vec![
+        ("postgres".into(), 1, Bytes::from_mib(300)),
+        ("workers".into(), 5, Bytes::from_mib(200)),
+    ];
+    let answers = answer(&study, true, 2);
+    let (row, capacity) = (&answers.rows[0], &answers.capacities[0]);
+    // Three workers fit and answer most; boots and kills take the core, and some requests.
+    assert!(row.finding.oom_kills_per_hour > 100.0 && row.finding.usage.cpu_utilisation > 0.99);
+    assert!(row.finding.errors[Cause::Killed as usize] > 0.01);
+    assert_eq!((row.finding.bottleneck, row.meets_objective), (Limit::Memory, Some(false)));
+    assert_eq!((capacity.load_line, capacity.oom), (Some(Threshold::AtRest), Threshold::AtRest));
+    assert_eq!(capacity.first_limit, Some(Limit::Memory));
 }
