@@ -286,10 +286,14 @@ impl<T: Tape> World<'_, T> {
         self.agenda.at(self.now + self.site.database.recovery, Event::DatabaseBack);
     }
 
-    /// The request's connection is gone, and the request fails.
+    /// The request's connection is gone, and the request fails, unless its worker was killed before
+    /// and only the database was still at work for it.
     fn drop_connection(&mut self, id: RequestId) {
         self.requests[id].has_connection = false;
         self.probe.levels.connections.fall(self.now, 1);
+        if self.requests[id].dead {
+            return;
+        }
         self.settle(id, Some(Cause::Killed));
         let request = &self.requests[id];
         match request.at {
