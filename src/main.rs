@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! Hands the arguments to the command line's floor, and its exit code to the system.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tonnage::cli::main()
+}

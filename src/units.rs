@@ -91,12 +91,14 @@ impl Span {
         Span::from_nanos_f64(secs * NANOS)
     }
 
-    /// `nanos` nanoseconds, rounded up. Negative values and NaN become zero, and what would not
-    /// fit becomes the longest span there is.
+    /// `nanos` nanoseconds, rounded up. Negative values and NaN become zero, and more than 2^63
+    /// becomes 2^63.
     pub fn from_nanos_f64(nanos: f64) -> Span {
-        // `ceil` is a call into the maths library; this is two conversions.
-        let whole = nanos as u64;
-        Span(whole.saturating_add(u64::from((whole as f64) < nanos)))
+        // Through signed numbers, and without `ceil`: what the processor does in one step each.
+        // 2^63 nanoseconds are three centuries.
+        let whole = nanos as i64;
+        let up = i64::from((whole as f64) < nanos);
+        Span(whole.saturating_add(up).max(0) as u64)
     }
 
     /// Whole nanoseconds.

@@ -1,4 +1,23 @@
 //! From sites to answers: trials run in parallel, replications folded into estimates, and the
 //! search for the rates at which something gives way.
+//!
+//! [`sweep::run`] is the whole of it. It examines each combination in a `Lab`, which decides how
+//! much to simulate at a rate (`lab`), runs the replications (`trial`), keeps a summary of each
+//! (`summary`) and folds them (`finding`, `bottleneck`). `capacity` and `memory` ask the lab for
+//! rates as `search` wants them tried; `demand` says by arithmetic where to look.
 
 pub mod answer;
+mod bottleneck;
+mod capacity;
+pub mod demand;
+mod finding;
+mod lab;
+mod memory;
+pub mod search;
+#[cfg(test)]
+mod sites;
+mod summary;
+pub mod sweep;
+#[cfg(test)]
+mod tests;
+pub mod trial;

@@ -105,7 +105,7 @@ impl Tape for Drawing {
     #[inline]
     fn next(&mut self, demands: &mut Vec<Span>) -> Option<Arrival> {
         let gap: f64 = Exp1.sample(&mut self.gaps);
-        self.now += Span::from_nanos_f64(gap * self.mean_gap_nanos);
+        self.now += whole(gap * self.mean_gap_nanos);
         let endpoint = self.draw_endpoint();
         demands.clear();
         for (sampler, source) in &self.samplers[endpoint as usize] {
@@ -186,13 +186,13 @@ impl Sampler {
             Sampler::Fixed(span) => *span,
             Sampler::Exponential(mean) => {
                 let unit: f64 = Exp1.sample(stream);
-                Span::from_nanos_f64(unit * mean)
+                whole(unit * mean)
             }
-            Sampler::LogNormal(lognormal) => Span::from_nanos_f64(lognormal.sample(stream)),
-            Sampler::Gamma(gamma) => Span::from_nanos_f64(gamma.sample(stream)),
+            Sampler::LogNormal(lognormal) => whole(lognormal.sample(stream)),
+            Sampler::Gamma(gamma) => whole(gamma.sample(stream)),
             Sampler::Uniform(low, width) => {
                 let point: f64 = stream.random();
-                Span::from_nanos_f64(low + point * width)
+                whole(low + point * width)
             }
             Sampler::Mix(parts) => {
                 let point: f64 = stream.random();
@@ -202,6 +202,13 @@ impl Sampler {
             Sampler::Empirical(values) => values[below(stream, values.len())],
         }
     }
+}
+
+/// A drawn span: the whole nanoseconds of it. What is drawn is never negative; beyond 2^63 it
+/// becomes that.
+#[inline]
+fn whole(nanos: f64) -> Span {
+    Span::from_nanos(nanos as i64 as u64)
 }
 
 /// A whole number below `end`, each as likely as the next to within 2^-32 (Lemire 2019, without

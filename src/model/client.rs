@@ -35,11 +35,15 @@ impl Deadlines {
     /// Lists `id`, whose waiting began at `from`: no earlier than that of anyone listed before.
     #[inline]
     pub(super) fn begin(&mut self, id: RequestId, from: Time) {
-        let Some(span) = self.span else { return };
+        if let Some(span) = self.span {
+            self.list(id, from + span);
+        }
+    }
+
+    fn list(&mut self, id: RequestId, due: Time) {
         if self.links.len() <= id as usize {
             self.links.resize(id as usize + 1, LOOSE);
         }
-        let due = from + span;
         self.links[id as usize] = Link { before: self.last, behind: END, due, listed: true };
         match self.last {
             END => (self.first, self.next_due) = (id, due),
@@ -51,7 +55,13 @@ impl Deadlines {
     /// Takes `id` off the list, if it is on it.
     #[inline]
     pub(super) fn end(&mut self, id: RequestId) {
-        if self.span.is_none() || !self.links.get(id as usize).is_some_and(|link| link.listed) {
+        if self.span.is_some() {
+            self.unlist(id);
+        }
+    }
+
+    fn unlist(&mut self, id: RequestId) {
+        if !self.links.get(id as usize).is_some_and(|link| link.listed) {
             return;
         }
         let Link { before, behind, .. } = self.links[id as usize];

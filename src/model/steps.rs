@@ -219,16 +219,14 @@ impl<T: Tape> World<'_, T> {
         match request.at {
             At::Cores => {
                 request.spend_running(Stage::Compute, alone, self.now);
-                request.next += 1;
-                self.set_ready(task);
+                self.go_on(task);
             }
             At::DatabaseCores => {
                 let program = &self.programs[request.endpoint as usize];
                 if let Op::DatabaseCompute(_, stage) = program.ops[request.next as usize] {
                     request.spend_running(stage, alone, self.now);
                 }
-                request.next += 1;
-                self.set_ready(task);
+                self.go_on(task);
             }
             _ => self.connect(task),
         }
@@ -266,8 +264,16 @@ impl<T: Tape> World<'_, T> {
         if let Op::Wait(_, stage) = program.ops[request.next as usize] {
             request.spend(stage, self.now);
         }
+        self.go_on(id);
+    }
+
+    /// What took the request's time is done: on to its next operation.
+    #[inline]
+    fn go_on(&mut self, id: RequestId) {
+        let request = &mut self.requests[id];
         request.next += 1;
-        self.set_ready(id);
+        request.at = At::Moving;
+        self.advance(id);
     }
 
     /// Takes a connection of the worker's pool, opens one, or queues.

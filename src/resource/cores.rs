@@ -53,7 +53,7 @@ impl Cores {
     #[inline]
     pub fn start(&mut self, now: Time, task: u32, work: Span) {
         self.settle(now);
-        let done_at = self.attained + work.as_nanos() as f64;
+        let done_at = self.attained + nanos(work);
         self.started = self.started.wrapping_add(1);
         let low = u64::from(self.started) << 32 | u64::from(task);
         self.running.push(Reverse(u128::from(done_at.to_bits()) << 64 | u128::from(low)));
@@ -105,7 +105,7 @@ impl Cores {
     fn settle(&mut self, now: Time) {
         if !self.running.is_empty() {
             let (rate, _) = self.rates[self.running.len()];
-            self.attained += (now - self.since).as_nanos() as f64 * rate;
+            self.attained += nanos(now - self.since) * rate;
         }
         self.since = now;
     }
@@ -133,6 +133,12 @@ impl Cores {
         }
         self.rates[tasks]
     }
+}
+
+/// A span as a float; by way of a signed number, which is one step for the processor.
+#[inline]
+fn nanos(span: Span) -> f64 {
+    span.as_nanos() as i64 as f64
 }
 
 #[cfg(test)]

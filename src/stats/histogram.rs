@@ -13,7 +13,6 @@ use crate::units::Span;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Histogram {
     buckets: Vec<u64>,
-    count: u64,
     sum: u128,
     max: u64,
 }
@@ -25,7 +24,7 @@ impl Histogram {
     /// An empty one.
     pub fn new() -> Histogram {
         // Room for values up to nine minutes in nanoseconds; longer ones make it grow.
-        Histogram { buckets: vec![0; 33 << BITS], count: 0, sum: 0, max: 0 }
+        Histogram { buckets: vec![0; 33 << BITS], sum: 0, max: 0 }
     }
 
     /// Takes in one span, to the nanosecond.
@@ -37,14 +36,19 @@ impl Histogram {
     /// Takes in one value.
     #[inline]
     pub fn record(&mut self, value: u64) {
-        let bucket = bucket(value);
-        if bucket >= self.buckets.len() {
-            self.buckets.resize(bucket + 1, 0);
+        match self.buckets.get_mut(bucket(value)) {
+            Some(count) => *count += 1,
+            None => self.grow(value),
         }
-        self.buckets[bucket] += 1;
-        self.count += 1;
         self.sum += u128::from(value);
         self.max = self.max.max(value);
+    }
+
+    /// Takes in a value beyond the last bucket.
+    #[cold]
+    fn grow(&mut self, value: u64) {
+        self.buckets.resize(bucket(value), 0);
+        self.buckets.push(1);
     }
 
     /// Adds what `other` recorded.
@@ -55,14 +59,13 @@ impl Histogram {
         for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
             *mine += theirs;
         }
-        self.count += other.count;
         self.sum += other.sum;
         self.max = self.max.max(other.max);
     }
 
     /// How many values were recorded.
     pub fn count(&self) -> u64 {
-        self.count
+        self.buckets.iter().sum()
     }
 
     /// The largest value recorded, exactly; 0 where there is none.
@@ -72,7 +75,19 @@ impl Histogram {
 
     /// The mean of the values recorded, exactly; `None` where there is none.
     pub fn mean(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum as f64 / self.count as f64)
+        let count = self.count();
+        (count > 0).then(|| self.sum as f64 / count as f64)
+    }
+
+    /// The mean of the values' squares, within 0.8 %; `None` where there is none.
+    pub fn mean_square(&self) -> Option<f64> {
+        let square = |(bucket, count): (usize, &u64)| match count {
+            0 => 0.0,
+            _ => (middle(bucket) as f64).powi(2) * *count as f64,
+        };
+        let sum: f64 = self.buckets.iter().enumerate().map(square).sum();
+        let count = self.count();
+        (count > 0).then(|| sum / count as f64)
     }
 
     /// The `share` quantile: the smallest recorded value with at least that share of all values
@@ -80,7 +95,7 @@ impl Histogram {
     /// most 1.
     pub fn quantile(&self, share: f64) -> Option<u64> {
         assert!(share > 0.0 && share <= 1.0, "a quantile's share lies in (0, 1], not {share}");
-        let rank = (share * self.count as f64).ceil() as u64;
+        let rank = (share * self.count() as f64).ceil() as u64;
         let mut below = 0;
         for (bucket, count) in self.buckets.iter().enumerate() {
             below += count;
@@ -137,6 +152,7 @@ mod tests {
         let quantiles = [0.01, 0.5, 0.95, 0.955, 1.0].map(|share| histogram.quantile(share));
         assert_eq!(quantiles, [Some(1), Some(50), Some(95), Some(96), Some(100)]);
         assert_eq!(histogram.mean(), Some(50.5));
+        assert_eq!(histogram.mean_square(), Some(3383.5));
         assert_eq!(Histogram::new().quantile(0.5), None);
     }
 

@@ -1,0 +1,156 @@
+//! What a request asks of each resource on average, and so how often one can come at most.
+
+use crate::experiment::answer::Limit;
+use crate::site::{Connections, Endpoint, Hold, Site, Step, WorkerKind};
+use crate::units::PerSecond;
+
+/// Seconds of work that an average request asks for, at the speed of the cores it runs on, with
+/// nobody else there. Connections that a pool must open now and then are not counted, so each is
+/// the least it can be.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Demands {
+    /// CPU of its worker.
+    worker_cpu: f64,
+    /// CPU of Nginx.
+    nginx_cpu: f64,
+    /// CPU of the database.
+    database_cpu: f64,
+    /// From a worker's hands on to the answer.
+    stay: f64,
+    /// With a connection in use.
+    connected: f64,
+}
+
+/// Upper bounds on the rate the site sustains, by the utilisation law: no resource is busy more
+/// than all the time. One for each resource that anything asks for, the tightest first.
+///
+/// They count only work that cannot be avoided, so the true saturation point is at or below the
+/// first of them (but for the 1 % that "sustains" allows to be lost).
+pub fn bounds(site: &Site) -> Vec<(Limit, PerSecond)> {
+    let demand = mean_demands(site);
+    let workers = f64::from(site.server.workers);
+    let cores = f64::from(site.host.cores);
+    let mut bounds = vec![bound(Limit::Cores, cores, host_cpu(site, &demand))];
+    if let Some(host) = &site.database.host {
+        bounds.push(bound(Limit::DatabaseCores, f64::from(host.cores), demand.database_cpu));
+    }
+    if site.server.kind != WorkerKind::Sync {
+        bounds.push(bound(Limit::Gil, workers, demand.worker_cpu));
+    }
+    if let Some(limit) = site.server.connections.limit {
+        bounds.push(bound(Limit::Pool, workers * f64::from(limit), demand.connected));
+    }
+    if let Some(slots) = site.database.connection_slots {
+        bounds.push(bound(Limit::Connections, f64::from(slots), demand.connected));
+    }
+    if let Some(slots) = slots(site) {
+        bounds.push(bound(Limit::Workers, slots as f64, demand.stay));
+    }
+    let mut bounds: Vec<_> = bounds.into_iter().flatten().collect();
+    bounds.sort_by(|(_, a), (_, b)| a.get().total_cmp(&b.get()));
+    bounds
+}
+
+/// How many requests can be in workers' hands at a time; `None`: without limit.
+pub(crate) fn slots(site: &Site) -> Option<u64> {
+    let workers = u64::from(site.server.workers);
+    match site.server.kind {
+        WorkerKind::Sync => Some(workers),
+        WorkerKind::Threads { threads, .. } => Some(workers * u64::from(threads)),
+        WorkerKind::Async { limit_concurrency: limit } => {
+            limit.map(|limit| workers * u64::from(limit.saturating_sub(1)))
+        }
+    }
+}
+
+/// How long the slowest kind of request takes on average with nobody else there, in seconds.
+pub(crate) fn longest_stay(site: &Site) -> f64 {
+    let wanted = site.traffic.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0);
+    wanted.map(|endpoint| demands(site, endpoint).stay).fold(0.0, f64::max)
+}
+
+/// How long the average request takes with nobody else there, in seconds.
+pub(crate) fn mean_stay(site: &Site) -> f64 {
+    mean_demands(site).stay
+}
+
+fn bound(limit: Limit, servers: f64, demand: f64) -> Option<(Limit, PerSecond)> {
+    (demand > 0.0 && servers > 0.0).then(|| (limit, PerSecond::new(servers / demand)))
+}
+
+/// What a request asks of the workers' host's cores.
+fn host_cpu(site: &Site, demand: &Demands) -> f64 {
+    let database = if site.database.host.is_none() { demand.database_cpu } else { 0.0 };
+    demand.worker_cpu + demand.nginx_cpu + database
+}
+
+fn mean_demands(site: &Site) -> Demands {
+    let mut mean = Demands::default();
+    for endpoint in &site.traffic.endpoints {
+        let share = site.traffic.share(endpoint).get();
+        let each = demands(site, endpoint);
+        mean.worker_cpu += share * each.worker_cpu;
+        mean.nginx_cpu += share * each.nginx_cpu;
+        mean.database_cpu += share * each.database_cpu;
+        mean.stay += share * each.stay;
+        mean.connected += share * each.connected;
+    }
+    mean
+}
+
+fn demands(site: &Site, endpoint: &Endpoint) -> Demands {
+    let speed = site.host.speed;
+    let mut sum = Demands {
+        worker_cpu: site.server.costs.request_cpu.as_secs() / speed,
+        nginx_cpu: site.front.nginx_cpu.as_secs() / speed,
+        ..Demands::default()
+    };
+    sum.stay = sum.worker_cpu;
+    let mut queried = false;
+    for step in &endpoint.steps {
+        let opens = opens_connection(site.server.connections, step, queried);
+        let held = queried && site.server.connections.hold == Hold::Request;
+        queried |= matches!(step, Step::Query { .. });
+        add_step(&mut sum, site, step, opens, held);
+    }
+    sum
+}
+
+/// Whether `step` must open a connection: where none is kept, every query does, or the first one
+/// of a request that keeps it to its end.
+fn opens_connection(connections: Connections, step: &Step, queried: bool) -> bool {
+    let first = connections.hold == Hold::Query || !queried;
+    matches!(step, Step::Query { .. }) && connections.keep == 0 && first
+}
+
+fn add_step(sum: &mut Demands, site: &Site, step: &Step, opens: bool, held: bool) {
+    let speed = site.host.speed;
+    let database = &site.database;
+    let database_speed = database.host.as_ref().map_or(speed, |host| host.speed);
+    let (mut worker_cpu, mut database_cpu, mut wait) = match step {
+        Step::Compute(dist) => (dist.mean_secs(), 0.0, 0.0),
+        Step::Call { wait, cpu } => (cpu.as_secs(), 0.0, wait.mean_secs()),
+        Step::Query { wait, cpu, driver } => {
+            let driver = driver.unwrap_or(site.server.costs.query_cpu);
+            let wait = wait.mean_secs() + database.latency.as_secs();
+            (driver.as_secs(), cpu.mean_secs(), wait)
+        }
+    };
+    if held || matches!(step, Step::Query { .. }) {
+        sum.connected += database_cpu / database_speed + wait;
+    }
+    if held {
+        sum.connected += worker_cpu / speed;
+    }
+    if opens {
+        worker_cpu += site.server.costs.connect_cpu.as_secs();
+        database_cpu += database.connect_cpu.as_secs();
+        wait += database.connect_wait.as_secs() + CONNECT_ROUND_TRIPS * database.latency.as_secs();
+    }
+    sum.worker_cpu += worker_cpu / speed;
+    sum.database_cpu += database_cpu / database_speed;
+    sum.stay += worker_cpu / speed + database_cpu / database_speed + wait;
+}
+
+/// Round trips that opening a connection takes ([`crate::site::Database::latency`]).
+const CONNECT_ROUND_TRIPS: f64 = 3.0;

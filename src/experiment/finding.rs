@@ -1,0 +1,223 @@
+//! Folds the replications at one rate into what was found there.
+
+use crate::experiment::answer::{Effort, Finding, Objective, Usages};
+use crate::experiment::bottleneck::bottleneck;
+use crate::experiment::demand::slots;
+use crate::experiment::summary::{P95, QUANTILES, Summary};
+use crate::outcome::{Cause, Queue, Stage, Stopped};
+use crate::site::{Site, WorkerKind};
+use crate::stats::estimate::Estimate;
+use crate::stats::level::Usage;
+use crate::units::Bytes;
+
+/// What was simulated at one rate so far: a site, with its rate and horizon, and a summary for
+/// each replication, from the first on.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub site: Site,
+    pub summaries: Vec<Summary>,
+}
+
+/// A crowd that grows by more than this share of the arrivals is growing for good: half of the
+/// search's resolution of 1 %, so that growth alone cannot move an answer by a whole step.
+pub(crate) const GROWTH: f64 = 0.005;
+
+/// A site that loses more than this share of the requests to overload does not sustain the rate.
+pub(crate) const LOSS: f64 = 0.01;
+
+impl Sample {
+    /// The mean of `value` over the replications, of which there is at least one.
+    pub(crate) fn mean(&self, value: impl Fn(&Summary) -> f64) -> Estimate {
+        let values: Vec<f64> = self.summaries.iter().map(value).collect();
+        Estimate::of(&values).expect("a sample has a replication")
+    }
+
+    /// The same over the replications that have the value.
+    pub(crate) fn known(&self, value: impl Fn(&Summary) -> Option<f64>) -> Option<Estimate> {
+        let values: Vec<f64> = self.summaries.iter().filter_map(value).collect();
+        Estimate::of(&values)
+    }
+
+    /// p95 of the requests answered well, in seconds; `None` where none was.
+    pub(crate) fn p95(&self) -> Option<Estimate> {
+        self.known(|summary| summary.quantiles[P95])
+    }
+
+    /// Whether the site does not sustain the rate: what is inside grows, significantly and by
+    /// more than [`GROWTH`]; or more than [`LOSS`] is lost to overload; or so many were inside
+    /// that the run was ended.
+    pub(crate) fn saturated(&self) -> bool {
+        let growth = self.mean(Summary::growth);
+        let grows = growth.mean > GROWTH && growth.interval().is_none_or(|(low, _)| low > 0.0);
+        grows || self.mean(Summary::lost).mean > LOSS || self.crowded()
+    }
+
+    /// Whether a run ended early because as many were inside as the simulator allows.
+    pub(crate) fn crowded(&self) -> bool {
+        self.summaries.iter().any(|summary| summary.stopped == Some(Stopped::InFlight))
+    }
+
+    /// Requests that arrived in the windows.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.summaries.iter().map(|summary| summary.counts.arrived).sum()
+    }
+
+    /// What was found, with the effort that was made for it.
+    pub(crate) fn finding(&self, effort: Effort) -> Finding {
+        let quantile = |index: usize| self.known(|summary| summary.quantiles[index]);
+        let [p50, p90, p95, p99] = [0, 1, 2, 3].map(quantile);
+        let horizon = self.site.horizon;
+        Finding {
+            rate: self.site.traffic.rate,
+            served: self.mean(Summary::served),
+            mean: self.known(|summary| summary.mean),
+            p50,
+            p90,
+            p95,
+            p99,
+            error_rate: self.mean(Summary::error_rate),
+            errors: self.errors(),
+            open: self.share_of_arrivals(|summary| summary.counts.open),
+            mean_wait: self.mean_wait(),
+            usage: self.usage(),
+            slow_request: self.stages(|summary| summary.slow),
+            oom_kills_per_hour: self.kills_per_hour(),
+            saturated: self.saturated(),
+            bottleneck: bottleneck(self),
+            replications: self.replications(),
+            warmup: horizon.warmup,
+            measured: horizon.measured,
+            precise: self.precise(effort),
+            stopped: self.summaries.iter().any(|summary| summary.stopped.is_some()),
+            events: self.summaries.iter().map(|summary| summary.events).sum(),
+        }
+    }
+
+    pub(crate) fn replications(&self) -> u32 {
+        u32::try_from(self.summaries.len()).expect("fewer than 2^32 replications")
+    }
+
+    fn precise(&self, effort: Effort) -> bool {
+        match effort {
+            Effort::Fixed { .. } => true,
+            Effort::Precision(share) => self.within(share.get()) && self.settled(),
+        }
+    }
+
+    /// Whether half the width of p95's interval is at most this share of it.
+    pub(crate) fn within(&self, share: f64) -> bool {
+        self.p95().and_then(|p95| p95.relative_half_width()).is_some_and(|half| half <= share)
+    }
+
+    /// Whether the windows are long against the site's memory of its past, and nothing grows: so
+    /// that the replications tell of the steady state, not of the empty start.
+    pub(crate) fn settled(&self) -> bool {
+        !self.crowded()
+            && self.mean(Summary::growth).interval().is_some_and(|(_, high)| high <= GROWTH)
+            && self.memories() >= MEMORIES
+    }
+
+    /// How many times over a window forgets: the variance of what is inside, over the variance
+    /// of its mean over a window. A window that holds n independent glimpses of a crowd has a
+    /// mean with an n-th of the crowd's variance; near saturation the crowd changes so slowly
+    /// that a short window is one glimpse, and replications that all began empty agree on too
+    /// low a figure.
+    fn memories(&self) -> f64 {
+        let mean = self.mean(|summary| summary.seen.0).mean;
+        let variance = self.mean(|summary| summary.seen.1).mean - mean * mean;
+        let crowd = self.mean(|summary| summary.levels.inside.mean);
+        let between = crowd.standard_error.unwrap_or(0.0).powi(2) * f64::from(crowd.replications);
+        if between > 0.0 { variance / between } else { f64::INFINITY }
+    }
+
+    fn errors(&self) -> [f64; Cause::COUNT] {
+        Cause::ALL
+            .map(|cause| self.share_of_arrivals(|summary| summary.counts.failed[cause as usize]))
+    }
+
+    fn share_of_arrivals(&self, count: impl Fn(&Summary) -> u64) -> f64 {
+        let sum: u64 = self.summaries.iter().map(count).sum();
+        sum as f64 / self.arrived().max(1) as f64
+    }
+
+    fn mean_wait(&self) -> [f64; Queue::COUNT] {
+        Queue::ALL.map(|queue| {
+            let waits = || self.summaries.iter().map(|summary| summary.waits[queue as usize]);
+            let count: u64 = waits().map(|(_, count)| count).sum();
+            let sum: f64 = waits().map(|(mean, count)| mean * count as f64).sum();
+            sum / count.max(1) as f64
+        })
+    }
+
+    /// The mean over the replications of the time in each stage.
+    pub(crate) fn stages(
+        &self,
+        of: impl Fn(&Summary) -> Option<[f64; Stage::COUNT]>,
+    ) -> Option<[f64; Stage::COUNT]> {
+        let known: Vec<_> = self.summaries.iter().filter_map(of).collect();
+        let mean = |stage: Stage| {
+            known.iter().map(|each| each[stage as usize]).sum::<f64>() / known.len() as f64
+        };
+        (!known.is_empty()).then(|| Stage::ALL.map(mean))
+    }
+
+    fn kills_per_hour(&self) -> f64 {
+        let kills: u64 = self.summaries.iter().map(|summary| summary.kills).sum();
+        let secs: f64 = self.summaries.iter().map(|summary| summary.measured.as_secs()).sum();
+        if secs > 0.0 { kills as f64 * 3600.0 / secs } else { 0.0 }
+    }
+
+    pub(crate) fn usage(&self) -> Usages {
+        let site = &self.site;
+        let mean = |level: fn(&Summary) -> Usage| self.mean(|summary| level(summary).mean).mean;
+        let peak = |level: fn(&Summary) -> Usage| {
+            self.summaries.iter().map(|summary| level(summary).peak).max().unwrap_or(0)
+        };
+        let workers = f64::from(site.server.workers);
+        let turns = mean(|summary| summary.levels.turns) / workers;
+        let connections = mean(|summary| summary.levels.connections);
+        Usages {
+            cpu_utilisation: mean(|summary| summary.levels.cores) / f64::from(site.host.cores),
+            database_cpu_utilisation: site
+                .database
+                .host
+                .as_ref()
+                .map(|host| mean(|summary| summary.levels.database_cores) / f64::from(host.cores)),
+            worker_utilisation: match (site.server.kind, slots(site)) {
+                (WorkerKind::Async { .. }, _) | (_, None) => turns,
+                (_, Some(slots)) => mean(|summary| summary.levels.workers) / slots as f64,
+            },
+            gil_utilisation: turns,
+            pool_utilisation: site
+                .server
+                .connections
+                .limit
+                .map(|limit| connections / (workers * f64::from(limit))),
+            backlog_mean: mean(|summary| summary.levels.backlog),
+            inside_mean: mean(|summary| summary.levels.inside),
+            inside_peak: peak(|summary| summary.levels.inside),
+            pool_queue_mean: mean(|summary| summary.levels.pool_queue),
+            connections_busy_mean: connections,
+            connections_mean: mean(|summary| summary.levels.open_connections),
+            connections_peak: peak(|summary| summary.levels.open_connections),
+            memory_mean: Bytes::new(mean(|summary| summary.levels.memory) as u64),
+            memory_peak: Bytes::new(peak(|summary| summary.levels.memory)),
+        }
+    }
+}
+
+/// How often over a window must forget, at least. The warm-up is a quarter of the window, so it
+/// spans at least four times the time in which the crowd forgets its start, and what is left of
+/// the empty start is some e^-4 at the window's opening and 0.1 % of the window's mean.
+const MEMORIES: f64 = 8.0;
+
+/// Whether `finding` meets `objective`; `None` where there is none.
+pub(crate) fn meets(finding: &Finding, objective: &Objective) -> Option<bool> {
+    let asked = objective.p95.is_some() || objective.errors.is_some();
+    let slow =
+        objective.p95.is_some_and(|most| finding.p95.is_none_or(|p95| p95.mean > most.as_secs()));
+    let failing = objective.errors.is_some_and(|most| finding.error_rate.mean > most.get());
+    asked.then_some(!slow && !failing && !finding.saturated)
+}
+
+const _: () = assert!(QUANTILES.len() == 4 && P95 == 2);

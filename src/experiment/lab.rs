@@ -1,0 +1,306 @@
+//! Decides how much to simulate: one plan with one server, at whatever rates are asked for.
+
+use std::collections::BTreeMap;
+
+use crate::experiment::answer::{Effort, Finding, Objective};
+use crate::experiment::demand::longest_stay;
+use crate::experiment::finding::{GROWTH, LOSS, Sample, meets};
+use crate::experiment::search::Verdict;
+use crate::experiment::summary::Summary;
+use crate::experiment::trial::{Crew, Watch, replicate};
+use crate::seed::Seed;
+use crate::site::{Horizon, Site};
+use crate::stats::estimate::Estimate;
+use crate::units::{PerSecond, Span};
+
+/// Replications to begin with: enough for an interval that is not mostly Student's t (at 8 it is
+/// 2.4 standard errors, at infinity 2.0), and a whole number for 2, 4 or 8 threads.
+pub(crate) const REPLICATIONS: u32 = 8;
+
+/// Arrivals in the first window. With eight replications they give p95 of an exponential
+/// response to 3 %, so that a site at ease is done at once.
+const FIRST_WINDOW: f64 = 2_000.0;
+
+/// The first window is also at least this many times as long as the slowest kind of request
+/// takes; the warm-up thus spans five of them.
+const FIRST_WINDOW_IN_STAYS: f64 = 20.0;
+
+/// The warm-up, as a share of the window: see [`Sample::settled`] for what it is good for.
+const WARMUP: f64 = 0.25;
+
+/// By how much a window that was too short is lengthened.
+const LENGTHEN: f64 = 4.0;
+
+/// How long a run may go on after its window: longer than every timeout a site has (Nginx gives
+/// up after 60 s, TCP after 33 s).
+const DRAIN: Span = Span::from_whole_secs(120);
+
+/// At most so many requests inside a run: 100,000 of them take some 50 MB.
+pub(crate) const IN_FLIGHT: u32 = 100_000;
+
+/// A run of which so many times the expected arrivals came is ended: what drains so slowly after
+/// its window is overloaded.
+const OVERTIME: f64 = 8.0;
+
+/// At most so many arrivals for a finding with fixed effort, all replications together: some
+/// minutes of work.
+const FIXED_ARRIVALS: u64 = 200_000_000;
+
+/// At most so many arrivals for each question.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound(pub(crate) u64);
+
+impl Bound {
+    /// For a row of the results: p95 to 5 % at 95 % of a single server's capacity takes two and a
+    /// half million.
+    pub(crate) const ROW: Bound = Bound(4_000_000);
+    /// For a verdict of a search: growth of 1 % of the arrivals is told from none.
+    pub(crate) const VERDICT: Bound = Bound(256_000);
+    /// For a point of a curve.
+    pub(crate) const CURVE: Bound = Bound(64_000);
+}
+
+/// What is to be known, and so when enough is simulated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    /// p95 to this share of itself.
+    Precision(f64),
+    /// Whether the rate is sustained.
+    Sustains,
+    /// Whether the objective is met.
+    Meets(Objective),
+}
+
+/// One plan with one server, and what was simulated of it so far.
+pub(crate) struct Lab<'a> {
+    pub crew: &'a Crew,
+    pub watch: &'a Watch<'a>,
+    pub root: Seed,
+    pub site: &'a Site,
+    /// By the bits of the rate, which sort as the rates do.
+    samples: BTreeMap<u64, Sample>,
+    /// The same of fixed effort.
+    fixed: BTreeMap<u64, Sample>,
+}
+
+impl<'a> Lab<'a> {
+    pub(crate) fn new(crew: &'a Crew, watch: &'a Watch<'a>, root: Seed, site: &'a Site) -> Lab<'a> {
+        Lab { crew, watch, root, site, samples: BTreeMap::new(), fixed: BTreeMap::new() }
+    }
+
+    /// Every rate explored so far, rising.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.samples.values()
+    }
+
+    /// What was found at every rate simulated so far, rising, with the effort of the study.
+    pub(crate) fn findings(&self, effort: Effort) -> Vec<Finding> {
+        let explored = self.samples.iter().filter(|(key, _)| !self.fixed.contains_key(key));
+        let all: BTreeMap<_, _> = explored.chain(&self.fixed).collect();
+        all.values().map(|sample| sample.finding(effort)).collect()
+    }
+
+    /// What happens at `rate`, with the effort of the study. `None` where the watch ended it.
+    pub(crate) fn row(&mut self, rate: PerSecond, effort: Effort) -> Option<&Sample> {
+        match effort {
+            Effort::Precision(share) => {
+                self.explore(rate, Goal::Precision(share.get()), Bound::ROW)
+            }
+            Effort::Fixed { replications, warmup, measured } => {
+                let site = self.fixed(rate, replications, warmup, measured);
+                let summaries = self.replicate(&site, (0, replications))?;
+                let key = rate.get().to_bits();
+                self.fixed.insert(key, Sample { site, summaries });
+                self.fixed.get(&key)
+            }
+        }
+    }
+
+    /// What happens at `rate`, to the goal or the bound. What is known of the rate already is
+    /// used and added to. `None` where the watch ended it.
+    pub(crate) fn explore(&mut self, rate: PerSecond, goal: Goal, bound: Bound) -> Option<&Sample> {
+        let key = rate.get().to_bits();
+        let mut sample = match self.samples.remove(&key) {
+            Some(sample) => sample,
+            None => self.first(rate)?,
+        };
+        loop {
+            let next = next(&sample, goal, bound);
+            match next {
+                Next::Enough => break,
+                Next::Lengthen => sample = self.lengthened(&sample)?,
+                Next::Replicate(to) => {
+                    let more = self.replicate(&sample.site, (sample.replications(), to))?;
+                    sample.summaries.extend(more);
+                }
+            }
+        }
+        Some(self.samples.entry(key).or_insert(sample))
+    }
+
+    fn first(&self, rate: PerSecond) -> Option<Sample> {
+        let measured =
+            (FIRST_WINDOW / rate.get()).max(FIRST_WINDOW_IN_STAYS * longest_stay(self.site));
+        self.sample(rate, Span::from_secs(measured))
+    }
+
+    fn lengthened(&self, sample: &Sample) -> Option<Sample> {
+        self.sample(sample.site.traffic.rate, sample.site.horizon.measured.scaled(LENGTHEN))
+    }
+
+    fn sample(&self, rate: PerSecond, measured: Span) -> Option<Sample> {
+        let warmup = measured.scaled(WARMUP);
+        let arrivals = rate.get() * (warmup + measured).as_secs();
+        let site = at(
+            self.site,
+            rate,
+            Horizon {
+                warmup,
+                measured,
+                drain: DRAIN,
+                in_flight_limit: IN_FLIGHT,
+                arrivals_limit: (OVERTIME * arrivals + FIRST_WINDOW) as u64,
+            },
+        );
+        let summaries = self.replicate(&site, (0, REPLICATIONS))?;
+        Some(Sample { site, summaries })
+    }
+
+    fn fixed(&self, rate: PerSecond, replications: u32, warmup: Span, measured: Span) -> Site {
+        at(
+            self.site,
+            rate,
+            Horizon {
+                warmup,
+                measured,
+                drain: DRAIN,
+                in_flight_limit: IN_FLIGHT,
+                arrivals_limit: FIXED_ARRIVALS / u64::from(replications.max(1)),
+            },
+        )
+    }
+
+    pub(crate) fn replicate(&self, site: &Site, range: (u32, u32)) -> Option<Vec<Summary>> {
+        replicate(self.crew, self.watch, site, self.root, range)
+    }
+}
+
+/// `site` at another rate, for as long as `horizon` says.
+pub(crate) fn at(site: &Site, rate: PerSecond, horizon: Horizon) -> Site {
+    let mut site = site.clone();
+    site.traffic.rate = rate;
+    site.horizon = horizon;
+    site
+}
+
+/// Whether the rate is sustained, as far as `sample` tells.
+pub(crate) fn sustains(sample: &Sample) -> Verdict {
+    let (growth, lost) = (sample.mean(Summary::growth), sample.mean(Summary::lost));
+    if sample.crowded() || above(&growth, GROWTH) || above(&lost, LOSS) {
+        Verdict::Missed
+    } else if sample.settled() && below(&lost, LOSS) {
+        Verdict::Met
+    } else {
+        Verdict::Unclear { met: !sample.saturated() }
+    }
+}
+
+/// Whether the objective is met, as far as `sample` tells. Waits begin at their shortest, in the
+/// empty site, so a sample that is not settled may tell that p95 is too long, but not that it is
+/// short enough.
+pub(crate) fn meets_objective(sample: &Sample, objective: &Objective) -> Verdict {
+    let sustained = sustains(sample);
+    let p95 = objective.p95.map(|most| (sample.p95(), most.as_secs()));
+    let errors = objective.errors.map(|most| (sample.mean(Summary::error_rate), most.get()));
+    let slow = p95.is_some_and(|(p95, most)| p95.is_none_or(|p95| above(&p95, most)));
+    let failing = errors.is_some_and(|(errors, most)| above(&errors, most));
+    if sustained == Verdict::Missed || slow || failing {
+        return Verdict::Missed;
+    }
+    let quick = p95.is_none_or(|(p95, most)| p95.is_some_and(|p95| below(&p95, most)));
+    let sound = errors.is_none_or(|(errors, most)| below(&errors, most) && seen(sample, most));
+    if sustained == Verdict::Met && quick && sound {
+        return Verdict::Met;
+    }
+    let effort = Effort::Fixed { replications: 1, warmup: Span::ZERO, measured: Span::ZERO };
+    Verdict::Unclear { met: meets(&sample.finding(effort), objective).unwrap_or(true) }
+}
+
+/// Whether so many arrived that failures at the rate `share` would have shown: none of n trials
+/// failing leaves a failure rate of 3/n possible, at 95 %.
+fn seen(sample: &Sample, share: f64) -> bool {
+    share * sample.arrived() as f64 >= 3.0
+}
+
+/// Whether the whole interval lies above `limit`.
+fn above(estimate: &Estimate, limit: f64) -> bool {
+    estimate.interval().is_some_and(|(low, _)| low > limit)
+}
+
+/// Whether the whole interval lies at or below `limit`.
+fn below(estimate: &Estimate, limit: f64) -> bool {
+    estimate.interval().is_some_and(|(_, high)| high <= limit)
+}
+
+/// What to do next for a sample.
+#[derive(Debug, PartialEq)]
+enum Next {
+    Enough,
+    /// Begin again with longer windows: more replications of a window that is too short only
+    /// make a wrong figure look certain.
+    Lengthen,
+    /// Go on to so many replications.
+    Replicate(u32),
+}
+
+fn next(sample: &Sample, goal: Goal, bound: Bound) -> Next {
+    let runaway = sample.crowded() || above(&sample.mean(Summary::growth), GROWTH);
+    if runaway || decided(sample, goal) {
+        return Next::Enough;
+    }
+    let simulated = sample.arrived() as f64;
+    let room = bound.0 as f64 / simulated.max(1.0);
+    if !sample.settled() {
+        return if room >= LENGTHEN { Next::Lengthen } else { Next::Enough };
+    }
+    let times = shortfall(sample, goal).min(LENGTHEN).min(room);
+    if times < WORTHWHILE {
+        return Next::Enough;
+    }
+    Next::Replicate((f64::from(sample.replications()) * times).ceil() as u32)
+}
+
+fn decided(sample: &Sample, goal: Goal) -> bool {
+    let clear = |verdict| matches!(verdict, Verdict::Met | Verdict::Missed);
+    match goal {
+        Goal::Precision(share) => sample.settled() && sample.within(share),
+        Goal::Sustains => clear(sustains(sample)),
+        Goal::Meets(objective) => {
+            clear(meets_objective(sample, &objective))
+                || sample.settled() && sample.within(VERDICT_PRECISION)
+        }
+    }
+}
+
+/// A verdict on the objective is left unclear once p95 is known to 2 %: on all but the flattest
+/// curves, that places the load line to the search's resolution.
+const VERDICT_PRECISION: f64 = 0.02;
+
+/// Fewer more replications than a tenth are not worth another look.
+const WORTHWHILE: f64 = 1.1;
+
+/// How many times as many replications the goal is likely to take; the half-width shrinks with
+/// their root. A tenth is added, so that the next look is likely the last.
+fn shortfall(sample: &Sample, goal: Goal) -> f64 {
+    let p95 = sample.p95();
+    let Some((p95, half)) = p95.and_then(|p95| Some((p95.mean, p95.half_width()?))) else {
+        return 1.0;
+    };
+    let allowed = match goal {
+        Goal::Precision(share) => share * p95,
+        Goal::Sustains => return LENGTHEN,
+        Goal::Meets(Objective { p95: Some(most), .. }) => (p95 - most.as_secs()).abs(),
+        Goal::Meets(_) => return LENGTHEN,
+    };
+    if half <= allowed { LENGTHEN } else { (half / allowed).powi(2) * WORTHWHILE }
+}

@@ -1,0 +1,100 @@
+//! What is kept of one run.
+
+use crate::outcome::{Counts, Levels, Outcome, Queue, Stage, Stopped};
+use crate::stats::histogram::Histogram;
+use crate::units::{Span, Time};
+
+/// The quantiles of the response time that findings report.
+pub(crate) const QUANTILES: [f64; 4] = [0.50, 0.90, 0.95, 0.99];
+
+/// Where p95 stands among [`QUANTILES`].
+pub(crate) const P95: usize = 2;
+
+/// What is kept of one run: a few hundred bytes, however long it was. Times are in seconds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Summary {
+    /// How long was measured.
+    pub measured: Span,
+    pub stopped: Option<Stopped>,
+    pub counts: Counts,
+    /// Mean response of the requests answered well.
+    pub mean: Option<f64>,
+    pub quantiles: [Option<f64>; QUANTILES.len()],
+    /// Mean wait and how many could have waited, by queue.
+    pub waits: [(f64, u64); Queue::COUNT],
+    /// Time per stage of the requests around p95, and of all.
+    pub slow: Option<[f64; Stage::COUNT]>,
+    pub stages: Option<[f64; Stage::COUNT]>,
+    pub levels: Levels,
+    /// Requests inside as the window opened and as it closed.
+    pub inside: (u64, u64),
+    /// Mean, and mean square, of what arrivals found inside.
+    pub seen: (f64, f64),
+    pub kills: u64,
+    pub first_kill: Option<Time>,
+    pub events: u64,
+}
+
+impl Summary {
+    /// What is kept of `outcome`.
+    pub(crate) fn of(outcome: &Outcome) -> Summary {
+        let mut response = Histogram::new();
+        outcome.response.iter().for_each(|endpoint| response.merge(endpoint));
+        let quantiles = QUANTILES.map(|share| response.quantile(share));
+        let slow = quantiles[P95].and_then(|p95| outcome.profile.at(Span::from_nanos(p95)));
+        Summary {
+            measured: outcome.measured,
+            stopped: outcome.stopped,
+            counts: outcome.counts,
+            mean: response.mean().map(|nanos| nanos / 1e9),
+            quantiles: quantiles.map(|nanos| nanos.map(|nanos| nanos as f64 / 1e9)),
+            waits: outcome.waits.each_ref().map(|wait| (secs(wait.mean()), wait.count())),
+            slow,
+            stages: outcome.profile.mean(),
+            levels: outcome.levels,
+            inside: outcome.inside,
+            seen: (outcome.seen.mean().unwrap_or(0.0), outcome.seen.mean_square().unwrap_or(0.0)),
+            kills: outcome.kills,
+            first_kill: outcome.first_kill,
+            events: outcome.events,
+        }
+    }
+
+    /// How much the crowd inside grew over the window, per request that arrived in it.
+    pub(crate) fn growth(&self) -> f64 {
+        let (opened, closed) = self.inside;
+        share(closed as f64 - opened as f64, self.counts.arrived)
+    }
+
+    /// The share of the requests lost to overload.
+    pub(crate) fn lost(&self) -> f64 {
+        share(self.counts.lost_to_overload() as f64, self.counts.arrived)
+    }
+
+    /// The share of the requests that failed, whatever the cause.
+    pub(crate) fn error_rate(&self) -> f64 {
+        share(self.counts.failures() as f64, self.counts.arrived)
+    }
+
+    /// Requests answered well, a second of the window. What arrives in the window may be answered
+    /// after it, so under overload, where a crowd piles up inside, the answers to the window's
+    /// arrivals are not the window's answers. What left in the window is what arrived less the
+    /// growth of the crowd; of it, the share answered well is that of the arrivals.
+    pub(crate) fn served(&self) -> f64 {
+        let Counts { arrived, answered, .. } = self.counts;
+        let (opened, closed) = self.inside;
+        let left = arrived as f64 + opened as f64 - closed as f64;
+        let settled = answered + self.counts.failures();
+        let well = share(answered as f64, settled);
+        if self.measured.is_zero() { 0.0 } else { (left * well).max(0.0) / self.measured.as_secs() }
+    }
+}
+
+/// `part` of `whole`; zero where there is no whole.
+fn share(part: f64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part / whole as f64 }
+}
+
+fn secs(nanos: Option<f64>) -> f64 {
+    nanos.unwrap_or(0.0) / 1e9
+}

@@ -1,0 +1,57 @@
+//! Plans x servers x tiers to rows, and plans x servers to capacities.
+
+use crate::experiment::answer::{Answers, Capacity, Combination, Row, Study, Tier};
+use crate::experiment::capacity::{self, capacity};
+use crate::experiment::finding::meets;
+use crate::experiment::lab::Lab;
+use crate::experiment::trial::{Crew, Watch};
+
+/// Answers `study`: a row for each combination and tier, and a capacity for each combination, in
+/// the study's order; with `search`, the rates at which each gives way are searched for (what
+/// arithmetic settles is in the capacities either way). Where `watch` ends it early, what was
+/// finished is returned.
+///
+/// Combinations run beside each other, and so do the replications of each; the answers are the
+/// same, bit for bit, for any size of `crew`.
+pub fn run(study: &Study, search: bool, crew: &Crew, watch: &Watch) -> Answers {
+    let answers =
+        |combination: &Combination| combination.tiers.len() as u64 + capacity::answers(search);
+    watch.expect(study.combinations.iter().map(answers).sum());
+    let examined = crew
+        .map(&study.combinations, |combination| examine(study, combination, search, crew, watch));
+    let (rows, capacities): (Vec<Vec<Row>>, Vec<Option<Capacity>>) = examined.into_iter().unzip();
+    Answers {
+        rows: rows.into_iter().flatten().collect(),
+        capacities: capacities.into_iter().flatten().collect(),
+    }
+}
+
+fn examine(
+    study: &Study,
+    combination: &Combination,
+    search: bool,
+    crew: &Crew,
+    watch: &Watch,
+) -> (Vec<Row>, Option<Capacity>) {
+    let mut lab = Lab::new(crew, watch, study.seed, &combination.site);
+    let mut rows = Vec::new();
+    for tier in &combination.tiers {
+        let Some(row) = row(study, combination, tier, &mut lab) else { return (rows, None) };
+        rows.push(row);
+        watch.found(1);
+    }
+    let capacity = capacity(&mut lab, study, combination, search);
+    (rows, capacity)
+}
+
+fn row(study: &Study, combination: &Combination, tier: &Tier, lab: &mut Lab) -> Option<Row> {
+    let finding = lab.row(tier.rate, study.effort)?.finding(study.effort);
+    Some(Row {
+        plan: combination.plan.clone(),
+        server: combination.server.clone(),
+        tier: tier.name.clone(),
+        offered: tier.rate,
+        meets_objective: meets(&finding, &study.objective),
+        finding,
+    })
+}

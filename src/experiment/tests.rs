@@ -1,0 +1,216 @@
+//! The whole floor against what theory knows.
+
+use std::sync::atomic::AtomicBool;
+
+use crate::experiment::answer::{
+    Answers, Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold, Tier,
+};
+use crate::experiment::demand::bounds;
+use crate::experiment::sites::{bare, exp, mm1, query};
+use crate::experiment::sweep;
+use crate::experiment::trial::{Crew, Watch};
+use crate::outcome::Budget;
+use crate::seed::Seed;
+use crate::site::{Hold, Host, Site, Step, WorkerKind};
+use crate::units::{Bytes, Fraction, PerSecond, Span};
+
+fn study(site: Site, objective: Objective, rates: &[f64]) -> Study {
+    let tier =
+        |rate: &f64| Tier { name: rate.to_string(), rate: PerSecond::new(*rate), conversion: None };
+    let budget = Budget { lines: Vec::new(), ceiling: site.host.memory };
+    let combination = Combination {
+        plan: "plan".into(),
+        server: "server".into(),
+        price: None,
+        site,
+        budget,
+        tiers: rates.iter().map(tier).collect(),
+    };
+    Study {
+        title: "test".into(),
+        seed: Seed::new(1),
+        objective,
+        effort: Effort::Precision(Fraction::new(0.05)),
+        combinations: vec![combination],
+    }
+}
+
+fn p95(millis: u64) -> Objective {
+    Objective { p95: Some(Span::from_millis(millis)), errors: None }
+}
+
+fn answer(study: &Study, search: bool, threads: usize) -> Answers {
+    let cancel = AtomicBool::new(false);
+    let watch = Watch::new(&cancel, &|_| ());
+    sweep::run(study, search, &Crew::new(threads).unwrap(), &watch)
+}
+
+fn capacity(site: Site, objective: Objective) -> Capacity {
+    answer(&study(site, objective, &[]), true, 2).capacities.remove(0)
+}
+
+fn row(site: Site, rate: f64) -> Row {
+    answer(&study(site, Objective::default(), &[rate]), false, 2).rows.remove(0)
+}
+
+/// Asserts that `found` is an answer within 2 % of `expected`: 1 % of resolution, 1 % of noise.
+fn assert_near(found: Threshold, expected: f64) {
+    let Threshold::At { rate, beyond } = found else { panic!("{found:?}, not {expected}") };
+    let error = rate.get() / expected - 1.0;
+    assert!(error.abs() < 0.02, "{rate} is {:.1} % from {expected}", error * 100.0);
+    assert!(beyond > rate && beyond.get() / rate.get() < 1.011);
+}
+
+#[test]
+fn the_load_line_of_mm1_is_where_theory_has_it() {
+    // p95 = ln 20 / (mu - lambda): 0.5 s at lambda = 10 - 5.991.
+    let capacity = capacity(mm1(1.0, 10.0), p95(500));
+    assert_near(capacity.load_line.unwrap(), 10.0 - 20f64.ln() / 0.5);
+    assert_near(capacity.saturation, 10.0);
+    assert_eq!(capacity.first_limit, Some(Limit::Cores));
+}
+
+#[test]
+fn a_load_line_near_saturation_is_found_as_well() {
+    let capacity = capacity(mm1(1.0, 100.0), p95(500));
+    assert_near(capacity.load_line.unwrap(), 100.0 - 20f64.ln() / 0.5);
+}
+
+#[test]
+fn an_objective_shorter_than_the_work_is_missed_at_rest() {
+    let capacity = capacity(mm1(1.0, 10.0), p95(200));
+    assert_eq!(capacity.load_line, Some(Threshold::AtRest));
+    assert_eq!(capacity.first_limit, Some(Limit::Work));
+}
+
+#[test]
+fn a_row_says_what_mm1_does_and_how_surely() {
+    let finding = row(mm1(1.0, 10.0), 8.0).finding;
+    let p95 = finding.p95.unwrap();
+    assert!(finding.precise && !finding.saturated);
+    assert!(p95.relative_half_width().unwrap() <= 0.05);
+    assert!((p95.mean / 1.497_866 - 1.0).abs() < 0.05, "{p95:?}");
+    assert!((finding.served.mean / 8.0 - 1.0).abs() < 0.02);
+    assert!((finding.usage.cpu_utilisation / 0.8 - 1.0).abs() < 0.02);
+}
+
+/// R3-T of the reference: at 95 % of capacity, the mean to 5 % takes 252,323 s of simulated time.
+#[test]
+fn near_saturation_precision_is_not_claimed_before_it_is_reached() {
+    let finding = row(mm1(1.0, 10.0), 9.5).finding;
+    let simulated = finding.measured.as_secs() * f64::from(finding.replications);
+    assert!(finding.precise && simulated > 100_000.0, "{simulated} s");
+    assert!((finding.p95.unwrap().mean / (20f64.ln() / 0.5) - 1.0).abs() < 0.06);
+}
+
+#[test]
+fn overload_is_seen_at_once_and_served_is_what_leaves() {
+    let finding = row(mm1(1.0, 10.0), 20.0).finding;
+    assert!(finding.saturated && !finding.precise);
+    assert!(finding.events < 400_000, "{} events", finding.events);
+    assert!((finding.served.mean / 10.0 - 1.0).abs() < 0.03, "{:?}", finding.served);
+}
+
+#[test]
+fn a_study_gives_the_same_answers_for_any_number_of_threads() {
+    let study = study(mm1(1.0, 10.0), p95(500), &[2.0, 9.0]);
+    let [one, many] = [1, 8].map(|threads| format!("{:?}", answer(&study, true, threads)));
+    assert_eq!(one, many);
+}
+
+#[test]
+fn fixed_effort_is_done_exactly() {
+    let mut study = study(mm1(1.0, 10.0), Objective::default(), &[8.0]);
+    let (warmup, measured) = (Span::from_whole_secs(10), Span::from_whole_secs(50));
+    study.effort = Effort::Fixed { replications: 5, warmup, measured };
+    let finding = answer(&study, false, 2).rows.remove(0).finding;
+    assert_eq!((finding.replications, finding.warmup, finding.measured), (5, warmup, measured));
+    assert!(finding.precise);
+}
+
+#[test]
+fn a_cancelled_study_returns_what_it_finished() {
+    let cancel = AtomicBool::new(false);
+    let stop = |_| cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+    let watch = Watch::new(&cancel, &stop);
+    let study = study(mm1(1.0, 10.0), p95(500), &[2.0, 3.0, 4.0]);
+    let answers = sweep::run(&study, true, &Crew::new(2).unwrap(), &watch);
+    assert_eq!((answers.rows.len(), answers.capacities.len()), (1, 0));
+}
+
+#[test]
+fn the_utilisation_law_bounds_the_rate_by_each_resource() {
+    let steps = vec![
+        Step::Compute(exp(0.02)),
+        Step::Query { wait: exp(0.15), cpu: exp(0.05), driver: Some(Span::from_millis(5)) },
+    ];
+    let mut site = bare(WorkerKind::Async { limit_concurrency: Some(11) }, 2, 4, steps);
+    site.server.connections.limit = Some(5);
+    let named = |site: &Site| -> Vec<(&str, f64)> {
+        let rounded = |rate: PerSecond| (rate.get() * 100.0).round() / 100.0;
+        bounds(site).into_iter().map(|(limit, rate)| (limit.name(), rounded(rate))).collect()
+    };
+    // Pool 10 / 0.2; cores 4 / 0.075; loops 2 / 0.025; places 20 / 0.225.
+    let expected = [("pool", 50.0), ("cores", 53.33), ("gil", 80.0), ("workers", 88.89)];
+    assert_eq!(named(&site), expected);
+    // Its own host takes the database's CPU, at half the speed, and holding longer.
+    site.database.host = Some(Host { cores: 1, speed: 0.5, memory: None, residents: Vec::new() });
+    let expected = [
+        ("database cores", 10.0),
+        ("pool", 40.0),
+        ("workers", 72.73),
+        ("gil", 80.0),
+        ("cores", 160.0),
+    ];
+    assert_eq!(named(&site), expected);
+    // A connection per request costs CPU on both sides.
+    site.server.connections.keep = 0;
+    site.server.costs.connect_cpu = Span::from_millis(5);
+    site.database.connect_cpu = Span::from_millis(50);
+    assert_eq!(named(&site)[0], ("database cores", 5.0));
+}
+
+#[test]
+fn a_connection_held_to_the_end_of_the_request_bounds_more() {
+    let steps =
+        vec![Step::Compute(exp(0.02)), query(exp(0.1)), Step::Compute(exp(0.1)), query(exp(0.2))];
+    let mut site = bare(WorkerKind::Async { limit_concurrency: None }, 4, 4, steps);
+    site.server.connections.limit = Some(1);
+    let pool = |site: &Site| {
+        let (_, rate) = *bounds(site).iter().find(|(limit, _)| *limit == Limit::Pool).unwrap();
+        rate.get()
+    };
+    assert!((pool(&site) - 4.0 / 0.3).abs() < 1e-9);
+    site.server.connections.hold = Hold::Request;
+    assert!((pool(&site) - 4.0 / 0.4).abs() < 1e-9);
+}
+
+/// N1 of the reference: (2048 - 200 - 400) / 200 MB: seven fit, so the eighth is one too many.
+#[test]
+fn workers_that_do_not_fit_are_counted_by_arithmetic() {
+    let with_workers = |workers: u32| {
+        let mut site = bare(WorkerKind::Sync, workers, 2, vec![Step::Compute(exp(0.01))]);
+        site.server.worker_memory = Bytes::from_mib(200);
+        site.host.memory = Some(Bytes::from_mib(2048));
+        let mut study = study(site, Objective::default(), &[]);
+        study.combinations[0].budget.lines = vec![
+            ("system".into(), 1, Bytes::from_mib(200)),
+            ("postgres".into(), 1, Bytes::from_mib(400)),
+            ("workers".into(), workers, Bytes::from_mib(200)),
+        ];
+        answer(&study, false, 1).capacities.remove(0)
+    };
+    let (fits, not) = (with_workers(7), with_workers(8));
+    assert_eq!((fits.oom_workers, fits.oom), (Some(8), Threshold::Never));
+    assert_eq!((not.oom_workers, not.oom), (Some(8), Threshold::AtRest));
+}
+
+#[test]
+fn without_a_search_nothing_is_searched() {
+    let mut site = bare(WorkerKind::Async { limit_concurrency: None }, 1, 1, vec![]);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(2);
+    site.host.memory = Some(Bytes::from_mib(1000));
+    let capacity = answer(&study(site, p95(500), &[]), false, 1).capacities.remove(0);
+    assert_eq!(capacity.saturation, Threshold::NotSearched);
+    assert_eq!((capacity.load_line, capacity.oom), (None, Threshold::NotSearched));
+}

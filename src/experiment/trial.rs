@@ -1,0 +1,122 @@
+//! Runs replications of a site in parallel: results in index order, whatever the number of
+//! threads, and little kept of each.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use crate::experiment::summary::Summary;
+use crate::model::simulate;
+use crate::seed::Seed;
+use crate::site::Site;
+
+/// The threads that do the work. Work may be handed out from within work: what is parallel
+/// inside one combination and across combinations shares the same threads.
+#[derive(Debug)]
+pub struct Crew {
+    pool: ThreadPool,
+}
+
+impl Crew {
+    /// A crew of `threads` (zero: as many as there are cores). Fails where the system grants no
+    /// threads.
+    pub fn new(threads: usize) -> io::Result<Crew> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.map(|pool| Crew { pool }).map_err(io::Error::other)
+    }
+
+    /// What `work` makes of each item, in the items' order.
+    pub(crate) fn map<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        work: impl Fn(&T) -> R + Sync + Send,
+    ) -> Vec<R> {
+        self.pool.install(|| items.par_iter().map(work).collect())
+    }
+}
+
+/// How far a study has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Answers found: a row or a threshold is one.
+    pub done: u64,
+    /// Answers asked for.
+    pub of: u64,
+}
+
+/// Looks on while a study runs, and can end it early. Nothing here can change an answer.
+pub struct Watch<'a> {
+    cancel: &'a AtomicBool,
+    tell: &'a (dyn Fn(Progress) + Sync),
+    done: AtomicU64,
+    of: AtomicU64,
+}
+
+impl<'a> Watch<'a> {
+    /// Tells `tell` of every answer found, from whichever thread found it. Once `cancel` is true,
+    /// no further run starts, and what is finished is returned.
+    pub fn new(cancel: &'a AtomicBool, tell: &'a (dyn Fn(Progress) + Sync)) -> Watch<'a> {
+        Watch { cancel, tell, done: AtomicU64::new(0), of: AtomicU64::new(0) }
+    }
+
+    /// Whether the study is to end.
+    pub fn cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// So many answers are asked for.
+    pub(crate) fn expect(&self, answers: u64) {
+        self.of.store(answers, Ordering::Relaxed);
+    }
+
+    /// So many more are found.
+    pub(crate) fn found(&self, answers: u64) {
+        let done = self.done.fetch_add(answers, Ordering::Relaxed) + answers;
+        (self.tell)(Progress { done, of: self.of.load(Ordering::Relaxed) });
+    }
+}
+
+/// Replications `from` to `to` of the experiment rooted at `root`, each folded into its summary
+/// as soon as it ends: an outcome holds half a megabyte of histograms, a summary a few hundred
+/// bytes. `None` where the watch ended it first.
+///
+/// The seed depends on the replication alone, so that every site and rate faces the same
+/// requests.
+pub(crate) fn replicate(
+    crew: &Crew,
+    watch: &Watch,
+    site: &Site,
+    root: Seed,
+    (from, to): (u32, u32),
+) -> Option<Vec<Summary>> {
+    let seeds: Vec<Seed> = (from..to).map(|index| root.replication(index)).collect();
+    let run = |seed: &Seed| (!watch.cancelled()).then(|| Summary::of(&simulate(site, *seed)));
+    crew.map(&seeds, run).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::sites::mm1;
+
+    #[test]
+    fn one_thread_and_five_give_the_same_summaries_in_the_same_order() {
+        let (cancel, site) = (AtomicBool::new(false), mm1(8.0, 10.0));
+        let watch = Watch::new(&cancel, &|_| ());
+        let run = |threads| {
+            let crew = Crew::new(threads).unwrap();
+            replicate(&crew, &watch, &site, Seed::new(1), (2, 9)).unwrap()
+        };
+        assert_eq!(run(1), run(5));
+    }
+
+    #[test]
+    fn a_cancelled_watch_starts_no_run() {
+        let (cancel, site) = (AtomicBool::new(true), mm1(8.0, 10.0));
+        let watch = Watch::new(&cancel, &|_| ());
+        let crew = Crew::new(1).unwrap();
+        assert_eq!(replicate(&crew, &watch, &site, Seed::new(1), (0, 4)), None);
+    }
+}

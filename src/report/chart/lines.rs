@@ -1,0 +1,194 @@
+//! Lines in panels.
+
+use super::axis::Scale;
+use super::layout::{QUIET, STRONG, legend};
+use super::lettering::{self, shortened};
+use super::scene::{Anchor, Place, Scene, Type};
+use super::style::*;
+use crate::report::figure::{Lines, Look, MarkKind, Panel, Point, Series};
+
+/// Panels side by side, and how high each plot is.
+fn grid(panels: usize) -> (usize, f64) {
+    match panels {
+        0 | 1 => (1, 360.0),
+        2 | 4 => (2, 270.0),
+        _ => (3, 210.0),
+    }
+}
+
+/// Lays out legend and panels from `top` down; returns where they end.
+pub(super) fn lay_out(scene: &mut Scene, lines: &Lines, top: f64) -> f64 {
+    let mut y = top - 4.0;
+    if !lines.legend.is_empty() {
+        y = legend(scene, &lines.legend, 34.0, y, |scene, (x, y), look| {
+            let path = [(x - 17.0, y), (x + 17.0, y)];
+            scene.dashed(&path, LINE, hue(*look), DASHES[look.dash % DASHES.len()]);
+            marker(scene, (x, y), *look, 1.0);
+        });
+    }
+    let marks: Vec<(String, MarkKind)> =
+        lines.marks.iter().map(|(kind, name)| ((*name).to_owned(), *kind)).collect();
+    y = legend(scene, &marks, 34.0, y, |scene, at, kind| mark(scene, at, *kind, MUTED));
+    let (columns, height) = grid(lines.panels.len());
+    let width = (WIDTH - 2.0 * MARGIN + GAP) / columns as f64 - GAP;
+    for (row, panels) in lines.panels.chunks(columns).enumerate() {
+        let title = if panels.iter().any(|panel| panel.title.is_some()) { 22.0 } else { 0.0 };
+        let whole = height + title + 24.0 + 48.0;
+        for (column, panel) in panels.iter().enumerate() {
+            let x = MARGIN + column as f64 * (width + GAP);
+            let y = y + 8.0 + row as f64 * (whole + GAP / 2.0);
+            lay_out_panel(scene, panel, [x, y, x + width, y + whole], title);
+        }
+    }
+    let (rows, title) = (lines.panels.len().div_ceil(columns) as f64, lines.panels.first());
+    let title = if title.is_some_and(|panel| panel.title.is_some()) { 22.0 } else { 0.0 };
+    y + 8.0 + rows * (height + title + 72.0 + GAP / 2.0) - GAP / 2.0
+}
+
+/// The place of the plot within the panel's frame, and its scales.
+struct Plot<'a> {
+    left: f64,
+    top: f64,
+    right: f64,
+    bottom: f64,
+    x: Scale<'a>,
+    y: Scale<'a>,
+}
+
+fn lay_out_panel(scene: &mut Scene, panel: &Panel, frame: [f64; 4], title: f64) {
+    let [left, top, right, bottom] = frame;
+    if let Some(name) = &panel.title {
+        let name = shortened(name, BODY, true, right - left);
+        scene.write(&name, (left, top + 14.0), Anchor::Start, STRONG);
+    }
+    scene.write(&panel.y.label, (left, top + title + 11.0), Anchor::Start, QUIET);
+    let (plot_top, plot_bottom) = (top + title + 24.0, bottom - 44.0);
+    let y = Scale::new(&panel.y, plot_bottom, plot_top);
+    let ticks = y.ticks(|_| 36.0);
+    let names = ticks.iter().map(|(_, name)| lettering::width(name, SMALL, false));
+    let plot_left = left + names.fold(0.0, f64::max) + 8.0;
+    let x = Scale::new(&panel.x, plot_left, right - 8.0);
+    let plot = Plot { left: plot_left, top: plot_top, right, bottom: plot_bottom, x, y };
+    draw_axes(scene, panel, &plot, &ticks);
+    panel.series.iter().for_each(|series| draw_bands(scene, series, &plot));
+    draw_rule(scene, panel, &plot);
+    panel.series.iter().for_each(|series| draw_line(scene, series, &plot));
+    panel.series.iter().for_each(|series| draw_marks(scene, series, &plot));
+    if panel.series.iter().all(|series| series.points.iter().all(|point| point.y.is_none())) {
+        let middle = ((plot.left + plot.right) / 2.0, (plot.top + plot.bottom) / 2.0);
+        scene.write("nothing to show", middle, Anchor::Middle, QUIET);
+    }
+}
+
+fn draw_axes(scene: &mut Scene, panel: &Panel, plot: &Plot, ticks: &[(f64, String)]) {
+    for (y, name) in ticks {
+        scene.stroke(&[(plot.left, *y), (plot.right, *y)], HAIR, GRID);
+        scene.write(name, (plot.left - 8.0, y + 0.35 * SMALL), Anchor::End, QUIET);
+    }
+    scene.stroke(&[(plot.left, plot.bottom), (plot.right, plot.bottom)], HAIR, AXIS);
+    for (x, name) in plot.x.ticks(|name| lettering::width(name, SMALL, false) + 26.0) {
+        scene.stroke(&[(x, plot.bottom), (x, plot.bottom + 4.0)], HAIR, AXIS);
+        let half = lettering::width(&name, SMALL, false) / 2.0;
+        let x = x.min(plot.right - half);
+        scene.write(&name, (x, plot.bottom + 17.0), Anchor::Middle, QUIET);
+    }
+    let middle = (plot.left + plot.right) / 2.0;
+    scene.write(&panel.x.label, (middle, plot.bottom + 36.0), Anchor::Middle, QUIET);
+}
+
+/// The level to stay under, with its name above its left end.
+fn draw_rule(scene: &mut Scene, panel: &Panel, plot: &Plot) {
+    let Some((level, name)) = &panel.rule else { return };
+    let y = plot.y.place(*level);
+    scene.dashed(&[(plot.left, y), (plot.right, y)], 1.4, RULE, &[5.0, 3.0]);
+    let name = shortened(name, SMALL, true, plot.right - plot.left - 8.0);
+    let width = lettering::width(&name, SMALL, true);
+    let (x, baseline) = (plot.left + 6.0, y - 6.0);
+    let halo = [x - 3.0, baseline - 0.85 * SMALL, x + width + 3.0, baseline + 0.25 * SMALL];
+    scene.rectangle(halo, WHITE.faded(0.85));
+    scene.write(&name, (x, baseline), Anchor::Start, Type { size: SMALL, bold: true, ink: RULE });
+}
+
+/// The runs of points that have a value, one after the other.
+fn runs(points: &[Point]) -> impl Iterator<Item = &[Point]> {
+    points.split(|point| point.y.is_none()).filter(|run| !run.is_empty())
+}
+
+fn draw_bands(scene: &mut Scene, series: &Series, plot: &Plot) {
+    for run in series.points.split(|point| point.band.is_none()).filter(|run| run.len() > 1) {
+        let edge = |point: &Point, high: bool| {
+            let (low, top) = point.band.unwrap_or_default();
+            (plot.x.place(point.x), plot.y.place(if high { top } else { low }))
+        };
+        let upper = run.iter().map(|point| edge(point, true));
+        let lower = run.iter().rev().map(|point| edge(point, false));
+        let path: Vec<Place> = upper.chain(lower).collect();
+        scene.fill(&path, hue(series.look).faded(BAND));
+    }
+}
+
+/// The line, faint where the rate is not sustained, with a marker at each point.
+fn draw_line(scene: &mut Scene, series: &Series, plot: &Plot) {
+    let ink = hue(series.look);
+    let dash = DASHES[series.look.dash % DASHES.len()];
+    let place = |point: &Point| (plot.x.place(point.x), plot.y.place(point.y.unwrap_or_default()));
+    for run in runs(&series.points) {
+        let steady = run.iter().take_while(|point| point.sustained).count();
+        let firm: Vec<Place> = run[..steady].iter().map(place).collect();
+        let faint: Vec<Place> = run[steady.saturating_sub(1)..].iter().map(place).collect();
+        scene.dashed(&faint, LINE, ink.faded(UNSUSTAINED), dash);
+        scene.dashed(&firm, LINE, ink, dash);
+    }
+    for point in series.points.iter().filter(|point| point.y.is_some()) {
+        let opacity = if point.sustained { 1.0 } else { UNSUSTAINED };
+        marker(scene, place(point), series.look, opacity);
+    }
+}
+
+fn draw_marks(scene: &mut Scene, series: &Series, plot: &Plot) {
+    for each in &series.marks {
+        let at = (plot.x.place(each.x), plot.y.place(each.y));
+        mark(scene, at, each.kind, hue(series.look));
+    }
+}
+
+fn hue(look: Look) -> Ink {
+    HUES[look.hue % HUES.len()]
+}
+
+/// A point's shape: one per dash pattern.
+fn marker(scene: &mut Scene, at: Place, look: Look, opacity: f64) {
+    let ink = hue(look).faded(opacity);
+    match look.dash % DASHES.len() {
+        0 => scene.polygon(at, &[MARKER; 16], 0.0, ink),
+        1 => scene.polygon(at, &[MARKER * 1.3; 4], 0.125, ink),
+        2 => scene.polygon(at, &[MARKER * 1.45; 3], 0.0, ink),
+        3 => scene.polygon(at, &[MARKER * 1.45; 3], 0.5, ink),
+        4 => scene.polygon(at, &[MARKER * 1.25; 5], 0.0, ink),
+        _ => scene.polygon(at, &[MARKER * 1.25; 6], 0.0, ink),
+    }
+}
+
+/// What a capacity search found: larger than a marker, and with a white edge.
+fn mark(scene: &mut Scene, at: Place, kind: MarkKind, ink: Ink) {
+    match kind {
+        MarkKind::LoadLine => {
+            scene.polygon(at, &[MARK + 2.0; 4], 0.0, WHITE);
+            scene.polygon(at, &[MARK; 4], 0.0, ink);
+        }
+        MarkKind::Saturation => cross(scene, at, ink),
+        MarkKind::Oom => {
+            let star = |size: f64| [size, size * 0.45].repeat(8);
+            scene.polygon(at, &star(MARK + 3.5), 0.0, WHITE);
+            scene.polygon(at, &star(MARK + 1.0), 0.0, ink);
+        }
+    }
+}
+
+fn cross(scene: &mut Scene, (x, y): Place, ink: Ink) {
+    let arm = MARK * 0.72;
+    let diagonals =
+        [[(x - arm, y - arm), (x + arm, y + arm)], [(x - arm, y + arm), (x + arm, y - arm)]];
+    diagonals.iter().for_each(|path| scene.stroke(path, 5.0, WHITE));
+    diagonals.iter().for_each(|path| scene.stroke(path, 2.4, ink));
+}

@@ -1,0 +1,206 @@
+//! The pictures. A [`Figure`] is first laid out (plain data: every place decided, every text
+//! measured), then drawn by plotters, which is used nowhere else.
+
+mod axis;
+mod bars;
+mod layout;
+mod lettering;
+mod lines;
+mod scene;
+mod style;
+
+use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontFamily, FontStyle, IntoFont, RGBAColor, TextStyle};
+
+use self::scene::{Anchor, Label, Place, Scene, Shape};
+use self::style::Ink;
+use super::figure::Figure;
+
+/// Backends know whole pixels only: an SVG is drawn so much larger and scaled by its view box.
+const SVG_SCALE: f64 = 8.0;
+/// A PNG has so many pixels per logical one ...
+const PNG_SCALE: usize = 2;
+/// ... each the mean of so many by so many drawn ones, for plotters' edges are hard.
+const SAMPLES: usize = 2;
+/// What an SVG asks its viewer for; each is narrower than the font that was measured with.
+const FAMILY: &str = "Inter, Helvetica Neue, Helvetica, Arial, sans-serif";
+
+const IN_MEMORY: &str = "drawing to memory cannot fail";
+
+/// The figure as an SVG document, 900 pixels wide.
+pub fn svg(figure: &Figure) -> String {
+    let scene = layout::scene(figure);
+    let (width, height) = (scene.width * SVG_SCALE, scene.height * SVG_SCALE);
+    let mut drawn = String::new();
+    {
+        let mut backend = SVGBackend::with_string(&mut drawn, (width as u32, height as u32));
+        draw_shapes(&mut backend, &scene, SVG_SCALE);
+        for label in &scene.labels {
+            write_label(&mut backend, label);
+        }
+        backend.present().expect(IN_MEMORY);
+    }
+    let inner = format!(r#"<svg width="{width}" height="{height}""#);
+    let outer = format!(r#"<svg width="{}" height="{}" role="img""#, scene.width, scene.height);
+    drawn.replacen(&inner, &outer, 1)
+}
+
+/// The figure as a PNG file, 1800 pixels wide.
+pub fn png(figure: &Figure) -> Vec<u8> {
+    let scene = layout::scene(figure);
+    let scale = PNG_SCALE * SAMPLES;
+    let (width, height) = (scene.width as usize * scale, scene.height as usize * scale);
+    let mut pixels = vec![255u8; width * height * 3];
+    {
+        let size = (width as u32, height as u32);
+        let mut backend = BitMapBackend::with_buffer(&mut pixels, size);
+        draw_shapes(&mut backend, &scene, scale as f64);
+        backend.present().expect(IN_MEMORY);
+    }
+    let mut canvas = Canvas { width, pixels };
+    scene.labels.iter().for_each(|label| canvas.paint(label, scale as f64));
+    encode(&averaged(&canvas), (width / SAMPLES) as u32, (height / SAMPLES) as u32)
+}
+
+fn draw_shapes<B: DrawingBackend>(backend: &mut B, scene: &Scene, scale: f64) {
+    let whole = |(x, y): &Place| ((x * scale).round() as i32, (y * scale).round() as i32);
+    for shape in &scene.shapes {
+        match shape {
+            Shape::Stroke { path, width, ink } => {
+                let style = color(*ink).stroke_width((width * scale).round().max(1.0) as u32);
+                backend.draw_path(path.iter().map(whole), &style).expect(IN_MEMORY);
+            }
+            Shape::Fill { path, ink } => {
+                backend.fill_polygon(path.iter().map(whole), &color(*ink)).expect(IN_MEMORY);
+            }
+        }
+    }
+}
+
+fn color(ink: Ink) -> RGBAColor {
+    RGBAColor(ink.0, ink.1, ink.2, ink.3)
+}
+
+/// plotters takes font sizes 1.24 times the em, and says where a text's top is, 0.76 em above the
+/// baseline.
+fn write_label<B: DrawingBackend>(backend: &mut B, label: &Label) {
+    let em = label.size * SVG_SCALE;
+    let family = FontFamily::Name(FAMILY);
+    let horizontal = match label.anchor {
+        Anchor::Start => HPos::Left,
+        Anchor::Middle => HPos::Center,
+        Anchor::End => HPos::Right,
+    };
+    let weight = if label.bold { FontStyle::Bold } else { FontStyle::Normal };
+    let font = (family, em * 1.24).into_font().style(weight);
+    let ink = color(label.ink);
+    let style = TextStyle::from(font).color(&ink).pos(Pos::new(horizontal, VPos::Top));
+    let (x, baseline) = (label.at.0 * SVG_SCALE, label.at.1 * SVG_SCALE);
+    let at = (x.round() as i32, (baseline - 0.76 * em).round() as i32);
+    backend.draw_text(&label.text, &style, at).expect(IN_MEMORY);
+}
+
+/// Pixels, three bytes each.
+struct Canvas {
+    width: usize,
+    pixels: Vec<u8>,
+}
+
+impl Canvas {
+    fn paint(&mut self, label: &Label, scale: f64) {
+        let at = (label.left() * scale, label.at.1 * scale);
+        let ink = [label.ink.0, label.ink.1, label.ink.2];
+        lettering::paint(&label.text, at, label.size * scale, label.bold, |x, y, cover| {
+            self.blend((x, y), ink, cover);
+        });
+    }
+
+    /// Lays `ink` over a pixel; outside the picture nothing happens.
+    fn blend(&mut self, (x, y): (i32, i32), ink: [u8; 3], cover: f32) {
+        let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
+        let start = (y * self.width + x) * 3;
+        if x < self.width && start + 3 <= self.pixels.len() {
+            for (below, above) in self.pixels[start..start + 3].iter_mut().zip(ink) {
+                let mixed = f32::from(*below) * (1.0 - cover) + f32::from(above) * cover;
+                *below = mixed.round() as u8;
+            }
+        }
+    }
+}
+
+/// The picture with each block of drawn pixels replaced by its mean.
+fn averaged(canvas: &Canvas) -> Vec<u8> {
+    const ROWS: usize = SAMPLES;
+    let stride = canvas.width * 3;
+    let mut small = Vec::with_capacity(canvas.pixels.len() / (SAMPLES * ROWS));
+    for rows in canvas.pixels.chunks_exact(stride * ROWS) {
+        for block in (0..stride).step_by(3 * SAMPLES) {
+            for channel in block..block + 3 {
+                let pixel = |row: usize, column: usize| rows[row * stride + channel + 3 * column];
+                let sum: u32 = (0..ROWS)
+                    .flat_map(|row| (0..SAMPLES).map(move |column| (row, column)))
+                    .map(|(row, column)| u32::from(pixel(row, column)))
+                    .sum();
+                let count = (SAMPLES * ROWS) as u32;
+                small.push(((sum + count / 2) / count) as u8);
+            }
+        }
+    }
+    small
+}
+
+fn encode(pixels: &[u8], width: u32, height: u32) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header().expect(IN_MEMORY);
+    writer.write_image_data(pixels).expect(IN_MEMORY);
+    writer.finish().expect(IN_MEMORY);
+    file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{figure, sample};
+
+    fn figures() -> Vec<Figure> {
+        let plans = [("2GB <&> \"big\"", 2), ("4GB", 4)];
+        let (study, answers) = sample::made_up(&plans, &["gunicorn", "uvicorn"], &[10.0, 40.0]);
+        figure::all(&study, &answers)
+    }
+
+    #[test]
+    fn an_svg_escapes_what_the_author_wrote_and_scales_with_its_view_box() {
+        for figure in figures() {
+            let svg = svg(&figure);
+            let scene = layout::scene(&figure);
+            assert!(svg.starts_with(r#"<svg width="900" height=""#), "{}", &svg[..60]);
+            assert!(svg.contains(r#"viewBox="0 0 7200 "#));
+            assert!(!svg.contains("<&>"));
+            assert_eq!(svg.matches("<text").count(), scene.labels.len());
+            assert_eq!(svg.matches("</text>").count(), scene.labels.len());
+        }
+    }
+
+    #[test]
+    fn a_png_is_1800_pixels_wide_and_shows_every_label() {
+        for figure in figures() {
+            let file = png(&figure);
+            let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+            let info = reader.next_frame(&mut pixels).unwrap();
+            let scene = layout::scene(&figure);
+            assert_eq!((info.width, info.height), (1800, scene.height as u32 * 2));
+            for label in &scene.labels {
+                let [left, top, right, bottom] = label.bounds().map(|edge| edge as usize * 2);
+                let row = |y: usize| &pixels[(y * 1800 + left) * 3..(y * 1800 + right) * 3];
+                let dark = (top..bottom).any(|y| row(y).iter().any(|level| *level < 160));
+                assert!(dark, "{label:?} is not there");
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! One HTML page holding the lot. It needs no network, no script and no other file.
+
+use minijinja::{Environment, Value, context};
+
+use super::words::{self, percent, plain, seconds};
+use super::{chart, figure, text};
+use crate::experiment::answer::{Answers, Capacity, Effort, Row, Study, Threshold};
+use crate::stats::estimate::{CONFIDENCE, Estimate};
+
+/// The page, in UTF-8. What the scenario's author wrote is escaped.
+pub fn page(study: &Study, answers: &Answers) -> String {
+    let figures: Vec<String> = figure::all(study, answers).iter().map(chart::svg).collect();
+    let mut environment = Environment::new();
+    environment.add_template("page.html", include_str!("page.html")).expect(OWN_TEMPLATE);
+    let template = environment.get_template("page.html").expect(OWN_TEMPLATE);
+    let context = context! {
+        title => study.title.as_str(),
+        sentences => text::sentences(study, answers),
+        warnings => text::warnings(study, answers),
+        notes => text::notes(study, answers),
+        figures => figures,
+        tables => vec![capacities(answers).value(), results(answers).value()],
+        confidence => plain(CONFIDENCE * 100.0),
+        effort => effort(study.effort),
+        seed => study.seed.get().to_string(),
+        version => env!("CARGO_PKG_VERSION"),
+    };
+    template.render(context).expect(OWN_TEMPLATE)
+}
+
+const OWN_TEMPLATE: &str = "the built-in template fits what it is given";
+
+/// A table as the template wants it.
+struct Table {
+    title: &'static str,
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+/// The head of a column.
+struct Column {
+    name: &'static str,
+    /// Whether its cells stand to the right.
+    number: bool,
+}
+
+impl Table {
+    /// `texts` columns of words, then columns of numbers.
+    fn new(title: &'static str, names: &[&'static str], words: &[&'static str]) -> Table {
+        let column = |name: &&'static str| Column { name, number: !words.contains(name) };
+        Table { title, columns: names.iter().map(column).collect(), rows: Vec::new() }
+    }
+
+    /// As the template sees it.
+    fn value(self) -> Value {
+        let column = |it: &Column| context! { name => it.name, number => it.number };
+        let columns: Vec<Value> = self.columns.iter().map(column).collect();
+        context! { title => self.title, columns => columns, rows => self.rows }
+    }
+}
+
+fn capacities(answers: &Answers) -> Table {
+    let names = [
+        "plan",
+        "server",
+        "workers",
+        "price a month",
+        "load line",
+        "saturation",
+        "out of memory",
+        "workers too many for memory",
+        "memory at rest",
+        "gives way first",
+    ];
+    let mut table =
+        Table::new("Capacity", &names, &["plan", "server", "gives way first", "memory at rest"]);
+    table.rows = answers.capacities.iter().map(capacity_cells).collect();
+    table
+}
+
+fn capacity_cells(capacity: &Capacity) -> Vec<String> {
+    vec![
+        capacity.plan.clone(),
+        capacity.server.clone(),
+        capacity.workers.to_string(),
+        capacity.price.map(plain).unwrap_or_default(),
+        capacity.load_line.map(|line| threshold(&line)).unwrap_or_default(),
+        threshold(&capacity.saturation),
+        threshold(&capacity.oom),
+        capacity.oom_workers.map(|workers| workers.to_string()).unwrap_or_default(),
+        text::arithmetic(&capacity.budget),
+        capacity.first_limit.map(|limit| limit.name().to_owned()).unwrap_or_default(),
+    ]
+}
+
+fn threshold(threshold: &Threshold) -> String {
+    match threshold {
+        Threshold::At { rate, .. } => format!("{}/s", plain(rate.get())),
+        Threshold::Never => "never".to_owned(),
+        Threshold::AtRest => "at rest".to_owned(),
+        Threshold::NotSearched => "not searched".to_owned(),
+    }
+}
+
+fn results(answers: &Answers) -> Table {
+    let names = [
+        "plan",
+        "server",
+        "tier",
+        "offered",
+        "served",
+        "p50",
+        "p95",
+        "p95, 95 % interval",
+        "p99",
+        "errors",
+        "CPU",
+        "peak memory",
+        "verdict",
+    ];
+    let mut table = Table::new("Results", &names, &["plan", "server", "tier", "verdict"]);
+    table.rows = answers.rows.iter().map(result_cells).collect();
+    table
+}
+
+fn result_cells(row: &Row) -> Vec<String> {
+    let finding = &row.finding;
+    let time = |it: Option<Estimate>| it.map(|it| seconds(it.mean)).unwrap_or_default();
+    let interval = finding.p95.and_then(|p95| words::interval(&p95));
+    let interval = interval.map(|(low, high)| format!("{} – {}", seconds(low), seconds(high)));
+    vec![
+        row.plan.clone(),
+        row.server.clone(),
+        row.tier.clone(),
+        format!("{}/s", plain(row.offered.get())),
+        format!("{}/s", plain(finding.served.mean)),
+        time(finding.p50),
+        time(finding.p95),
+        interval.unwrap_or_default(),
+        time(finding.p99),
+        percent(finding.error_rate.mean),
+        percent(finding.usage.cpu_utilisation),
+        words::memory(finding.usage.memory_peak.get() as f64),
+        text::verdict(row),
+    ]
+}
+
+fn effort(effort: Effort) -> String {
+    match effort {
+        Effort::Precision(share) => format!(
+            "Each answer is simulated until half the width of p95's interval is at most {} of \
+             p95, within a stated bound; rows that did not get there say so.",
+            percent(share.get())
+        ),
+        Effort::Fixed { replications, warmup, measured } => format!(
+            "Each answer rests on {replications} replications of {} measured after {} of warm-up.",
+            seconds(measured.as_secs()),
+            seconds(warmup.as_secs())
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn what_the_author_wrote_is_escaped_and_nothing_is_fetched() {
+        let evil = "<script>alert('x')</script> & \"co\"";
+        let (mut study, answers) = sample::made_up(&[(evil, 2), ("4GB", 4)], &["a<b"], &[10.0]);
+        study.title = evil.to_owned();
+        let page = page(&study, &answers);
+        assert!(!page.contains("<script"));
+        assert!(page.contains("&lt;script&gt;"));
+        assert!(!page.contains("a<b"));
+        let links = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(!links.contains("http") && !links.contains("src="));
+    }
+
+    #[test]
+    fn the_page_holds_every_figure_and_both_tables() {
+        let plans = [("2GB", 2), ("4GB", 4)];
+        let (study, answers) = sample::made_up(&plans, &["gunicorn", "uvicorn"], &[10.0, 40.0]);
+        let page = page(&study, &answers);
+        assert_eq!(page.matches("<svg").count(), 4);
+        assert_eq!(page.matches("<tr>").count(), 2 + 4 + 8);
+    }
+}

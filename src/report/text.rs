@@ -1,0 +1,399 @@
+//! The answer, for a terminal.
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+use super::words::{self, percent, plain, seconds};
+use crate::experiment::answer::{Answers, Capacity, Row, Study, Threshold};
+use crate::outcome::{Budget, Cause};
+
+/// Nothing is wider than this.
+const COLUMNS: usize = 80;
+
+/// What was found, in sentences and a table, for a reader who has seen nothing else. With `color`
+/// it holds ANSI colours.
+pub fn summary(study: &Study, answers: &Answers, color: bool) -> String {
+    let paint = Paint { color };
+    let mut parts = vec![paint.bold(&wrap(&study.title, "")), said(&sentences(study, answers))];
+    let warnings = warnings(study, answers);
+    if !warnings.is_empty() {
+        parts.push(paint.red(&said(&warnings)));
+    }
+    if !answers.rows.is_empty() {
+        parts.push(table(study, answers));
+    }
+    let notes = notes(study, answers);
+    if !notes.is_empty() {
+        parts.push(notes.iter().map(|note| wrap(note, "")).collect::<Vec<_>>().join("\n"));
+    }
+    parts.join("\n\n") + "\n"
+}
+
+/// One sentence per plan and server: what it carries, what gives way first, and whether memory
+/// runs out. A last one says which is best, where there are several.
+pub fn sentences(study: &Study, answers: &Answers) -> Vec<String> {
+    let each = answers.capacities.iter().map(|capacity| sentence(study, capacity));
+    each.chain(best_value(study, answers)).collect()
+}
+
+/// What the reader must know before believing anything: workers that do not fit in memory, with
+/// the arithmetic.
+pub fn warnings(study: &Study, answers: &Answers) -> Vec<String> {
+    let full = answers.capacities.iter().filter(|capacity| !capacity.budget.fits());
+    full.map(|capacity| {
+        let name = words::combination(study, &capacity.plan, &capacity.server);
+        format!("{name} does not fit in memory: {}", arithmetic(&capacity.budget))
+    })
+    .collect()
+}
+
+/// How the figures came about, and where they are weak.
+pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(objective) = words::objective(&study.objective) {
+        notes.push(format!("Objective: {objective}."));
+    }
+    if answers.capacities.iter().any(|capacity| words::carries(capacity).rate().is_some()) {
+        notes.push(words::VISITORS.to_owned());
+    }
+    notes.extend(conversions(study));
+    let weak = |row: &&Row| !row.finding.precise;
+    let weak: Vec<String> = answers.rows.iter().filter(weak).map(|row| place(study, row)).collect();
+    if !weak.is_empty() {
+        notes.push(format!("Less precise than asked for: {}.", weak.join("; ")));
+    }
+    let stopped = answers.rows.iter().filter(|row| row.finding.stopped);
+    let stopped: Vec<String> = stopped.map(|row| place(study, row)).collect();
+    if !stopped.is_empty() {
+        notes.push(format!(
+            "Ended early, by a limit of the simulator on requests in flight: {}.",
+            stopped.join("; ")
+        ));
+    }
+    notes
+}
+
+/// `a + b + 5 x c = sum > ceiling`, in words and numbers.
+pub fn arithmetic(budget: &Budget) -> String {
+    let memory = |bytes: crate::units::Bytes| words::memory(bytes.get() as f64);
+    let line = |(name, count, each): &(String, u32, crate::units::Bytes)| match count {
+        1 => format!("{name} {}", memory(*each)),
+        _ => format!("{count} x {name} {}", memory(*each)),
+    };
+    let lines = budget.lines.iter().filter(|(_, count, each)| *count > 0 && each.get() > 0);
+    let sum = lines.map(line).collect::<Vec<_>>().join(" + ");
+    let used = memory(budget.used());
+    match budget.ceiling {
+        None => format!("{sum} = {used}"),
+        Some(ceiling) if budget.fits() => format!("{sum} = {used} of {}", memory(ceiling)),
+        Some(ceiling) => format!("{sum} = {used} > {}", memory(ceiling)),
+    }
+}
+
+fn sentence(study: &Study, capacity: &Capacity) -> String {
+    let plural = if capacity.workers == 1 { "" } else { "s" };
+    let price = capacity.price.map(|price| format!(" at {} a month", plain(price)));
+    let subject = format!(
+        "{} with {} ({} worker{plural}){}",
+        capacity.plan,
+        capacity.server,
+        capacity.workers,
+        price.unwrap_or_default()
+    );
+    let memory = memory_clause(capacity);
+    format!("{subject} {}{memory}.", load_clause(study, capacity))
+}
+
+fn load_clause(study: &Study, capacity: &Capacity) -> String {
+    let why = capacity.first_limit.map(|limit| format!("; {} first", words::gives_way(limit)));
+    let why = match (capacity.first_limit, why) {
+        (Some(crate::experiment::answer::Limit::Work), _) => {
+            "; the work alone takes too long".into()
+        }
+        (_, why) => why.unwrap_or_default(),
+    };
+    let by_objective = capacity.load_line.is_some_and(|line| line != Threshold::NotSearched);
+    match (words::carries(capacity), by_objective) {
+        (Threshold::At { rate, .. }, true) => format!(
+            "carries {} requests/s ({}) before {}{why}",
+            plain(rate.get()),
+            words::visitors(rate),
+            breaking(study)
+        ),
+        (Threshold::At { rate, .. }, false) => {
+            format!("sustains {} requests/s ({}){why}", plain(rate.get()), words::visitors(rate))
+        }
+        (Threshold::Never, _) => "carries any load that was tried".to_owned(),
+        (Threshold::AtRest, true) => {
+            format!("misses the objective however low the load{why}")
+        }
+        (Threshold::AtRest, false) => format!("sustains no load at all{why}"),
+        (Threshold::NotSearched, _) => "was tried at the tiers' rates only".to_owned(),
+    }
+}
+
+fn breaking(study: &Study) -> String {
+    match (study.objective.p95, study.objective.errors) {
+        (Some(p95), Some(errors)) => format!(
+            "p95 passes {} or errors pass {}",
+            seconds(p95.as_secs()),
+            percent(errors.get())
+        ),
+        (Some(p95), None) => format!("p95 passes {}", seconds(p95.as_secs())),
+        (None, Some(errors)) => format!("errors pass {}", percent(errors.get())),
+        (None, None) => "it gives way".to_owned(),
+    }
+}
+
+fn memory_clause(capacity: &Capacity) -> String {
+    match capacity.oom {
+        Threshold::At { rate, .. } => format!("; memory runs out at {}/s", plain(rate.get())),
+        Threshold::AtRest => "; memory does not hold it even at rest".to_owned(),
+        Threshold::Never if capacity.budget.ceiling.is_some() => {
+            "; memory never runs out".to_owned()
+        }
+        Threshold::Never | Threshold::NotSearched => String::new(),
+    }
+}
+
+/// Which combination carries most for its price.
+fn best_value(study: &Study, answers: &Answers) -> Option<String> {
+    let value = |capacity: &Capacity| {
+        let price = capacity.price.filter(|price| *price > 0.0)?;
+        Some(words::carries(capacity).rate()?.get() / price)
+    };
+    let valued: Vec<(&Capacity, f64)> =
+        answers.capacities.iter().filter_map(|it| value(it).map(|value| (it, value))).collect();
+    let (best, value) = valued.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a })?;
+    let name = words::combination(study, &best.plan, &best.server);
+    (valued.len() > 1).then(|| {
+        format!("Most for its price: {name}, {} requests/s for every 1 a month.", plain(value))
+    })
+}
+
+/// How the tiers' rates came from visitors a day, each once.
+fn conversions(study: &Study) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for tier in study.combinations.iter().flat_map(|combination| &combination.tiers) {
+        let Some(words) = &tier.conversion else { continue };
+        let line = format!("{}: {words}.", tier.name);
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn place(study: &Study, row: &Row) -> String {
+    let name = words::combination(study, &row.plan, &row.server);
+    let half = row.finding.p95.and_then(|p95| p95.relative_half_width());
+    let half = half.map(|half| format!(" (p95 ±{})", percent(half)));
+    format!("{name} at {}{}", row.tier, half.unwrap_or_default())
+}
+
+fn table(study: &Study, answers: &Answers) -> String {
+    let mut table = Table::new();
+    let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+    table.load_style(style).set_width(COLUMNS as u16);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["", "tier", "req/s", "p95", "±", "errors", "verdict"]);
+    let mut last = String::new();
+    for row in &answers.rows {
+        let name = words::combination(study, &row.plan, &row.server);
+        let shown = if name == last { String::new() } else { cut(&name, 22) };
+        last = name;
+        table.add_row([
+            shown,
+            cut(&row.tier, 14),
+            plain(row.offered.get()),
+            row.finding.p95.map_or("none".to_owned(), |p95| seconds(p95.mean)),
+            half_width(row),
+            percent(row.finding.error_rate.mean),
+            verdict(row),
+        ]);
+    }
+    for column in 2..6 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    trimmed(&table.to_string())
+}
+
+fn half_width(row: &Row) -> String {
+    let half = row.finding.p95.and_then(|p95| p95.relative_half_width());
+    let mark = if row.finding.precise { "" } else { "*" };
+    half.map(|half| format!("{}{mark}", percent(half))).unwrap_or_default()
+}
+
+/// What to make of a row, in a few words.
+pub(super) fn verdict(row: &Row) -> String {
+    let finding = &row.finding;
+    let most = Cause::ALL
+        .into_iter()
+        .reduce(|a, b| if finding.errors[b as usize] > finding.errors[a as usize] { b } else { a });
+    let lost = most.filter(|cause| finding.errors[*cause as usize] > 0.0);
+    let bottleneck = finding.bottleneck.name();
+    match (row.meets_objective, finding.saturated) {
+        (Some(true), _) => "good".to_owned(),
+        (None, false) => "sustained".to_owned(),
+        _ if finding.oom_kills_per_hour > 0.0 => "out of memory".to_owned(),
+        (Some(false), false) => format!("too slow: {bottleneck}"),
+        (_, true) => match lost {
+            Some(cause) => format!("overloaded: {bottleneck} ({})", words::cause(cause)),
+            None => format!("overloaded: {bottleneck}"),
+        },
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.chars().count() > most {
+        true => text.chars().take(most - 1).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
+}
+
+/// Without the blanks that a table leaves at the ends of its lines.
+fn trimmed(text: &str) -> String {
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn said(lines: &[String]) -> String {
+    lines.iter().map(|line| wrap(&format!("- {line}"), "  ")).collect::<Vec<_>>().join("\n")
+}
+
+/// `text` in lines of at most 80 characters, all but the first behind `indent`.
+fn wrap(text: &str, indent: &str) -> String {
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        let longer = line.chars().count() + 1 + word.chars().count();
+        if line.trim().is_empty() {
+            line.push_str(word);
+        } else if longer <= COLUMNS {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(format!("{indent}{word}"));
+        }
+    }
+    lines.join("\n")
+}
+
+struct Paint {
+    color: bool,
+}
+
+impl Paint {
+    fn bold(&self, text: &str) -> String {
+        self.paint(text, "1")
+    }
+
+    fn red(&self, text: &str) -> String {
+        self.paint(text, "31")
+    }
+
+    fn paint(&self, text: &str, code: &str) -> String {
+        match self.color {
+            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            false => text.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::answer::{Limit, Objective};
+    use crate::report::sample;
+    use crate::units::Bytes;
+
+    const LONG: &str = "a plan whose name has rather more than sixty letters in all of it";
+
+    #[test]
+    fn the_first_thing_said_is_the_answer() {
+        let (study, answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        let expected = "2GB with gunicorn (3 workers) at 12 a month carries 20.7 requests/s \
+                        (about 120k visitors a day) before p95 passes 500 ms or errors pass \
+                        0.1%; the cores give way first; memory never runs out.";
+        assert_eq!(sentences(&study, &answers), [expected]);
+    }
+
+    #[test]
+    fn each_way_a_search_ends_has_its_sentence() {
+        let (mut study, mut answers) = sample::made_up(&[("1GB", 1)], &["gunicorn"], &[10.0]);
+        answers.capacities[0].load_line = Some(Threshold::AtRest);
+        answers.capacities[0].first_limit = Some(Limit::Work);
+        answers.capacities[0].oom = Threshold::AtRest;
+        let said = &sentences(&study, &answers)[0];
+        let end = "misses the objective however low the load; the work alone takes too long; \
+                   memory does not hold it even at rest.";
+        assert!(said.ends_with(end), "{said}");
+        study.objective = Objective::default();
+        answers.capacities[0].load_line = None;
+        answers.capacities[0].first_limit = Some(Limit::Gil);
+        answers.capacities[0].oom = Threshold::NotSearched;
+        let said = &sentences(&study, &answers)[0];
+        let end = "sustains 23 requests/s (about 130k visitors a day); the GIL (or event loop) \
+                   gives way first.";
+        assert!(said.ends_with(end), "{said}");
+        answers.capacities[0].saturation = Threshold::NotSearched;
+        assert!(sentences(&study, &answers)[0].contains("was tried at the tiers' rates only"));
+    }
+
+    #[test]
+    fn workers_that_do_not_fit_are_named_with_the_arithmetic() {
+        let (study, mut answers) = sample::made_up(&[("1GB", 1)], &["gunicorn"], &[10.0]);
+        answers.capacities[0].budget.lines[2] = ("worker".into(), 5, Bytes::from_mib(200));
+        let arithmetic = "1GB · gunicorn does not fit in memory: system 200 MB + postgres 400 MB \
+                          + 5 x worker 200 MB = 1.56 GB > 1 GB";
+        assert_eq!(warnings(&study, &answers), [arithmetic]);
+        assert!(summary(&study, &answers, false).contains("does not fit in memory"));
+    }
+
+    #[test]
+    fn nothing_is_wider_than_a_terminal() {
+        let plans = [(LONG, 1), ("2GB", 2)];
+        let (mut study, answers) = sample::made_up(&plans, &[LONG, "b"], &[0.123, 23.9, 4000.0]);
+        study.title = LONG.repeat(3);
+        let summary = summary(&study, &answers, false);
+        // The title is one word longer than any line.
+        for line in summary.lines().filter(|line| line.contains(' ')) {
+            assert!(line.chars().count() <= COLUMNS, "{line}");
+        }
+    }
+
+    #[test]
+    fn colours_are_there_only_when_asked_for_and_change_no_word() {
+        let (study, answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        let (plain, colored) = (summary(&study, &answers, false), summary(&study, &answers, true));
+        assert!(!plain.contains('\u{1b}') && colored.contains('\u{1b}'));
+        let bare = colored.replace("\u{1b}[1m", "").replace("\u{1b}[31m", "");
+        assert_eq!(bare.replace("\u{1b}[0m", ""), plain);
+    }
+
+    #[test]
+    fn rows_short_of_the_precision_asked_for_are_named() {
+        let (study, answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0, 40.0]);
+        let notes = notes(&study, &answers);
+        let expected = "Less precise than asked for: 2GB · gunicorn at tier 2 (p95 ±20.3%).";
+        assert!(notes.contains(&expected.to_owned()), "{notes:?}");
+    }
+
+    #[test]
+    fn verdicts_say_what_is_wrong() {
+        let (_, answers) =
+            sample::made_up(&[("2GB", 2)], &["gunicorn", "uvicorn"], &[10.0, 22.0, 40.0]);
+        let verdicts: Vec<String> = answers.rows.iter().map(verdict).collect();
+        assert_eq!(
+            verdicts,
+            [
+                "good",
+                "too slow: cores",
+                "overloaded: cores (patience)",
+                "good",
+                "good",
+                "out of memory"
+            ]
+        );
+    }
+}
