@@ -269,7 +269,12 @@ impl<T: Tape> World<'_, T> {
     /// one fails; nobody gets a new one until it has recovered (reference section 6.5).
     fn crash_database(&mut self) {
         for id in self.requests.connected() {
-            self.drop_connection(id);
+            self.requests[id].has_connection = false;
+            self.probe.levels.connections.fall(self.now, 1);
+            // Of one whose process was killed before, there is no more to lose.
+            if !self.requests[id].dead {
+                self.fail_without_connection(id);
+            }
         }
         for index in 0..self.workers.len() {
             for id in self.workers[index].pool.lose_all() {
@@ -286,14 +291,8 @@ impl<T: Tape> World<'_, T> {
         self.agenda.at(self.now + self.site.database.recovery, Event::DatabaseBack);
     }
 
-    /// The request's connection is gone, and the request fails, unless its worker was killed before
-    /// and only the database was still at work for it.
-    fn drop_connection(&mut self, id: RequestId) {
-        self.requests[id].has_connection = false;
-        self.probe.levels.connections.fall(self.now, 1);
-        if self.requests[id].dead {
-            return;
-        }
+    /// The request's connection is gone, and the request fails.
+    fn fail_without_connection(&mut self, id: RequestId) {
         self.settle(id, Some(Cause::Killed));
         let request = &self.requests[id];
         match request.at {

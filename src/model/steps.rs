@@ -407,6 +407,8 @@ impl<T: Tape> World<'_, T> {
             }
             self.workers[index as usize].pool.leave(first);
             self.leave_pool_queue(first);
+            let waited = self.requests[first].spend(Stage::Connection, self.now);
+            self.probe.waited(&self.requests[first], Queue::Connection, waited);
             self.finish(first, Some(Cause::Pool));
         }
     }
