@@ -43,12 +43,14 @@
 //! - Only `cli` prints or exits.
 //! - No queue grows without being measured, and no loop in `simulate` runs past a stated bound.
 
+pub mod cli;
 pub mod experiment;
 pub mod kernel;
 pub mod model;
 pub mod outcome;
 pub mod report;
 pub mod resource;
+pub mod scenario;
 pub mod seed;
 pub mod site;
 pub mod stats;

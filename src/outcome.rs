@@ -278,3 +278,25 @@ impl Budget {
         self.ceiling.is_none_or(|ceiling| self.used() <= ceiling)
     }
 }
+
+impl std::fmt::Display for Budget {
+    /// The arithmetic: `system 200MB + 5 x worker 200MB = 1.172GB > 1GB`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, (name, count, each)) in self.lines.iter().enumerate() {
+            let plus = if index == 0 { "" } else { " + " };
+            match count {
+                1 => write!(f, "{plus}{name} {each}")?,
+                many => write!(f, "{plus}{many} x {name} {each}")?,
+            }
+        }
+        match self.ceiling {
+            _ if self.lines.is_empty() => write!(f, "nothing")?,
+            _ => write!(f, " = {}", self.used())?,
+        }
+        match self.ceiling {
+            Some(ceiling) if self.used() > ceiling => write!(f, " > {ceiling}"),
+            Some(ceiling) => write!(f, " of {ceiling}"),
+            None => Ok(()),
+        }
+    }
+}

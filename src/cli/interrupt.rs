@@ -1,0 +1,22 @@
+//! Ctrl-C: the first one lets what runs end in order, the second one ends the program.
+
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Watches for Ctrl-C from now on; returns what becomes true with it. Where the system does not
+/// let us watch, Ctrl-C ends the program as ever, which leaves whole files too.
+pub(super) fn watch() -> &'static AtomicBool {
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            stop();
+        }
+    });
+    &INTERRUPTED
+}
+
+#[allow(clippy::exit, reason = "the user has asked twice")]
+fn stop() {
+    process::exit(130);
+}

@@ -1,0 +1,106 @@
+//! The commands. Picks one, prints what it has to say, and turns how it ended into an exit code.
+//! The only floor that prints, writes files, or looks at the machine it runs on.
+
+mod args;
+mod check;
+mod folder;
+mod interrupt;
+mod progress;
+mod run;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::scenario::{self, Problems, Scenario};
+use args::{Cli, Command};
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+enum Failure {
+    /// The scenario has problems.
+    Problems(Problems),
+    /// The outside world refused: what was attempted, and what it said.
+    Io(String, io::Error),
+    /// The user stopped it; says what was finished.
+    Interrupted(String),
+    /// Several, of several scenarios.
+    Several(Vec<Failure>),
+}
+
+impl Failure {
+    /// 2 for bad input and I/O, and what shells expect of a program stopped by Ctrl-C.
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Problems(_) | Failure::Io(..) | Failure::Several(_) => ExitCode::from(2),
+            Failure::Interrupted(_) => ExitCode::from(130),
+        }
+    }
+
+    fn render(&self, color: bool) -> String {
+        match self {
+            Failure::Problems(problems) => problems.render(color),
+            Failure::Io(attempt, error) => format!("error: {attempt}: {error}\n"),
+            Failure::Interrupted(finished) => format!("interrupted: {finished}\n"),
+            Failure::Several(all) => all.iter().map(|each| each.render(color)).collect(),
+        }
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Failure {
+        Failure::Problems(problems)
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Completions { shell } => completions(shell),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Io(_, error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            // Whoever read our output has read enough.
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            complain(&failure.render(colors(anstream::AutoStream::choice(&io::stderr()))));
+            failure.exit_code()
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tonnage", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+/// Reads a scenario from a file, or from standard input where the path is `-`.
+fn load(path: &Path, sets: &[String]) -> Result<Scenario, Failure> {
+    Ok(scenario::load(path, sets)?)
+}
+
+/// Prints to standard output.
+fn print(text: &dyn fmt::Display) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let printed = write!(out, "{text}").and_then(|()| out.flush());
+    printed.map_err(|error| Failure::Io("cannot print".to_owned(), error))
+}
+
+/// Prints to standard error. Where even that fails there is nobody left to tell.
+fn complain(text: &str) {
+    let _ = write!(io::stderr().lock(), "{text}");
+}
+
+/// Whether to print in colour: on a terminal, unless the environment says otherwise (`NO_COLOR`,
+/// `CLICOLOR`).
+fn colors(choice: anstream::ColorChoice) -> bool {
+    choice != anstream::ColorChoice::Never
+}

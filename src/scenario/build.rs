@@ -1,0 +1,271 @@
+//! From a checked file to the study: what the file says, and where it is silent, the stack.
+
+use super::document::Table;
+use super::endpoint::{EndpointFile, What};
+use super::file::File;
+use super::machine::PlanFile;
+use super::numbers::in_force;
+use super::preset::Preset;
+use super::problem::{Found, Problem};
+use super::server::{How, Kind, ServerFile, ServerNumbers};
+use super::site_parts::{database, database_budget, front, host, nothing, rest};
+use super::{Resolved, Scenario};
+use crate::experiment::answer::{Combination, Effort, Study, Tier};
+use crate::outcome::Budget;
+use crate::seed::Seed;
+use crate::site::{
+    Accept, Client, Connections, Costs, Endpoint, Hold, Horizon, OnOom, Server, Site, Step,
+    Traffic, WorkerKind,
+};
+use crate::units::{Fraction, PerSecond, Span};
+
+/// The seed where a scenario names none.
+const SEED: u64 = 1;
+/// The precision of p95 where a scenario says nothing about effort.
+const PRECISION: f64 = 0.05;
+
+/// The scenario; `None` where something that was found wrong keeps it from being built.
+pub(super) fn build(file: &File, document: &Table, name: &str, found: &Found) -> Option<Scenario> {
+    let presets = presets(file)?;
+    let mut combinations = Vec::new();
+    let mut resolved = Vec::new();
+    for plan in &file.plans {
+        for (server, preset) in file.servers.iter().zip(&presets) {
+            let one = Builder { file, plan, server, preset };
+            combinations.push(found.keep(one.combination()?)?);
+            resolved.push(one.resolved(combinations.last()?)?);
+        }
+    }
+    let warnings = resolved.iter().zip(&combinations).flat_map(warnings).collect();
+    let study = Study {
+        title: file.title.clone().unwrap_or_else(|| stem(name)),
+        seed: Seed::new(file.seed.unwrap_or(SEED)),
+        objective: file.objective,
+        effort: file.effort.unwrap_or(Effort::Precision(Fraction::new(PRECISION))),
+        combinations,
+    };
+    let numbers = in_force(file, document, &presets);
+    Some(Scenario { study, resolved, numbers, warnings })
+}
+
+/// The preset of each server, in their order.
+fn presets(file: &File) -> Option<Vec<Preset>> {
+    file.servers.iter().map(|server| Some(Preset::of(server.stack.or(file.stack)?))).collect()
+}
+
+/// The name of a file without folder and ending.
+fn stem(name: &str) -> String {
+    let stem = std::path::Path::new(name).file_stem();
+    stem.map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// What is odd about a combination, in words.
+fn warnings((resolved, combination): (&Resolved, &Combination)) -> Vec<String> {
+    let who = format!("plan \"{}\", server \"{}\"", resolved.plan, resolved.server);
+    let mut warnings = Vec::new();
+    if !combination.budget.fits() {
+        warnings.push(format!("{who}: memory does not hold the workers: {}", combination.budget));
+    }
+    if let Some(budget) = resolved.database_budget.as_ref().filter(|budget| !budget.fits()) {
+        warnings.push(format!("{who}: the database's host is too small: {budget}"));
+    }
+    let server = &combination.site.server;
+    let kept = u64::from(server.workers) * u64::from(server.connections.keep);
+    if let Some(slots) = combination.site.database.connection_slots
+        && kept > u64::from(slots)
+    {
+        warnings.push(format!(
+            "{who}: {} workers x {} kept connections = {kept} > {slots} that PostgreSQL grants",
+            server.workers, server.connections.keep
+        ));
+    }
+    warnings
+}
+
+/// Whether the sum of a budget is one that whole numbers of bytes can hold, with room to spare.
+fn is_plausible(budget: &Budget) -> bool {
+    let lines = budget.lines.iter();
+    let total: u128 =
+        lines.map(|(_, count, each)| u128::from(*count) * u128::from(each.get())).sum();
+    total < 1 << 60
+}
+
+/// Builds one combination.
+struct Builder<'a> {
+    file: &'a File,
+    plan: &'a PlanFile,
+    server: &'a ServerFile,
+    preset: &'a Preset,
+}
+
+impl Builder<'_> {
+    fn combination(&self) -> Option<Result<Combination, Problem>> {
+        let site = self.site()?;
+        let budget = rest(&site);
+        if !is_plausible(&budget) || !database_budget(&site).as_ref().is_none_or(is_plausible) {
+            let place = &self.server.name.as_ref()?.place;
+            let title = "the memory at rest is more than a thousand petabytes";
+            let way = "check the workers, their memory, and the connections they keep";
+            return Some(Err(Problem::at(place, title, way)));
+        }
+        Some(Ok(Combination {
+            plan: self.plan.name.as_ref()?.text.clone(),
+            server: self.server.name.as_ref()?.text.clone(),
+            price: self.plan.price,
+            budget,
+            site,
+            tiers: self.tiers()?,
+        }))
+    }
+
+    fn resolved(&self, combination: &Combination) -> Option<Resolved> {
+        Some(Resolved {
+            plan: combination.plan.clone(),
+            server: combination.server.clone(),
+            stack: self.preset.stack,
+            workers_written: self.server.workers.as_ref()?.written(),
+            workers: combination.site.server.workers,
+            database_budget: database_budget(&combination.site),
+        })
+    }
+
+    fn site(&self) -> Option<Site> {
+        Some(Site {
+            host: host(self.file, self.plan, self.preset)?,
+            server: self.site_server()?,
+            database: database(self.file, self.server, self.preset),
+            front: front(&self.file.front, &self.preset.front),
+            client: Client { patience: self.file.patience.flatten() },
+            traffic: self.traffic()?,
+            horizon: self.horizon(),
+        })
+    }
+
+    fn numbers(&self) -> Option<ServerNumbers> {
+        let for_all = ServerNumbers {
+            connections: self.file.database.connections.clone(),
+            ..ServerNumbers::default()
+        };
+        let preset = self.preset.server_numbers(self.server.kind?);
+        Some(self.server.numbers.clone().or(&for_all).or(&preset))
+    }
+
+    fn site_server(&self) -> Option<Server> {
+        let numbers = self.numbers()?;
+        let bias = numbers.accept_bias.unwrap_or(1.0);
+        Some(Server {
+            kind: self.kind(&numbers)?,
+            workers: self.server.workers.as_ref()?.on(self.plan)?.ok()?,
+            worker_memory: numbers.worker_memory.unwrap_or_default(),
+            boot_cpu: numbers.boot.unwrap_or_default(),
+            accept: match self.server.per_process {
+                true => Accept::PerProcess,
+                false => Accept::Shared { bias },
+            },
+            costs: Costs {
+                request_cpu: numbers.request_cpu.unwrap_or_default(),
+                query_cpu: numbers.query_cpu.unwrap_or_default(),
+                connect_cpu: numbers.connect_cpu.unwrap_or_default(),
+            },
+            connections: self.connections(&numbers)?,
+            on_oom: self.server.on_oom.unwrap_or(OnOom::Respawn),
+        })
+    }
+
+    fn kind(&self, numbers: &ServerNumbers) -> Option<WorkerKind> {
+        Some(match self.server.kind? {
+            Kind::Sync => WorkerKind::Sync,
+            Kind::Threads => WorkerKind::Threads {
+                threads: self.server.threads?,
+                switch_interval: numbers.switch_interval?,
+                worker_connections: numbers.worker_connections.flatten(),
+            },
+            Kind::Async => WorkerKind::Async { limit_concurrency: self.server.limit_concurrency },
+        })
+    }
+
+    /// The connections; where nothing says how (the stack bare), they cost nothing, and the
+    /// textbook's way is that each thread has its own, and an event loop as many as it needs.
+    fn connections(&self, numbers: &ServerNumbers) -> Option<Connections> {
+        let kind = self.server.kind?;
+        let silent = if kind == Kind::Async { How::PerRequest } else { How::Persistent };
+        let how = numbers.connections.as_ref().map_or(silent, |connections| connections.how);
+        let unlimited = Connections { keep: 0, limit: None, timeout: None, hold: Hold::Request };
+        Some(match how {
+            How::PerRequest => unlimited,
+            How::Persistent => {
+                let threads = if kind == Kind::Threads { self.server.threads? } else { 1 };
+                Connections { keep: threads, ..unlimited }
+            }
+            How::Pool { size, overflow, timeout, hold } => {
+                Connections { keep: size, limit: Some(size + overflow), timeout, hold }
+            }
+        })
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        let cache_cpu = self.numbers()?.cache_cpu.unwrap_or_default();
+        let endpoints: Option<Vec<Endpoint>> =
+            self.file.endpoints.iter().map(|each| self.endpoint(each, cache_cpu)).collect();
+        let first = self.tiers()?.first().map(|tier| tier.rate);
+        Some(Traffic { rate: first.unwrap_or(PerSecond::new(1.0)), endpoints: endpoints? })
+    }
+
+    fn endpoint(&self, endpoint: &EndpointFile, cache_cpu: Span) -> Option<Endpoint> {
+        let mut steps = Vec::new();
+        for step in &endpoint.steps {
+            let one = self.step(&step.what, cache_cpu);
+            steps.extend((0..step.times).map(|_| one.clone()));
+        }
+        Some(Endpoint {
+            name: endpoint.name.as_ref()?.text.clone(),
+            weight: endpoint.weight?,
+            memory: endpoint.memory,
+            growth: endpoint.growth,
+            steps,
+        })
+    }
+
+    fn step(&self, what: &What, cache_cpu: Span) -> Step {
+        let stack_cpu = || {
+            let own = self.file.database.query_cpu.as_ref();
+            own.or(self.preset.database.query_cpu.as_ref()).cloned()
+        };
+        match what {
+            What::Compute(dist) => Step::Compute(dist.clone()),
+            What::Query { wait, cpu, driver } => Step::Query {
+                wait: wait.clone(),
+                cpu: cpu.clone().or_else(stack_cpu).unwrap_or_else(nothing),
+                driver: *driver,
+            },
+            What::Call { wait, cpu } => Step::Call { wait: wait.clone(), cpu: *cpu },
+            What::Cache(wait) => Step::Call { wait: wait.clone(), cpu: cache_cpu },
+        }
+    }
+
+    fn tiers(&self) -> Option<Vec<Tier>> {
+        let (plan, server) = (self.plan.name.as_ref()?, self.server.name.as_ref()?);
+        let tiers = self.file.tiers.iter().filter(|tier| tier.meets(&plan.text, &server.text));
+        tiers
+            .map(|tier| {
+                let (rate, conversion) = tier.rate(&self.file.traffic)?;
+                Some(Tier { name: tier.name.as_ref()?.text.clone(), rate, conversion })
+            })
+            .collect()
+    }
+
+    /// A horizon that stands in for those that effort and searches set.
+    fn horizon(&self) -> Horizon {
+        let (warmup, measured) = match self.file.effort {
+            Some(Effort::Fixed { warmup, measured, .. }) => (warmup, measured),
+            _ => (Span::from_whole_secs(60), Span::from_whole_secs(600)),
+        };
+        Horizon {
+            warmup,
+            measured,
+            drain: Span::from_whole_secs(120),
+            in_flight_limit: 100_000,
+            arrivals_limit: 10_000_000,
+        }
+    }
+}

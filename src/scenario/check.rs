@@ -1,0 +1,150 @@
+//! The rules that hold between the sections of a file.
+
+use super::document::Table;
+use super::file::{File, Named};
+use super::load::Load;
+use super::preset::Stack;
+use super::problem::{Found, Place, Problem};
+use super::section::among;
+use super::server::{ConnectionsFile, How, Kind};
+
+/// Puts into `found` every rule between the sections that the file breaks.
+pub(super) fn check(file: &File, document: &Table, found: &Found) {
+    names_are_unique(file, found);
+    filters_name_something(file, found);
+    workers_work_out(file, found);
+    weights_weigh(file, found);
+    connections_suit(file, found);
+    conversions_are_used(file, found);
+    conversions_are_sane(file, found);
+    nginx_has_numbers(file, document, found);
+}
+
+fn names_are_unique(file: &File, found: &Found) {
+    unique("plan", file.plans.iter().map(|each| &each.name), found);
+    unique("server", file.servers.iter().map(|each| &each.name), found);
+    unique("endpoint", file.endpoints.iter().map(|each| &each.name), found);
+    unique("tier", file.tiers.iter().map(|each| &each.name), found);
+}
+
+fn unique<'n>(kind: &str, names: impl Iterator<Item = &'n Option<Named>>, found: &Found) {
+    let mut seen: Vec<&str> = Vec::new();
+    for name in names.flatten() {
+        if seen.contains(&name.text.as_str()) {
+            let title = format!("two of [[{kind}]] are named \"{}\"", name.text);
+            found.add(Problem::at(&name.place, title, "give each a name of its own"));
+        }
+        seen.push(&name.text);
+    }
+}
+
+fn filters_name_something(file: &File, found: &Found) {
+    let plans: Vec<&Option<Named>> = file.plans.iter().map(|each| &each.name).collect();
+    let servers: Vec<&Option<Named>> = file.servers.iter().map(|each| &each.name).collect();
+    for tier in &file.tiers {
+        exist("plan", tier.plans.as_deref(), &plans, found);
+        exist("server", tier.servers.as_deref(), &servers, found);
+    }
+}
+
+fn exist(kind: &str, wanted: Option<&[Named]>, names: &[&Option<Named>], found: &Found) {
+    if names.iter().any(|name| name.is_none()) {
+        return;
+    }
+    let names: Vec<&str> = names.iter().copied().flatten().map(|name| &*name.text).collect();
+    for name in wanted.unwrap_or_default() {
+        if !names.contains(&name.text.as_str()) {
+            let title = format!("no {kind} is named `{}`", name.text);
+            found.add(Problem::at(&name.place, title, among(&name.text, &names)));
+        }
+    }
+}
+
+fn workers_work_out(file: &File, found: &Found) {
+    for server in &file.servers {
+        let Some(workers) = &server.workers else { continue };
+        for plan in &file.plans {
+            if let Some(Err(problem)) = workers.on(plan) {
+                found.add(problem);
+            }
+        }
+    }
+}
+
+fn weights_weigh(file: &File, found: &Found) {
+    let weights: Option<Vec<f64>> = file.endpoints.iter().map(|each| each.weight).collect();
+    let Some(weights) = weights else { return };
+    if !weights.is_empty() && weights.iter().sum::<f64>() <= 0.0 {
+        let place = &file.endpoints[0].place;
+        let way = "give at least one endpoint a weight above 0";
+        found.add(Problem::at(place, "the weights of all endpoints sum to 0", way));
+    }
+}
+
+fn connections_suit(file: &File, found: &Found) {
+    for server in file.servers.iter().filter(|server| server.kind == Some(Kind::Async)) {
+        let own = server.numbers.connections.as_ref();
+        let Some(connections) = own.or(file.database.connections.as_ref()) else { continue };
+        if connections.how == How::Persistent {
+            found.add(persistent_async(connections, server.name.as_ref(), own.is_some()));
+        }
+    }
+}
+
+fn persistent_async(connections: &ConnectionsFile, server: Option<&Named>, own: bool) -> Problem {
+    let name = server.map_or(String::new(), |name| format!(" (server \"{}\")", name.text));
+    let title =
+        format!("an async server{name} has no threads to keep a persistent connection each");
+    let way = if own {
+        "write connections = { pool = 10 } or \"per-request\""
+    } else {
+        "let that server say its own: connections = { pool = 10 } or \"per-request\""
+    };
+    Problem::at(&connections.place, title, way)
+}
+
+/// The conversion's numbers under `[traffic]` need a tier that is converted.
+fn conversions_are_used(file: &File, found: &Found) {
+    for (key, place) in &file.traffic.places {
+        let used = file.tiers.iter().any(|tier| {
+            let own = tier.traffic.places.iter().any(|(own, _)| own == key);
+            !own && !matches!(tier.load, Some(Load::Rate(_)))
+        });
+        if !used {
+            let title = format!("`{key}` would be ignored: no tier's `visitors` need it");
+            found.add(Problem::at(place, title, "remove it, or give a tier `visitors`"));
+        }
+    }
+}
+
+/// Visitors may convert to more requests than anything answers.
+fn conversions_are_sane(file: &File, found: &Found) {
+    for tier in file.tiers.iter().filter(|tier| tier.load.is_some()) {
+        if let (Some(name), None) = (&tier.name, tier.rate(&file.traffic)) {
+            let title = format!("tier \"{}\" comes to more than 1e9/s", name.text);
+            let way = "check visitors, requests_per_visit and peak";
+            found.add(Problem::at(&name.place, title, way));
+        }
+    }
+}
+
+/// `nginx = true` in a stack that knows no Nginx says nothing.
+fn nginx_has_numbers(file: &File, document: &Table, found: &Found) {
+    let numbers = file.front.nginx_cpu.is_some()
+        || file.front.connect_timeout.is_some()
+        || file.front.read_timeout.is_some();
+    if file.front.nginx == Some(true) && file.stack == Some(Stack::Bare) && !numbers {
+        let way = "write its nginx_cpu, connect_timeout and read_timeout";
+        let title = "`nginx = true` would be ignored: the stack bare has no numbers for it";
+        found.add(Problem::at(&front_place(document), title, way));
+    }
+}
+
+fn front_place(document: &Table) -> Place {
+    match document.get("front").map(|entry| &entry.node.value) {
+        Some(super::document::Value::Table(front)) => {
+            front.get("nginx").map_or(front.place.clone(), |entry| entry.place.clone())
+        }
+        _ => Place::FILE,
+    }
+}

@@ -1,0 +1,286 @@
+//! A `[[server]]`: its kind, its workers, and how it connects to the database.
+
+use super::arithmetic::{Names, evaluate};
+use super::document::{Node, Value};
+use super::file::{Named, choice, limit, name};
+use super::machine::PlanFile;
+use super::preset::Stack;
+use super::problem::{Found, Place, Problem};
+use super::quantity::{bytes_each, count, number, span, span_above_zero, text};
+use super::section::Section;
+use crate::site::{Hold, OnOom};
+use crate::units::{Bytes, Span};
+
+/// More workers than this are taken for a mistake.
+const MOST_WORKERS: u32 = 100_000;
+
+/// The three ways a Python server works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Sync,
+    Threads,
+    Async,
+}
+
+/// A `[[server]]`.
+#[derive(Debug)]
+pub(super) struct ServerFile {
+    pub(super) name: Option<Named>,
+    pub(super) kind: Option<Kind>,
+    pub(super) stack: Option<Stack>,
+    /// Whether a stack is written, be it a wrong one.
+    pub(super) says_stack: bool,
+    pub(super) workers: Option<Workers>,
+    pub(super) threads: Option<u32>,
+    pub(super) limit_concurrency: Option<u32>,
+    pub(super) per_process: bool,
+    pub(super) on_oom: Option<OnOom>,
+    pub(super) database_latency: Option<Span>,
+    pub(super) numbers: ServerNumbers,
+}
+
+/// What a preset may say about a server as well.
+#[derive(Debug, Default, Clone)]
+pub(super) struct ServerNumbers {
+    pub(super) worker_memory: Option<Bytes>,
+    pub(super) boot: Option<Span>,
+    pub(super) request_cpu: Option<Span>,
+    pub(super) query_cpu: Option<Span>,
+    pub(super) connect_cpu: Option<Span>,
+    pub(super) cache_cpu: Option<Span>,
+    pub(super) accept_bias: Option<f64>,
+    pub(super) switch_interval: Option<Span>,
+    pub(super) worker_connections: Option<Option<u32>>,
+    pub(super) connections: Option<ConnectionsFile>,
+}
+
+impl ServerNumbers {
+    /// These numbers, and where one is not said, the other's.
+    pub(super) fn or(self, other: &ServerNumbers) -> ServerNumbers {
+        ServerNumbers {
+            worker_memory: self.worker_memory.or(other.worker_memory),
+            boot: self.boot.or(other.boot),
+            request_cpu: self.request_cpu.or(other.request_cpu),
+            query_cpu: self.query_cpu.or(other.query_cpu),
+            connect_cpu: self.connect_cpu.or(other.connect_cpu),
+            cache_cpu: self.cache_cpu.or(other.cache_cpu),
+            accept_bias: self.accept_bias.or(other.accept_bias),
+            switch_interval: self.switch_interval.or(other.switch_interval),
+            worker_connections: self.worker_connections.or(other.worker_connections),
+            connections: self.connections.or_else(|| other.connections.clone()),
+        }
+    }
+}
+
+/// How many workers: a number, or arithmetic on the plan.
+#[derive(Debug, Clone)]
+pub(super) enum Workers {
+    Number(u32),
+    Formula(String, Place),
+}
+
+impl Workers {
+    /// As it is written.
+    pub(super) fn written(&self) -> String {
+        match self {
+            Workers::Number(number) => number.to_string(),
+            Workers::Formula(text, _) => text.clone(),
+        }
+    }
+
+    /// How many that is on `plan`; `None` where the plan does not say its cores.
+    pub(super) fn on(&self, plan: &PlanFile) -> Option<Result<u32, Problem>> {
+        let (text, place) = match self {
+            Workers::Number(number) => return Some(Ok(*number)),
+            Workers::Formula(text, place) => (text, place),
+        };
+        let names = Names {
+            cores: f64::from(plan.cores?),
+            memory_gb: plan.memory.map(|memory| memory.as_mib() / 1024.0),
+        };
+        let plan = plan.name.as_ref()?;
+        Some(
+            evaluate_on(text, names, &plan.text)
+                .map_err(|(title, way)| Problem::at(place, title, way)),
+        )
+    }
+}
+
+fn evaluate_on(text: &str, names: Names, plan: &str) -> Result<u32, (String, String)> {
+    let way = "write a number, or arithmetic with cores and memory_gb, as in \"2*cores+1\" or \
+        \"min(2*cores+1, memory_gb*4)\"";
+    let value = evaluate(text, names).map_err(|why| {
+        (format!("cannot work out `{text}` for plan \"{plan}\": {why}"), way.into())
+    })?;
+    if !value.is_finite() {
+        let title = format!("`{text}` gives no number for plan \"{plan}\"");
+        return Err((title, way.into()));
+    }
+    if value < 1.0 {
+        let title = format!("`{text}` gives {} workers for plan \"{plan}\"", value.floor());
+        return Err((title, format!("a server needs a worker: write \"max(1, {text})\"")));
+    }
+    if value > f64::from(MOST_WORKERS) {
+        let title = format!("`{text}` gives {value} workers for plan \"{plan}\"");
+        return Err((title, format!("stay below {MOST_WORKERS}")));
+    }
+    Ok(value.floor() as u32)
+}
+
+/// How a server connects to the database, as written.
+#[derive(Debug, Clone)]
+pub(super) struct ConnectionsFile {
+    pub(super) how: How,
+    pub(super) place: Place,
+}
+
+/// The ways to connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    Persistent,
+    PerRequest,
+    Pool { size: u32, overflow: u32, timeout: Option<Span>, hold: Hold },
+}
+
+pub(super) fn read(section: &Section<'_>) -> ServerFile {
+    let kind = section.need("kind", "write kind = \"sync\", \"threads\" or \"async\"", kind);
+    let server = ServerFile {
+        name: name(section),
+        kind,
+        stack: section.read("stack", Stack::read),
+        says_stack: section.has("stack"),
+        workers: section.need(
+            "workers",
+            "say how many processes: workers = 3, or workers = \"2*cores+1\"",
+            workers,
+        ),
+        threads: section.read("threads", count(1, 10_000)),
+        limit_concurrency: section.read("limit_concurrency", limit_concurrency),
+        per_process: section
+            .read("accept", choice("a way to accept", &[("shared", false), ("per-process", true)]))
+            .unwrap_or(false),
+        on_oom: section.read(
+            "on_oom",
+            choice("a policy", &[("respawn", OnOom::Respawn), ("stop", OnOom::Stop)]),
+        ),
+        database_latency: section.read("database_latency", span),
+        numbers: numbers(section),
+    };
+    ignored_keys(section, &server);
+    server
+}
+
+/// The keys that a preset may have as well.
+pub(super) fn numbers(section: &Section<'_>) -> ServerNumbers {
+    ServerNumbers {
+        worker_memory: section.read("worker_memory", bytes_each),
+        boot: section.read("boot", span),
+        request_cpu: section.read("request_cpu", span),
+        query_cpu: section.read("query_cpu", span),
+        connect_cpu: section.read("connect_cpu", span),
+        cache_cpu: section.read("cache_cpu", span),
+        accept_bias: section.read("accept_bias", number(0.0, 1.0, true)),
+        switch_interval: section.read("switch_interval", span_above_zero),
+        worker_connections: section.read("worker_connections", limit(count(1, 1_000_000))),
+        connections: section.read("connections", connections),
+    }
+}
+
+/// Keys that the kind of server has no use for, and the one that `threads` cannot do without.
+fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
+    let Some(kind) = server.kind else { return };
+    if kind != Kind::Threads {
+        for key in ["threads", "worker_connections", "switch_interval"] {
+            let why = "only kind = \"threads\" has it";
+            section.refuse(key, why, "remove it, or write kind = \"threads\"");
+        }
+    } else if !section.has("threads") {
+        let title = "is of kind \"threads\" and has no `threads`";
+        section.lack("threads", title, "say how many per process: threads = 4");
+    }
+    if kind != Kind::Async {
+        let why = "only kind = \"async\" has it";
+        section.refuse("limit_concurrency", why, "remove it, or write kind = \"async\"");
+    }
+    if kind == Kind::Sync {
+        for key in ["accept", "accept_bias"] {
+            section.refuse(key, "sync workers share one queue", "remove it");
+        }
+    } else if server.per_process {
+        let why = "with accept = \"per-process\" the kernel draws the process";
+        section.refuse("accept_bias", why, "remove it, or write accept = \"shared\"");
+    }
+    if let (Some(threads), Some(Some(most))) = (server.threads, server.numbers.worker_connections)
+        && most < threads
+    {
+        let title = format!("{threads} threads, and only {most} `worker_connections` to fill them");
+        let way = format!("write worker_connections = {threads} or more");
+        section.found.add(Problem::at(section.place(), title, way));
+    }
+}
+
+const KINDS: &[(&str, Kind)] =
+    &[("sync", Kind::Sync), ("threads", Kind::Threads), ("async", Kind::Async)];
+
+fn kind(node: &Node) -> Result<Kind, Problem> {
+    choice("a kind of server", KINDS)(node)
+}
+
+fn workers(node: &Node) -> Result<Workers, Problem> {
+    match &node.value {
+        Value::Text(_) => Ok(Workers::Formula(text(node)?, node.place.clone())),
+        _ => count(1, MOST_WORKERS)(node).map(Workers::Number),
+    }
+}
+
+fn limit_concurrency(node: &Node) -> Result<u32, Problem> {
+    let limit = count(1, 1_000_000)(node)?;
+    if limit == 1 {
+        let way = "the request that just came counts, so N serves N - 1 at a time: write 2 or more";
+        return Err(node.problem("a limit of 1 serves nobody", way));
+    }
+    Ok(limit)
+}
+
+/// How to connect: a word, or a pool.
+pub(super) fn connections(node: &Node) -> Result<ConnectionsFile, Problem> {
+    let how = match &node.value {
+        Value::Table(_) => pool(node)?,
+        _ => choice(
+            "a way to connect",
+            &[("persistent", How::Persistent), ("per-request", How::PerRequest)],
+        )(node)
+        .map_err(|problem| problem.with_way(CONNECTIONS_WAY))?,
+    };
+    Ok(ConnectionsFile { how, place: node.place.clone() })
+}
+
+const CONNECTIONS_WAY: &str = "write \"persistent\", \"per-request\", or a pool per process: \
+    { pool = 10, overflow = 5, timeout = \"30s\", hold = \"request\" }";
+
+fn pool(node: &Node) -> Result<How, Problem> {
+    let Value::Table(table) = &node.value else {
+        return Err(node.problem("expected a table", CONNECTIONS_WAY));
+    };
+    if let Some(entry) = table.get("pgbouncer") {
+        let way = "give each process a pool of its own instead: { pool = 10 }";
+        return Err(Problem::at(&entry.place, "pgbouncer is not simulated yet", way));
+    }
+    let found = Found::default();
+    let section = Section::new(table, "`connections`", &found);
+    let size = section.need("pool", CONNECTIONS_WAY, count(1, 100_000));
+    let overflow = section.read("overflow", count(0, 100_000)).unwrap_or(0);
+    let timeout = section.read("timeout", limit(span)).flatten();
+    let hold = section
+        .read(
+            "hold",
+            choice("a time to hold", &[("query", Hold::Query), ("request", Hold::Request)]),
+        )
+        .unwrap_or(Hold::Query);
+    section.done();
+    match (size, found.into_one()) {
+        (Some(size), None) => Ok(How::Pool { size, overflow, timeout, hold }),
+        (_, Some(first)) => Err(first),
+        (None, None) => Err(node.problem("a pool without a size", CONNECTIONS_WAY)),
+    }
+}

@@ -1,0 +1,92 @@
+//! Lone facts about the real stack, each measured once and never to be lost.
+
+use tonnage::outcome::Cause;
+use tonnage::seed::Seed;
+use tonnage::site::{Listen, Step, WorkerKind};
+
+use crate::life::{Tape, play, play_all};
+use crate::support::{bare, millis, query, threads};
+
+/// Three hours: longer than anything else here.
+const LONG: u64 = 10_000_000;
+
+#[test]
+fn a_backlog_of_three_holds_four_and_a_unix_socket_refuses_the_next_at_once() {
+    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    site.front.backlog = Some(3);
+    let tape: Tape = &[(0, &[100]), (1, &[1]), (2, &[1]), (3, &[1]), (4, &[1]), (5, &[1])];
+    let refused = Err((Cause::Backlog, 5));
+    assert_eq!(play(&site, tape), [Ok(100), Ok(101), Ok(102), Ok(103), Ok(104), refused]);
+}
+
+/// Linux 6.18: reference section 1.1.
+const RETRIES_MS: [u64; 7] = [1_000, 2_000, 3_000, 4_000, 5_000, 7_000, 11_000];
+
+#[test]
+fn a_full_tcp_backlog_is_silent_and_the_client_tries_again_at_its_instants() {
+    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    site.front.backlog = Some(0);
+    site.front.listen = Listen::Tcp;
+    for retry in RETRIES_MS {
+        // The worker is busy and the backlog full until half a second before the retry.
+        let (busy, patient) = ([retry - 500], [1]);
+        let tape: Tape = &[(0, &busy), (1, &patient), (10, &[1])];
+        assert_eq!(play(&site, tape)[2], Ok(10 + retry + 1), "free before {retry}");
+    }
+}
+
+#[test]
+fn the_last_tcp_retry_in_vain_is_a_failure() {
+    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    site.front.backlog = Some(0);
+    site.front.listen = Listen::Tcp;
+    let tape: Tape = &[(0, &[LONG]), (1, &[1]), (10, &[1])];
+    assert_eq!(play(&site, tape)[2], Err((Cause::Backlog, 11_010)));
+}
+
+#[test]
+fn of_a_hundred_connections_ninety_seven_are_for_the_application() {
+    let mut site = bare(threads(200), 1, 1, vec![query(millis(1))]);
+    site.database.connection_slots = Some(100 - tonnage::site::Database::RESERVED_CONNECTIONS);
+    let requests: Vec<(u64, &[u64])> = (0..100).map(|at| (at, &[5_000, 0][..])).collect();
+    let ends = play(&site, &requests);
+    assert!(ends[..97].iter().all(Result::is_ok));
+    let refused = |at| Err((Cause::Connections, at));
+    assert_eq!(ends[97..], [refused(97), refused(98), refused(99)]);
+}
+
+#[test]
+fn a_thread_back_from_a_query_waits_five_milliseconds_for_a_computing_one() {
+    let steps = vec![query(millis(1)), Step::Compute(millis(1))];
+    let site = bare(threads(2), 1, 2, steps);
+    // The first is back at 10 and computes for 1; the second computes from 1 on, for 100.
+    let tape: Tape = &[(0, &[10, 0, 1]), (1, &[0, 0, 100])];
+    assert_eq!(play(&site, tape), [Ok(10 + 5 + 1), Ok(102)]);
+}
+
+/// How many of 24 quick requests, one every 100 ms, wait for the one that keeps one of two
+/// workers busy.
+fn stuck(kind: WorkerKind, seed: u64) -> usize {
+    let site = bare(kind, 2, 2, vec![query(millis(1))]);
+    let mut requests: Vec<(u64, &[u64])> = vec![(0, &[LONG, 0])];
+    requests.extend((1..=24).map(|count| (100 * count, &[1, 0][..])));
+    let (_, ends) = play_all(&site, &requests, Seed::new(seed));
+    ends[1..].iter().filter(|end| end.unwrap() > LONG - 1).count()
+}
+
+#[test]
+fn none_of_24_quick_requests_waits_behind_a_busy_sync_worker() {
+    assert_eq!(stuck(WorkerKind::Sync, 1), 0);
+}
+
+#[test]
+fn about_half_of_24_quick_requests_wait_behind_a_busy_threaded_worker() {
+    let counts: Vec<usize> = (0..400).map(|seed| stuck(threads(1), seed)).collect();
+    // Each is assigned on accept by an even chance: 12 of 24 on average, standard deviation 2.45,
+    // which over 400 trials is 0.12. Measured once: 13.
+    let mean = counts.iter().sum::<usize>() as f64 / counts.len() as f64;
+    assert!((mean - 12.0).abs() < 4.0 * 0.1225, "{mean} of 24 wait on average");
+    let as_measured = counts.iter().filter(|count| **count == 13).count();
+    // Binomial(24, 1/2) is 13 with probability 0.149: 59 of 400, standard deviation 7.1.
+    assert!((30..90).contains(&as_measured), "{as_measured} of 400 trials came out as measured");
+}

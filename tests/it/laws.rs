@@ -1,0 +1,428 @@
+//! What holds of every run, whatever the site: conservation, Little's law, and busy cores as
+//! rate times work.
+
+use proptest::prelude::*;
+use tonnage::model::simulate;
+use tonnage::outcome::{Cause, Outcome, Queue, Stage};
+use tonnage::seed::Seed;
+use tonnage::site::{
+    Accept, Client, Connections, Endpoint, Front, Hold, Host, Listen, OnOom, Resident, Site, Step,
+    WorkerKind,
+};
+use tonnage::stats::estimate::Estimate;
+use tonnage::units::{Bytes, Fraction, PerSecond, Span};
+
+use crate::support::{ASYNC, bare, call, endpoint, exponential, millis, query, threads};
+
+/// Runs `site` a few times and holds every run to every law.
+pub(crate) fn obeys_the_laws(name: &str, site: &Site) {
+    let runs: Vec<Outcome> = (0..8).map(|seed| simulate(site, Seed::new(seed))).collect();
+    for outcome in &runs {
+        conserves_requests(name, outcome);
+        stays_below_capacity(name, site, outcome);
+        obeys_littles_law(name, site, outcome);
+        spends_all_time_somewhere(name, outcome);
+    }
+    obeys_the_utilisation_law(name, site, &runs);
+}
+
+fn conserves_requests(name: &str, outcome: &Outcome) {
+    let counts = &outcome.counts;
+    let ended = counts.answered + counts.failures() + counts.open;
+    assert_eq!(counts.arrived, ended, "{name}: {counts:?}");
+    let responses: u64 = outcome.response.iter().map(|each| each.count()).sum();
+    assert_eq!(responses, counts.answered, "{name}: every answer has its response");
+    assert_eq!(outcome.seen.count(), counts.arrived, "{name}: every arrival looks around");
+}
+
+fn stays_below_capacity(name: &str, site: &Site, outcome: &Outcome) {
+    let (levels, server) = (&outcome.levels, &site.server);
+    let workers = u64::from(server.workers);
+    let places = match server.kind {
+        WorkerKind::Sync => workers,
+        WorkerKind::Threads { threads, .. } => workers * u64::from(threads),
+        WorkerKind::Async { .. } => u64::MAX,
+    };
+    let pools = server.connections.limit.map(|limit| workers * u64::from(limit));
+    let slots = site.database.connection_slots.map(u64::from);
+    let peaks = [
+        ("cores", levels.cores.peak, Some(u64::from(site.host.cores))),
+        ("places in workers", levels.workers.peak, Some(places)),
+        ("turns", levels.turns.peak, Some(workers)),
+        ("connections of the pools", levels.open_connections.peak, pools),
+        ("connections of the server", levels.open_connections.peak, slots),
+        ("backlog", levels.backlog.peak, site.front.backlog.map(|most| u64::from(most) + 1)),
+    ];
+    for (what, peak, capacity) in peaks {
+        assert!(peak <= capacity.unwrap_or(u64::MAX), "{name}: {peak} {what} of {capacity:?}");
+    }
+    let idle = levels.open_connections.mean - levels.connections.mean;
+    assert!(idle > -1e-9, "{name}: who uses a connection has it open");
+}
+
+/// What is there on average is what comes times how long it stays, but for those who were there
+/// when the window opened or closed.
+fn obeys_littles_law(name: &str, site: &Site, outcome: &Outcome) {
+    let seconds = outcome.measured.as_secs();
+    let counts = &outcome.counts;
+    let longest = outcome.response.iter().map(|each| each.max()).max().unwrap_or(0) as f64 / 1e9;
+    let edges = (outcome.inside.0 + outcome.inside.1) as f64;
+    let stays: f64 = outcome.response.iter().filter_map(total).sum();
+    let simple = site.front.nginx_cpu.is_zero() && counts.answered == counts.arrived;
+    if simple {
+        let (inside, slack) = (outcome.levels.inside.mean * seconds, edges * longest + 1e-6);
+        assert!((inside - stays).abs() <= slack, "{name}: {inside} inside, {stays} stayed");
+    }
+    if outcome.kills == 0 {
+        let waits = total(&outcome.waits[Queue::Connection as usize]).unwrap_or(0.0);
+        let most = outcome.waits[Queue::Connection as usize].max() as f64 / 1e9;
+        let (queue, slack) = (outcome.levels.pool_queue.mean * seconds, edges * most + 1e-6);
+        assert!((queue - waits).abs() <= slack, "{name}: {queue} queued, {waits} waited");
+    }
+    if simple && site.server.kind == WorkerKind::Sync && site.server.accept != Accept::PerProcess {
+        let waits = total(&outcome.waits[Queue::Worker as usize]).unwrap_or(0.0);
+        let (queue, slack) = (outcome.levels.backlog.mean * seconds, edges * longest + 1e-6);
+        assert!((queue - waits).abs() <= slack, "{name}: {queue} in line, {waits} waited");
+    }
+}
+
+/// The sum of the spans recorded, in seconds.
+fn total(spans: &tonnage::stats::histogram::Histogram) -> Option<f64> {
+    spans.mean().map(|mean| mean * spans.count() as f64 / 1e9)
+}
+
+/// The stages of requests add up to their responses.
+fn spends_all_time_somewhere(name: &str, outcome: &Outcome) {
+    let Some(stages) = outcome.profile.mean() else { return };
+    let spent = stages.iter().sum::<f64>() * outcome.counts.answered as f64;
+    let stays: f64 = outcome.response.iter().filter_map(total).sum();
+    assert!((spent - stays).abs() <= 1e-6 * stays + 1e-6, "{name}: {spent} of {stays} spent");
+}
+
+/// Busy cores are rate times mean work, where nothing is lost and nothing grows; by the mean over
+/// the runs, to four standard errors.
+fn obeys_the_utilisation_law(name: &str, site: &Site, runs: &[Outcome]) {
+    let calm = |outcome: &Outcome| {
+        let answered = outcome.counts.answered == outcome.counts.arrived;
+        answered && outcome.kills == 0 && outcome.inside.1 < outcome.counts.arrived / 50 + 20
+    };
+    let (Some(work), true) = (mean_work(site), runs.iter().all(calm)) else { return };
+    let busy: Vec<f64> = runs.iter().map(|run| run.levels.cores.mean).collect();
+    let busy = Estimate::of(&busy).unwrap();
+    let expected = site.traffic.rate.get() * work / site.host.speed;
+    let allowed = 4.0 * busy.standard_error.unwrap() + 1e-3 * expected;
+    let off = (busy.mean - expected).abs();
+    assert!(off <= allowed, "{name}: {} cores busy, not {expected}", busy.mean);
+}
+
+/// Seconds of the host's cores that a request costs on average; `None` where that depends on how
+/// many connections are opened.
+fn mean_work(site: &Site) -> Option<f64> {
+    let costs = &site.server.costs;
+    let same_host = site.database.host.is_none();
+    let opening = costs.connect_cpu + site.database.connect_cpu;
+    let Connections { keep, limit, hold, .. } = site.server.connections;
+    let of = |endpoint: &Endpoint| {
+        let queries = endpoint.steps.iter().filter(|step| matches!(step, Step::Query { .. }));
+        let opened = match hold {
+            Hold::Query => queries.clone().count(),
+            Hold::Request => queries.clone().count().min(1),
+        };
+        let drivers = endpoint.steps.iter().map(|step| match step {
+            Step::Compute(_) => Span::ZERO,
+            Step::Query { driver, .. } => driver.unwrap_or(costs.query_cpu),
+            Step::Call { cpu, .. } => *cpu,
+        });
+        let per_opening = match same_host {
+            true => opening,
+            false => costs.connect_cpu,
+        };
+        let openings = if keep == 0 { opened as f64 * per_opening.as_secs() } else { 0.0 };
+        let demand = endpoint.mean_demand();
+        let database = if same_host { demand.database_cpu_secs } else { 0.0 };
+        let stack = site.front.nginx_cpu.as_secs() + costs.request_cpu.as_secs();
+        let drivers = drivers.map(Span::as_secs).sum::<f64>();
+        let share: Fraction = site.traffic.share(endpoint);
+        share.get() * (stack + drivers + demand.compute_secs + database + openings)
+    };
+    let known = keep == 0 || opening.is_zero() || limit.is_some_and(|limit| limit <= keep);
+    known.then(|| site.traffic.endpoints.iter().map(of).sum())
+}
+
+/// Some sites of every kind, from idle to hopeless.
+pub(crate) fn sites() -> Vec<(&'static str, Site)> {
+    vec![
+        ("sync workers", page(WorkerKind::Sync, 3, 40.0)),
+        ("threads", page(threads(4), 2, 60.0)),
+        ("event loops", page(ASYNC, 2, 70.0)),
+        ("a socket per process", per_process()),
+        ("a database of its own", database_apart()),
+        ("a connection per request", connection_per_request()),
+        ("a small pool", small_pool()),
+        ("a crowded backlog", crowded()),
+        ("no memory to spare", tight()),
+        ("workers that cannot all fit", too_many()),
+    ]
+}
+
+fn page(kind: WorkerKind, workers: u32, rate: f64) -> Site {
+    let steps = vec![
+        Step::Compute(exponential(0.008)),
+        Step::Query { wait: exponential(0.02), cpu: millis(1), driver: None },
+        Step::Compute(exponential(0.004)),
+        call(exponential(0.01)),
+    ];
+    let mut site = bare(kind, workers, 2, steps);
+    site.traffic.rate = PerSecond::new(rate);
+    site.server.costs.request_cpu = Span::from_millis(1);
+    site.server.costs.query_cpu = Span::from_micros(300);
+    site.horizon.warmup = Span::from_whole_secs(20);
+    site.horizon.measured = Span::from_whole_secs(200);
+    site.horizon.drain = Span::from_whole_secs(60);
+    site
+}
+
+fn per_process() -> Site {
+    let mut site = page(threads(3), 3, 60.0);
+    site.server.accept = Accept::PerProcess;
+    site.front.nginx_cpu = Span::from_micros(500);
+    site
+}
+
+fn database_apart() -> Site {
+    let mut site = page(ASYNC, 2, 50.0);
+    let host = Host { cores: 1, speed: 1.5, memory: None, residents: Vec::new() };
+    site.database.host = Some(host);
+    site.database.latency = Span::from_millis(1);
+    site.host.speed = 0.8;
+    site
+}
+
+fn connection_per_request() -> Site {
+    let mut site = page(WorkerKind::Sync, 4, 30.0);
+    site.server.connections.keep = 0;
+    site.server.connections.hold = Hold::Request;
+    site.server.costs.connect_cpu = Span::from_millis(3);
+    site.database.connect_cpu = Span::from_millis(3);
+    site.database.connect_wait = Span::from_millis(2);
+    site
+}
+
+fn small_pool() -> Site {
+    let mut site = page(ASYNC, 1, 45.0);
+    site.server.connections = Connections {
+        keep: 1,
+        limit: Some(1),
+        timeout: Some(Span::from_millis(150)),
+        hold: Hold::Query,
+    };
+    site
+}
+
+fn crowded() -> Site {
+    let mut site = page(WorkerKind::Sync, 2, 90.0);
+    site.front = Front {
+        listen: Listen::Tcp,
+        backlog: Some(20),
+        nginx_cpu: Span::from_micros(200),
+        connect_timeout: Some(Span::from_whole_secs(6)),
+        read_timeout: Some(Span::from_millis(700)),
+    };
+    site.client.patience = Some(Span::from_whole_secs(4));
+    site
+}
+
+fn tight() -> Site {
+    let mut site = page(ASYNC, 2, 110.0);
+    site.host.memory = Some(Bytes::from_mib(500));
+    let system =
+        Resident { name: "os".to_owned(), count: 1, memory: Bytes::from_mib(100), killable: false };
+    site.host.residents = vec![system];
+    site.server.worker_memory = Bytes::from_mib(120);
+    site.server.boot_cpu = Span::from_millis(600);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(3);
+    site.traffic.endpoints[0].growth = Bytes::new(2_000);
+    site.database.memory = Bytes::from_mib(60);
+    site.database.connection_memory = Bytes::from_mib(1);
+    site.database.largest_process = Bytes::from_mib(90);
+    site.database.recovery = Span::from_millis(2_700);
+    site
+}
+
+fn too_many() -> Site {
+    let mut site = tight();
+    site.server.kind = WorkerKind::Sync;
+    site.server.workers = 5;
+    site.traffic.rate = PerSecond::new(20.0);
+    site
+}
+
+#[test]
+fn every_kind_of_site_obeys_the_laws() {
+    for (name, site) in sites() {
+        obeys_the_laws(name, &site);
+    }
+}
+
+#[test]
+fn the_sites_that_are_to_lose_requests_do() {
+    let lost = |name: &str| {
+        let (_, site) = sites().into_iter().find(|(each, _)| *each == name).unwrap();
+        simulate(&site, Seed::new(1)).counts.failed.map(|count| count > 0)
+    };
+    let [backlog, pool, timeout, patience, killed] =
+        [Cause::Backlog, Cause::Pool, Cause::Timeout, Cause::Patience, Cause::Killed]
+            .map(|cause| cause as usize);
+    assert!(lost("a small pool")[pool]);
+    assert!(lost("a crowded backlog")[timeout] && lost("a crowded backlog")[patience]);
+    assert!(!lost("a crowded backlog")[backlog], "clients give up before the last retry");
+    assert!(lost("no memory to spare")[killed] && lost("workers that cannot all fit")[killed]);
+}
+
+#[test]
+fn a_busy_turn_is_what_its_holder_computes() {
+    let site = page(ASYNC, 1, 40.0);
+    let outcome = simulate(&site, Seed::new(2));
+    // One loop on two cores shares them with the database only, which never needs both.
+    let compute = outcome.profile.mean().unwrap()[Stage::Compute as usize];
+    let busy = outcome.counts.answered as f64 * compute / outcome.measured.as_secs();
+    let off = (outcome.levels.turns.mean - busy).abs();
+    assert!(off < 0.01, "{} turns are taken, {busy} by computing", outcome.levels.turns.mean);
+}
+
+/// A span of up to so many milliseconds, or none.
+fn perhaps(millis: u64) -> impl Strategy<Value = Option<Span>> {
+    prop::option::of((1..=millis).prop_map(Span::from_millis))
+}
+
+fn kinds() -> impl Strategy<Value = WorkerKind> {
+    let limits = || prop::option::of(1u32..12);
+    prop_oneof![
+        Just(WorkerKind::Sync),
+        (1u32..5, 1u64..9, limits()).prop_map(|(threads, millis, worker_connections)| {
+            let switch_interval = Span::from_millis(millis);
+            WorkerKind::Threads { threads, switch_interval, worker_connections }
+        }),
+        limits().prop_map(|limit_concurrency| WorkerKind::Async { limit_concurrency }),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (0u64..20).prop_map(|each| Step::Compute(millis(each))),
+        (1u32..20).prop_map(|each| Step::Compute(exponential(f64::from(each) / 1e3))),
+        (0u64..20).prop_map(|each| query(millis(each))),
+        (1u32..20, 0u64..4).prop_map(|(wait, cpu)| {
+            let wait = exponential(f64::from(wait) / 1e3);
+            Step::Query { wait, cpu: millis(cpu), driver: Some(Span::from_millis(cpu)) }
+        }),
+        (0u64..40).prop_map(|each| call(millis(each))),
+    ];
+    prop::collection::vec(step, 0..6)
+}
+
+fn connections() -> impl Strategy<Value = Connections> {
+    (0u32..4, prop::option::of(1u32..6), perhaps(60), any::<bool>()).prop_map(
+        |(keep, limit, timeout, to_the_end)| Connections {
+            keep: keep.min(limit.unwrap_or(u32::MAX)),
+            limit,
+            timeout,
+            hold: if to_the_end { Hold::Request } else { Hold::Query },
+        },
+    )
+}
+
+fn fronts() -> impl Strategy<Value = Front> {
+    (any::<bool>(), prop::option::of(0u32..5), 0u64..3, perhaps(9_000), perhaps(300)).prop_map(
+        |(tcp, backlog, nginx, connect_timeout, read_timeout)| Front {
+            listen: if tcp { Listen::Tcp } else { Listen::Unix },
+            backlog,
+            nginx_cpu: Span::from_millis(nginx),
+            connect_timeout,
+            read_timeout,
+        },
+    )
+}
+
+/// Memory that may or may not suffice, in MiB, and what happens where it does not.
+#[derive(Debug, Clone)]
+struct Memory {
+    ceiling: Option<u64>,
+    worker: u64,
+    request: u64,
+    database: u64,
+    boots: bool,
+    database_apart: bool,
+    stops: bool,
+}
+
+fn memory() -> impl Strategy<Value = Memory> {
+    let sizes = (prop::option::of(100u64..700), 0u64..200, 0u64..40, 0u64..200);
+    (sizes, any::<(bool, bool, bool)>()).prop_map(|(sizes, (boots, database_apart, stops))| {
+        let (ceiling, worker, request, database) = sizes;
+        Memory { ceiling, worker, request, database, boots, database_apart, stops }
+    })
+}
+
+impl Memory {
+    fn apply(&self, site: &mut Site) {
+        let mib = Bytes::from_mib;
+        site.host.memory = self.ceiling.map(mib);
+        let celery =
+            Resident { name: "celery".to_owned(), count: 1, memory: mib(50), killable: true };
+        site.host.residents = vec![celery];
+        site.server.worker_memory = mib(self.worker);
+        site.server.boot_cpu = Span::from_millis(if self.boots { 200 } else { 0 });
+        site.server.on_oom = if self.stops { OnOom::Stop } else { OnOom::Respawn };
+        for endpoint in &mut site.traffic.endpoints {
+            endpoint.memory = mib(self.request);
+            endpoint.growth = mib(self.request / 20);
+        }
+        let database = &mut site.database;
+        database.memory = mib(self.database);
+        database.largest_process = mib(self.database);
+        database.connection_memory = mib(2);
+        database.recovery = Span::from_millis(400);
+        let memory = Some(mib(self.database + 5));
+        let host = Host { cores: 1, speed: 1.0, memory, residents: Vec::new() };
+        database.host = self.database_apart.then_some(host);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_small_site_runs_to_its_end_and_conserves_requests(
+        kind in kinds(),
+        (workers, cores, rate) in (1u32..5, 1u32..4, 1.0f64..300.0),
+        endpoints in prop::collection::vec(steps(), 1..3),
+        connections in connections(),
+        front in fronts(),
+        (patience, slots) in (perhaps(3_000), prop::option::of(0u32..8)),
+        memory in memory(),
+        (per_process, seed) in any::<(bool, u64)>(),
+    ) {
+        let mut site = bare(kind, workers, cores, Vec::new());
+        site.traffic.rate = PerSecond::new(rate);
+        site.traffic.endpoints = endpoints.into_iter().map(endpoint).collect();
+        (site.server.connections, site.front) = (connections, front);
+        site.client = Client { patience };
+        site.database.connection_slots = slots;
+        site.server.accept =
+            if per_process { Accept::PerProcess } else { Accept::Shared { bias: 0.9 } };
+        site.horizon.warmup = Span::from_millis(300);
+        site.horizon.measured = Span::from_whole_secs(5);
+        site.horizon.drain = Span::from_whole_secs(20);
+        memory.apply(&mut site);
+        let outcome = simulate(&site, Seed::new(seed));
+        conserves_requests("a random site", &outcome);
+        stays_below_capacity("a random site", &site, &outcome);
+        obeys_littles_law("a random site", &site, &outcome);
+        spends_all_time_somewhere("a random site", &outcome);
+    }
+}

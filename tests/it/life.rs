@@ -1,0 +1,197 @@
+//! Literal timetables: a few requests with fixed demands, and when each has its answer.
+//! All times in milliseconds.
+
+use tonnage::model::{Arrival, replay};
+use tonnage::outcome::{Cause, Outcome};
+use tonnage::seed::Seed;
+use tonnage::site::{Dist, Hold, Site, Step, WorkerKind};
+use tonnage::units::{Span, Time};
+
+use crate::support::{ASYNC, bare, millis, query, threads};
+
+const MS: u64 = 1_000_000;
+
+/// Requests for the first endpoint, each with its arrival and its demands.
+pub(crate) type Tape<'a> = &'a [(u64, &'a [u64])];
+
+/// When each request of `tape` has its answer, or why it got none, and when it knew.
+pub(crate) fn play(site: &Site, tape: Tape) -> Vec<Result<u64, (Cause, u64)>> {
+    play_all(site, tape, Seed::new(1)).1
+}
+
+pub(crate) fn play_all(
+    site: &Site,
+    tape: Tape,
+    seed: Seed,
+) -> (Outcome, Vec<Result<u64, (Cause, u64)>>) {
+    let requests = tape.iter().map(|(at, demands)| {
+        let arrival = Arrival { at: Time::from_nanos(at * MS), endpoint: 0 };
+        (arrival, demands.iter().map(|millis| Span::from_millis(*millis)).collect())
+    });
+    let (outcome, replies) = replay(site, requests, seed);
+    let ends = replies.into_iter().map(|reply| {
+        let ended = reply.ended.expect("every request ends").as_nanos();
+        assert_eq!(ended % MS, 0, "{ended} ns is no whole millisecond");
+        reply.failed.map_or(Ok(ended / MS), |cause| Err((cause, ended / MS)))
+    });
+    (outcome, ends.collect())
+}
+
+/// Compute, query, compute: how long is for the tape to say.
+fn page() -> Vec<Step> {
+    vec![Step::Compute(millis(1)), query(millis(1)), Step::Compute(millis(1))]
+}
+
+/// A, B and C: arrival, and compute, query (its wait, its CPU), compute.
+const ABC: Tape = &[(0, &[12, 21, 0, 10]), (5, &[10, 20, 0, 9]), (6, &[10, 5, 0, 5])];
+
+/// Two workers, one core.
+///
+/// | from | to | A | B | C | the core is for |
+/// |---|---|---|---|---|---|
+/// | 0 | 5 | computes, 7 left | | | A |
+/// | 5 | 19 | computes, done | computes, 3 left | in the backlog from 6 | A and B, half each |
+/// | 19 | 22 | queries till 40 | computes, done | waits | B |
+/// | 22 | 40 | queries | queries till 42 | waits | nobody |
+/// | 40 | 42 | computes, 8 left | queries | waits | A |
+/// | 42 | 58 | computes, answered | computes, 1 left | waits | A and B |
+/// | 58 | 60 | | computes, answered | computes, 9 left | B and C |
+/// | 60 | 69 | | | computes, done | C |
+/// | 69 | 79 | | | queries till 74, computes, answered | C |
+#[test]
+fn two_sync_workers_share_a_core_and_the_third_request_waits_for_an_answer() {
+    let site = bare(WorkerKind::Sync, 2, 1, page());
+    assert_eq!(play(&site, ABC), [Ok(58), Ok(60), Ok(79)]);
+}
+
+/// One process, two threads, as many cores as one could wish.
+///
+/// | from | to | A | B | C | the GIL is A's, B's, C's |
+/// |---|---|---|---|---|---|
+/// | 0 | 10 | computes, 2 left | waits from 5, asks after 5 ms | waits for a thread from 6 | A |
+/// | 10 | 15 | waits, asks after 5 ms | computes, 5 left | waits | B |
+/// | 15 | 17 | computes, done | waits | waits | A |
+/// | 17 | 22 | queries till 38 | computes, done | waits | B |
+/// | 22 | 38 | queries | queries till 42 | waits | nobody |
+/// | 38 | 47 | computes, 1 left | waits from 42 | waits | A |
+/// | 47 | 52 | waits | computes, 4 left | waits | B |
+/// | 52 | 53 | computes, answered | waits | waits | A |
+/// | 53 | 57 | | computes, answered | has a thread, waits for the GIL | B |
+/// | 57 | 67 | | | computes, done | C |
+/// | 67 | 77 | | | queries till 72, computes, answered | C |
+#[test]
+fn two_threads_pass_the_gil_every_five_milliseconds() {
+    let site = bare(threads(2), 1, 8, page());
+    assert_eq!(play(&site, ABC), [Ok(53), Ok(57), Ok(77)]);
+}
+
+/// One event loop.
+///
+/// | from | to | A | B | C | the loop runs |
+/// |---|---|---|---|---|---|
+/// | 0 | 12 | computes, done | waits from 5 | waits from 6 | A |
+/// | 12 | 22 | queries till 33 | computes, done | waits | B |
+/// | 22 | 32 | queries | queries till 42 | computes, done | C |
+/// | 32 | 33 | queries | queries | queries till 37 | nothing |
+/// | 33 | 43 | computes, answered | ready from 42 | ready from 37 | A |
+/// | 43 | 48 | | ready | computes, answered | C |
+/// | 48 | 57 | | computes, answered | | B |
+#[test]
+fn an_event_loop_runs_each_burst_to_its_end() {
+    let site = bare(ASYNC, 1, 8, page());
+    assert_eq!(play(&site, ABC), [Ok(43), Ok(57), Ok(48)]);
+}
+
+/// A pool of one connection, kept to the end of the request or given back after the query.
+///
+/// | held | A queries | B queries | A's answer | B's answer |
+/// |---|---|---|---|---|
+/// | query | 10 to 20 | 20 to 30 | 40 | 40 |
+/// | request | 10 to 20 | 40 to 50 | 40 | 60 |
+///
+/// A computes 10, queries 10, calls 20; B computes nothing, queries 10, calls 10, from 11 on.
+#[test]
+fn a_connection_is_held_for_the_query_or_for_the_request() {
+    let steps = vec![Step::Compute(millis(1)), query(millis(1)), crate::support::call(millis(1))];
+    let mut site = bare(ASYNC, 1, 8, steps);
+    site.server.connections.limit = Some(1);
+    let tape: Tape = &[(0, &[10, 10, 0, 20]), (11, &[0, 10, 0, 10])];
+    assert_eq!(play(&site, tape), [Ok(40), Ok(40)]);
+    site.server.connections.hold = Hold::Request;
+    assert_eq!(play(&site, tape), [Ok(40), Ok(60)]);
+}
+
+/// A new connection, then a query; then the same with the connection kept.
+///
+/// | what | how long | new connection, done at | kept connection, done at |
+/// |---|---|---|---|
+/// | the stack's CPU per request | 1 | 1 | 1 |
+/// | the step's CPU | 4 | 5 | 5 |
+/// | the driver's CPU per query | 1 | 6 | 6 |
+/// | the client's CPU for connecting | 2 | 8 | |
+/// | the server's CPU for connecting | 3 | 11 | |
+/// | the wait for connecting | 4 | 15 | |
+/// | three round trips | 6 | 21 | |
+/// | half the latency | 1 | 22 | 7 |
+/// | the query's CPU | 2 | 24 | 9 |
+/// | the query's wait | 5 | 29 | 14 |
+/// | half the latency | 1 | 30 | 15 |
+#[test]
+fn a_new_connection_costs_both_sides_and_three_round_trips() {
+    let ms = Span::from_millis;
+    let steps = vec![
+        Step::Compute(millis(1)),
+        Step::Query { wait: millis(1), cpu: millis(1), driver: None },
+    ];
+    let mut site = bare(WorkerKind::Sync, 1, 1, steps);
+    (site.server.costs.request_cpu, site.server.costs.query_cpu) = (ms(1), ms(1));
+    site.server.costs.connect_cpu = ms(2);
+    (site.database.connect_cpu, site.database.connect_wait) = (ms(3), ms(4));
+    site.database.latency = ms(2);
+    let tape: Tape = &[(0, &[4, 5, 2]), (100, &[4, 5, 2])];
+    assert_eq!(play(&site, tape), [Ok(30), Ok(115)]);
+    site.server.connections.keep = 0;
+    assert_eq!(play(&site, tape), [Ok(30), Ok(130)]);
+}
+
+/// One worker; A takes 100, B 10. B's client has patience for 50, and the work is done anyway.
+///
+/// | from | to | the worker | who has given up |
+/// |---|---|---|---|
+/// | 0 | 100 | A | A at 50, B (arrived at 10) at 60 |
+/// | 100 | 110 | B | |
+/// | 110 | 120 | C (arrived at 90), answered after 30 | |
+#[test]
+fn what_nobody_waits_for_is_still_done() {
+    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(Dist::Fixed(Span::ZERO))]);
+    site.client.patience = Some(Span::from_millis(50));
+    let tape: Tape = &[(0, &[100]), (10, &[10]), (90, &[10])];
+    let given_up = |at| Err((Cause::Patience, at));
+    assert_eq!(play(&site, tape), [given_up(50), given_up(60), Ok(120)]);
+}
+
+/// Nginx takes 10 of the only core before a request reaches the one worker, which takes 20.
+///
+/// | from | to | the core is for |
+/// |---|---|---|
+/// | 0 | 10 | Nginx for A |
+/// | 10 | 15 | A, 15 left |
+/// | 15 | 35 | A, 5 left, and Nginx for B, half each |
+/// | 35 | 40 | A, answered; B in the backlog |
+/// | 40 | 60 | B, answered |
+#[test]
+fn nginx_computes_on_the_same_cores() {
+    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(20))]);
+    site.front.nginx_cpu = Span::from_millis(10);
+    assert_eq!(play(&site, &[(0, &[20]), (15, &[20])]), [Ok(40), Ok(60)]);
+}
+
+/// A connection refused at the limit costs the database's CPU, and the request fails after it.
+#[test]
+fn a_refusal_takes_its_time() {
+    let mut site = bare(ASYNC, 1, 1, vec![query(millis(1))]);
+    site.database.connection_slots = Some(1);
+    site.database.refusal_cpu = Span::from_millis(3);
+    let tape: Tape = &[(0, &[50, 0]), (10, &[50, 0])];
+    assert_eq!(play(&site, tape), [Ok(50), Err((Cause::Connections, 13))]);
+}
