@@ -1,10 +1,12 @@
 //! Tests from outside, one binary. Each module says what it holds the crate to.
 
+mod cli;
 mod determinism;
 mod facts;
 mod laws;
 mod life;
 mod mistakes;
+mod readme;
 mod support;
 mod theory;
 mod tidy;
