@@ -75,10 +75,13 @@ fn numbers(numbers: &[Number]) -> String {
         text += "\nnumbers the scenario leaves to its stack\n";
     }
     for number in numbers {
-        let server = number.server.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let servers = match number.servers.as_slice() {
+            [] => String::new(),
+            names => format!(" ({})", names.join(", ")),
+        };
         let source = if number.assumed { "assumed: " } else { "" };
         let Number { stack, key, value, source: from, .. } = number;
-        let _ = writeln!(text, "  {stack}{server} {key} = {value}  [{source}{from}]");
+        let _ = writeln!(text, "  {stack}{servers} {key} = {value}  [{source}{from}]");
     }
     text
 }

@@ -40,7 +40,7 @@ pub(crate) fn capacity(
     let objective = Some(study.objective).filter(|asked| *asked != Objective::default());
     let (mut saturation, mut load_line) = (Threshold::NotSearched, None);
     if search {
-        saturation = saturation_point(lab)?;
+        saturation = saturation_point(lab, combination)?;
         lab.watch.found(1);
         let top = reference(saturation, combination);
         draw_curve(lab, top, study.effort)?;
@@ -73,16 +73,21 @@ pub(crate) fn answers(search: bool) -> u64 {
 }
 
 /// The largest rate that is sustained.
-fn saturation_point(lab: &mut Lab) -> Option<Threshold> {
+fn saturation_point(lab: &mut Lab, combination: &Combination) -> Option<Threshold> {
     let Some((_, bound)) = bounds(lab.site).first().copied() else {
         return Some(Threshold::Never);
     };
     let high = bound.scaled(BEYOND_BOUND);
-    let found = largest((high.scaled(FLOOR), high), resolution(), |rate| {
+    let low = high.scaled(FLOOR);
+    let mut try_rate = |rate| {
         let sample = lab.explore(rate, Goal::Sustains, Bound::VERDICT)?;
         Some(Trial { verdict: sustains(sample), guess: throughput(sample) })
-    })?;
-    Some(threshold(found))
+    };
+    // A crash loop, as a rule, sustains nothing.
+    if !combination.budget.fits() && !try_rate(low)?.verdict.leans_to_met() {
+        return Some(Threshold::AtRest);
+    }
+    Some(threshold(largest((low, high), resolution(), try_rate)?))
 }
 
 /// What is answered while more arrives than is sustained: about the most there can be.

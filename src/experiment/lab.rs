@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::experiment::answer::{Effort, Finding, Objective};
+use crate::experiment::answer::{Combination, Effort, Finding, Objective};
 use crate::experiment::demand::longest_stay;
 use crate::experiment::finding::{GROWTH, LOSS, Sample, meets};
 use crate::experiment::search::Verdict;
@@ -25,11 +25,20 @@ const FIRST_WINDOW: f64 = 2_000.0;
 /// takes; the warm-up thus spans five of them.
 const FIRST_WINDOW_IN_STAYS: f64 = 20.0;
 
+/// The longest window of a site whose workers do not fit in memory. Its crash loop repeats every
+/// few seconds, and its events come by the clock, however few arrive.
+const CRASH_LOOP: Span = Span::from_whole_secs(600);
+
 /// The warm-up, as a share of the window: see [`Sample::settled`] for what it is good for.
 const WARMUP: f64 = 0.25;
 
-/// By how much a window that was too short is lengthened.
-const LENGTHEN: f64 = 4.0;
+/// By how much a window that was too short is lengthened: from a site at ease to one at about
+/// 95 % of what it sustains.
+const LENGTHEN: f64 = 8.0;
+
+/// By how much the number of replications grows at most before another look: what is known of
+/// the noise from a few of them is itself noisy.
+const MORE: f64 = 4.0;
 
 /// How long a run may go on after its window: longer than every timeout a site has (Nginx gives
 /// up after 60 s, TCP after 33 s).
@@ -54,10 +63,13 @@ impl Bound {
     /// For a row of the results: p95 to 5 % at 95 % of a single server's capacity takes two and a
     /// half million.
     pub(crate) const ROW: Bound = Bound(4_000_000);
-    /// For a verdict of a search: growth of 1 % of the arrivals is told from none.
-    pub(crate) const VERDICT: Bound = Bound(256_000);
+    /// For a row that is clearly not sustained: its errors tell more than its p95.
+    const OVERLOADED: Bound = Bound(160_000);
+    /// For a verdict of a search: eight windows of 16,000, and a fifth more for the luck of the
+    /// draw. Growth of 1 % of the arrivals is then told from none.
+    pub(crate) const VERDICT: Bound = Bound(160_000);
     /// For a point of a curve.
-    pub(crate) const CURVE: Bound = Bound(64_000);
+    pub(crate) const CURVE: Bound = Bound(32_000);
 }
 
 /// What is to be known, and so when enough is simulated.
@@ -77,6 +89,8 @@ pub(crate) struct Lab<'a> {
     pub watch: &'a Watch<'a>,
     pub root: Seed,
     pub site: &'a Site,
+    /// Whether its memory at rest fits.
+    fits: bool,
     /// By the bits of the rate, which sort as the rates do.
     samples: BTreeMap<u64, Sample>,
     /// The same of fixed effort.
@@ -84,8 +98,15 @@ pub(crate) struct Lab<'a> {
 }
 
 impl<'a> Lab<'a> {
-    pub(crate) fn new(crew: &'a Crew, watch: &'a Watch<'a>, root: Seed, site: &'a Site) -> Lab<'a> {
-        Lab { crew, watch, root, site, samples: BTreeMap::new(), fixed: BTreeMap::new() }
+    pub(crate) fn new(
+        crew: &'a Crew,
+        watch: &'a Watch<'a>,
+        root: Seed,
+        combination: &'a Combination,
+    ) -> Lab<'a> {
+        let (samples, fixed) = (BTreeMap::new(), BTreeMap::new());
+        let (site, fits) = (&combination.site, combination.budget.fits());
+        Lab { crew, watch, root, site, fits, samples, fixed }
     }
 
     /// Every rate explored so far, rising.
@@ -125,7 +146,7 @@ impl<'a> Lab<'a> {
             None => self.first(rate)?,
         };
         loop {
-            let next = next(&sample, goal, bound);
+            let next = if self.fits { next(&sample, goal, bound) } else { Next::Enough };
             match next {
                 Next::Enough => break,
                 Next::Lengthen => sample = self.lengthened(&sample)?,
@@ -141,7 +162,8 @@ impl<'a> Lab<'a> {
     fn first(&self, rate: PerSecond) -> Option<Sample> {
         let measured =
             (FIRST_WINDOW / rate.get()).max(FIRST_WINDOW_IN_STAYS * longest_stay(self.site));
-        self.sample(rate, Span::from_secs(measured))
+        let measured = Span::from_secs(measured);
+        self.sample(rate, if self.fits { measured } else { measured.min(CRASH_LOOP) })
     }
 
     fn lengthened(&self, sample: &Sample) -> Option<Sample> {
@@ -195,14 +217,22 @@ pub(crate) fn at(site: &Site, rate: PerSecond, horizon: Horizon) -> Site {
 
 /// Whether the rate is sustained, as far as `sample` tells.
 pub(crate) fn sustains(sample: &Sample) -> Verdict {
-    let (growth, lost) = (sample.mean(Summary::growth), sample.mean(Summary::lost));
-    if sample.crowded() || above(&growth, GROWTH) || above(&lost, LOSS) {
+    let lost = sample.mean(Summary::lost);
+    if runs_away(sample) || above(&lost, LOSS) {
         Verdict::Missed
     } else if sample.settled() && below(&lost, LOSS) {
         Verdict::Met
     } else {
         Verdict::Unclear { met: !sample.saturated() }
     }
+}
+
+/// Whether growth is obvious, however short the window. A site at the very edge, which starts
+/// empty, grows too, for as long as one looks: with n arrivals by about the root of n. So in a
+/// short window growth is obvious only beyond that.
+fn runs_away(sample: &Sample) -> bool {
+    let window = sample.arrived() as f64 / f64::from(sample.replications());
+    sample.crowded() || above(&sample.mean(Summary::growth), GROWTH + window.max(1.0).powf(-0.5))
 }
 
 /// Whether the objective is met, as far as `sample` tells. Waits begin at their shortest, in the
@@ -254,16 +284,20 @@ enum Next {
 }
 
 fn next(sample: &Sample, goal: Goal, bound: Bound) -> Next {
-    let runaway = sample.crowded() || above(&sample.mean(Summary::growth), GROWTH);
-    if runaway || decided(sample, goal) {
+    if runs_away(sample) || decided(sample, goal) {
         return Next::Enough;
     }
+    let bound = if sustains(sample) == Verdict::Missed {
+        bound.0.min(Bound::OVERLOADED.0)
+    } else {
+        bound.0
+    };
     let simulated = sample.arrived() as f64;
-    let room = bound.0 as f64 / simulated.max(1.0);
+    let room = bound as f64 / simulated.max(1.0);
     if !sample.settled() {
         return if room >= LENGTHEN { Next::Lengthen } else { Next::Enough };
     }
-    let times = shortfall(sample, goal).min(LENGTHEN).min(room);
+    let times = shortfall(sample, goal).min(MORE).min(room);
     if times < WORTHWHILE {
         return Next::Enough;
     }
@@ -298,9 +332,9 @@ fn shortfall(sample: &Sample, goal: Goal) -> f64 {
     };
     let allowed = match goal {
         Goal::Precision(share) => share * p95,
-        Goal::Sustains => return LENGTHEN,
+        Goal::Sustains => return MORE,
         Goal::Meets(Objective { p95: Some(most), .. }) => (p95 - most.as_secs()).abs(),
-        Goal::Meets(_) => return LENGTHEN,
+        Goal::Meets(_) => return MORE,
     };
-    if half <= allowed { LENGTHEN } else { (half / allowed).powi(2) * WORTHWHILE }
+    if half <= allowed { MORE } else { (half / allowed).powi(2) * WORTHWHILE }
 }

@@ -3,11 +3,10 @@
 use crate::experiment::answer::{Combination, Threshold};
 use crate::experiment::demand::{longest_stay, mean_stay, slots};
 use crate::experiment::finding::Sample;
-use crate::experiment::lab::{Lab, REPLICATIONS, at};
+use crate::experiment::lab::{IN_FLIGHT, Lab, REPLICATIONS, at};
 use crate::experiment::search::{Found, Trial, Verdict, largest};
-use crate::experiment::summary::Summary;
 use crate::site::{Endpoint, Horizon, Site, WorkerKind};
-use crate::units::{Bytes, Fraction, PerSecond, Span, Time};
+use crate::units::{Bytes, Fraction, PerSecond, Span};
 
 /// How long memory must last: the OOM point is the smallest rate at which half of the
 /// replications see a kill within ten minutes.
@@ -31,8 +30,11 @@ const ARRIVALS: f64 = 1_000_000.0;
 /// million arrivals.
 const PEAK: f64 = 1.5;
 
-/// From here on, a crowd's growth counts as such and not as noise, per arrival.
-const GROWTH: f64 = 0.005;
+/// How much longer each look is than the one before.
+const LONGER: f64 = 4.0;
+
+/// What grows by at least this share of how much longer the look is grows steadily.
+const STEADY: f64 = 0.75;
 
 /// The smallest number of workers that do not all fit in memory at rest, by arithmetic: `None`
 /// where there is no ceiling or workers take no memory.
@@ -127,10 +129,10 @@ fn wanted(site: &Site) -> impl Iterator<Item = &Endpoint> {
 }
 
 fn find(lab: &Lab, room: Room, saturation: Threshold) -> Option<Threshold> {
-    let (low, high) = range(lab.site, room, saturation);
+    let (low, guess, high) = range(lab.site, room, saturation);
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| {
         let verdict = if survives(lab, room, rate)? { Verdict::Met } else { Verdict::Missed };
-        Some(Trial { verdict, guess: saturation.rate() })
+        Some(Trial { verdict, guess })
     })?;
     Some(match found {
         Found::Between { met, missed, .. } => Threshold::At { rate: missed, beyond: met },
@@ -139,50 +141,63 @@ fn find(lab: &Lab, room: Room, saturation: Threshold) -> Option<Threshold> {
     })
 }
 
-/// Where to look. A crowd of `free / memory` fills memory. It piles up in ten minutes if that
-/// much more comes than is answered; where nothing saturates, it is there when that many come
-/// within a stay. Four times as much, or twice the saturation point, is far enough.
-fn range(site: &Site, room: Room, saturation: Threshold) -> (PerSecond, PerSecond) {
+/// Where to look, and first. A crowd of `free / memory` fills memory. It piles up in ten minutes
+/// if that much more comes than is answered; where nothing saturates, it is there when that many
+/// come within a stay. Four times as much more, or twice the saturation point, is far enough.
+fn range(
+    site: &Site,
+    room: Room,
+    saturation: Threshold,
+) -> (PerSecond, Option<PerSecond>, PerSecond) {
     let memory: f64 = wanted(site)
         .map(|endpoint| site.traffic.share(endpoint).get() * endpoint.memory.get() as f64)
         .sum();
     let crowd = room.free().max(1.0) / memory.max(1.0);
-    let high = match saturation.rate().map(PerSecond::get) {
-        Some(rate) => (2.0 * rate).max(rate + 4.0 * crowd / TEN_MINUTES.as_secs()),
-        None => 4.0 * crowd / mean_stay(site).max(1e-3),
+    let excess = crowd / TEN_MINUTES.as_secs();
+    let (guess, high) = match saturation.rate().map(PerSecond::get) {
+        Some(rate) => (rate + excess, (2.0 * rate).max(rate + 4.0 * excess).min(4.0 * rate)),
+        None => (crowd / mean_stay(site).max(1e-3), 4.0 * crowd / mean_stay(site).max(1e-3)),
     };
-    let high = PerSecond::new(high.min(4.0 * saturation.rate().map_or(high, PerSecond::get)));
-    (high.scaled(1e-3), high)
+    let high = PerSecond::new(high);
+    let guess = Some(PerSecond::new(guess)).filter(|guess| *guess < high);
+    (high.scaled(1e-3), guess, high)
 }
 
 /// Whether at `rate` fewer than half of the replications see a kill within ten minutes. Looks at
-/// ever longer runs; a longer one begins as the shorter did, so what is seen stays seen.
+/// ever longer runs, until it is plain how they will go on; a longer one begins as the shorter
+/// did, so what is seen stays seen.
 fn survives(lab: &Lab, room: Room, rate: PerSecond) -> Option<bool> {
     let stay = Span::from_secs(2.0 * longest_stay(lab.site));
     let mut span = rate.mean_gap().scaled(FIRST_LOOK).max(stay).min(TEN_MINUTES);
+    let mut before = None;
     loop {
-        let sample = look(lab, room, rate, span)?;
-        let killed = kills_by(&sample, Time::ZERO + TEN_MINUTES);
-        let last = span == TEN_MINUTES || cost(rate, span.scaled(4.0)) > ARRIVALS;
-        let peak = peak_in_ten_minutes(&sample, room, span);
-        match killed * 2 >= sample.summaries.len() {
-            true => return Some(false),
-            false if span == TEN_MINUTES => return Some(true),
-            false if peak < room.free() => return Some(true),
-            false if last => return Some(false),
-            false => span = span.scaled(4.0).min(TEN_MINUTES),
+        let sample = look(lab, rate, span, room)?;
+        let taken = Taken::of(&sample, room);
+        if killed(&sample) * 2 >= sample.summaries.len() {
+            return Some(false);
+        }
+        let longer = span.scaled(LONGER).min(TEN_MINUTES);
+        let cut = cost(rate, longer) > ARRIVALS;
+        match taken.foresee(lab.site, room, span, before) {
+            Some(fits) => return Some(fits),
+            None if span == TEN_MINUTES => return Some(true),
+            None if cut => {
+                return Some(taken.mean * (TEN_MINUTES.as_secs() / span.as_secs()) < room.free());
+            }
+            None => (span, before) = (longer, Some(taken)),
         }
     }
 }
 
-fn look(lab: &Lab, room: Room, rate: PerSecond, span: Span) -> Option<Sample> {
+fn look(lab: &Lab, rate: PerSecond, span: Span, room: Room) -> Option<Sample> {
     let smallest = wanted(lab.site).map(|endpoint| endpoint.memory.get()).min().unwrap_or(0);
     let crowd = room.free() / smallest.max(1) as f64;
     let horizon = Horizon {
         warmup: Span::ZERO,
         measured: span,
         drain: Span::ZERO,
-        in_flight_limit: (2.0 * crowd).clamp(1e4, 1e6) as u32,
+        in_flight_limit: (2.0 * crowd).clamp(f64::from(IN_FLIGHT), 10.0 * f64::from(IN_FLIGHT))
+            as u32,
         arrivals_limit: ARRIVALS as u64,
     };
     let site = at(lab.site, rate, horizon);
@@ -194,18 +209,42 @@ fn cost(rate: PerSecond, span: Span) -> f64 {
     rate.get() * span.as_secs() * f64::from(REPLICATIONS)
 }
 
-fn kills_by(sample: &Sample, end: Time) -> usize {
-    let kills = sample.summaries.iter().filter_map(|summary| summary.first_kill);
-    kills.filter(|kill| *kill <= end).count()
+/// How many replications saw a kill.
+fn killed(sample: &Sample) -> usize {
+    sample.summaries.iter().filter(|summary| summary.first_kill.is_some()).count()
 }
 
-/// About how much memory beyond that at rest will be taken at most, ten minutes on: what grows
-/// goes on growing, what does not may peak a little higher.
-fn peak_in_ten_minutes(sample: &Sample, room: Room, span: Span) -> f64 {
-    let peaks = sample.summaries.iter().map(|summary| summary.levels.memory.peak);
-    let taken = peaks.max().unwrap_or(0) as f64 - room.rest.get() as f64;
-    let leaks = wanted(&sample.site).any(|endpoint| endpoint.growth > Bytes::ZERO);
-    let grows = leaks || sample.mean(Summary::growth).mean > GROWTH;
-    let longer = TEN_MINUTES.as_secs() / span.as_secs();
-    taken.max(0.0) * if grows { longer.max(PEAK) } else { PEAK }
+/// Memory taken at most in a run, beyond that at rest.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    /// In the replication that took the most.
+    most: f64,
+    /// On average over the replications.
+    mean: f64,
+}
+
+impl Taken {
+    fn of(sample: &Sample, room: Room) -> Taken {
+        let taken = |peak: u64| peak.saturating_sub(room.rest.get()) as f64;
+        let peaks = sample.summaries.iter().map(|summary| taken(summary.levels.memory.peak));
+        Taken {
+            most: peaks.fold(0.0, f64::max),
+            mean: sample.mean(|summary| taken(summary.levels.memory.peak)).mean,
+        }
+    }
+
+    /// Whether memory will hold for ten minutes, where that is plain from what was taken within
+    /// `span` and, `before`, in the shorter look: what does not grow may peak a little higher,
+    /// what grows steadily goes on growing. `None` where it is not plain.
+    fn foresee(self, site: &Site, room: Room, span: Span, before: Option<Taken>) -> Option<bool> {
+        let leaks = wanted(site).any(|endpoint| endpoint.growth > Bytes::ZERO);
+        let growth = before.map_or(1.0, |before| self.mean / before.mean.max(1.0));
+        let longer = TEN_MINUTES.as_secs() / span.as_secs();
+        if !leaks && before.is_some() && growth < PEAK {
+            return (self.most * PEAK < room.free()).then_some(true);
+        }
+        let steady = growth > STEADY * LONGER && self.mean * longer > PEAK * room.free();
+        let small = self.most * longer.max(PEAK) < room.free();
+        (small || steady).then_some(small)
+    }
 }

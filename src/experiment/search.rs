@@ -65,10 +65,11 @@ pub enum Accuracy {
 /// `resolution`. `meets` should hold up to some rate and not beyond; where it changes more than
 /// once, one of the changes is found. `None` where `meets` is cut short and answers `None`.
 ///
-/// Tries `high`, then works inwards: to the guess, if there is one, or to the bracket's middle.
-/// A guess may fail to halve the bracket once, then the middle is tried, so that the number of
-/// trials grows with the logarithm of the range whatever the guesses. The lowest rate is tried
-/// only if none above it holds.
+/// Tries `high`, then half a step to one side of the guess, so that two trials close the bracket
+/// around a good one. Where the guess proves too high or too low, it goes on from there in steps
+/// that triple, and where there is none, to the bracket's middle: so the number of trials grows
+/// with the logarithm of the range whatever the guesses. The lowest rate is tried only if none
+/// above it holds.
 pub fn largest(
     (low, high): (PerSecond, PerSecond),
     resolution: Fraction,
@@ -80,14 +81,14 @@ pub fn largest(
         return Some(Found::Everywhere);
     }
     let mut guess = bracket.missed.1.guess;
-    let mut patient = true;
+    let mut stride = step;
     while !bracket.closed() {
-        let width = bracket.width();
-        let rate = bracket.next(if patient { guess } else { None });
+        let inside = guess.is_some_and(|guess| bracket.holds(guess));
+        stride = if inside { step } else { stride.powi(3) };
+        let rate = bracket.next(guess, stride);
         let trial = meets(rate)?;
         guess = trial.guess.or(guess);
         bracket.take(rate, trial);
-        patient = !patient || bracket.width() <= width.sqrt();
     }
     Some(bracket.found())
 }
@@ -121,24 +122,26 @@ impl Bracket {
         }
     }
 
-    /// The next rate to try: half a step to the far side of the guess, as seen from the nearer
-    /// end, so that two trials close the bracket around a good one; or the geometric middle.
-    fn next(&self, guess: Option<PerSecond>) -> PerSecond {
+    fn holds(&self, guess: PerSecond) -> bool {
+        self.bottom() < guess.get() && guess < self.missed.0
+    }
+
+    /// The next rate to try.
+    fn next(&self, guess: Option<PerSecond>, stride: f64) -> PerSecond {
         let (bottom, top) = (self.bottom(), self.missed.0.get());
         if self.met.is_none() && self.width() <= self.step {
             return self.low;
         }
+        let (middle, half) = ((bottom * top).sqrt(), self.step.sqrt());
         let aim = match guess.map(PerSecond::get) {
-            Some(guess) if top / guess < guess / bottom => guess / self.step.sqrt(),
-            Some(guess) => guess * self.step.sqrt(),
-            None => (bottom * top).sqrt(),
+            Some(guess) if guess >= top => (top / stride).max(middle),
+            Some(guess) if guess <= bottom => (bottom * stride).min(middle),
+            Some(guess) if top / guess < guess / bottom => guess / half,
+            Some(guess) => guess * half,
+            None => middle,
         };
         let (nearest, farthest) = (bottom * self.step, top / self.step);
-        PerSecond::new(if nearest < farthest {
-            aim.clamp(nearest, farthest)
-        } else {
-            (bottom * top).sqrt()
-        })
+        PerSecond::new(if nearest < farthest { aim.clamp(nearest, farthest) } else { middle })
     }
 
     fn take(&mut self, rate: PerSecond, trial: Trial) {

@@ -33,7 +33,7 @@ fn examine(
     crew: &Crew,
     watch: &Watch,
 ) -> (Vec<Row>, Option<Capacity>) {
-    let mut lab = Lab::new(crew, watch, study.seed, &combination.site);
+    let mut lab = Lab::new(crew, watch, study.seed, combination);
     let mut rows = Vec::new();
     for tier in &combination.tiers {
         let Some(row) = row(study, combination, tier, &mut lab) else { return (rows, None) };

@@ -9,9 +9,9 @@ use crate::experiment::demand::bounds;
 use crate::experiment::sites::{bare, exp, mm1, query};
 use crate::experiment::sweep;
 use crate::experiment::trial::{Crew, Watch};
-use crate::outcome::Budget;
+use crate::outcome::{Budget, Cause};
 use crate::seed::Seed;
-use crate::site::{Hold, Host, Site, Step, WorkerKind};
+use crate::site::{Accept, Hold, Host, Site, Step, WorkerKind};
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
 fn study(site: Site, objective: Objective, rates: &[f64]) -> Study {
@@ -55,9 +55,13 @@ fn row(site: Site, rate: f64) -> Row {
 
 /// Asserts that `found` is an answer within 2 % of `expected`: 1 % of resolution, 1 % of noise.
 fn assert_near(found: Threshold, expected: f64) {
+    assert_within(0.02, found, expected);
+}
+
+fn assert_within(tolerance: f64, found: Threshold, expected: f64) {
     let Threshold::At { rate, beyond } = found else { panic!("{found:?}, not {expected}") };
     let error = rate.get() / expected - 1.0;
-    assert!(error.abs() < 0.02, "{rate} is {:.1} % from {expected}", error * 100.0);
+    assert!(error.abs() < tolerance, "{rate} is {:.1} % from {expected}", error * 100.0);
     assert!(beyond > rate && beyond.get() / rate.get() < 1.011);
 }
 
@@ -213,4 +217,144 @@ fn without_a_search_nothing_is_searched() {
     let capacity = answer(&study(site, p95(500), &[]), false, 1).capacities.remove(0);
     assert_eq!(capacity.saturation, Threshold::NotSearched);
     assert_eq!((capacity.load_line, capacity.oom), (None, Threshold::NotSearched));
+}
+
+/// CPU, query, CPU: the sync cases H of the reference. `seconds` are their exponential means.
+fn sandwich(kind: WorkerKind, workers: u32, cores: u32, seconds: [f64; 3]) -> Site {
+    let [before, wait, after] = seconds.map(exp);
+    let steps = vec![Step::Compute(before), query(wait), Step::Compute(after)];
+    bare(kind, workers, cores, steps)
+}
+
+/// An event loop that computes 20 ms and waits for the database 200 ms: I9 and I10.
+fn loops(connections: u32) -> Site {
+    let steps = vec![Step::Compute(exp(0.02)), query(exp(0.2))];
+    let mut site = bare(WorkerKind::Async { limit_concurrency: None }, 2, 2, steps);
+    site.server.connections.keep = connections;
+    site.server.connections.limit = Some(connections);
+    site
+}
+
+#[test]
+fn five_sync_workers_saturate_where_the_exact_chain_does_and_limit_themselves() {
+    let capacity = capacity(sandwich(WorkerKind::Sync, 5, 2, [0.01, 0.05, 0.01]), p95(500));
+    assert_near(capacity.saturation, 66.781_823);
+    assert_eq!(capacity.first_limit, Some(Limit::Workers));
+}
+
+#[test]
+fn nine_workers_that_crowd_two_cores_are_limited_by_the_cores() {
+    let capacity = capacity(sandwich(WorkerKind::Sync, 9, 2, [0.02, 0.02, 0.01]), p95(500));
+    assert_near(capacity.saturation, 66.664_167);
+    assert_eq!(capacity.first_limit, Some(Limit::Cores));
+}
+
+/// I9-sat of the reference has loops and connections equally busy.
+#[test]
+fn two_loops_with_connections_to_spare_are_limited_by_themselves() {
+    let capacity = capacity(loops(20), Objective::default());
+    assert_near(capacity.saturation, 100.0);
+    assert_eq!((capacity.load_line, capacity.first_limit), (None, Some(Limit::Cores)));
+}
+
+/// I10-sat has five connections in all, for two loops; here one loop has them.
+#[test]
+fn a_small_pool_takes_what_async_gains() {
+    let mut site = loops(5);
+    site.server.workers = 1;
+    let capacity = capacity(site, Objective::default());
+    assert_near(capacity.saturation, 25.0);
+    assert_eq!(capacity.first_limit, Some(Limit::Pool));
+}
+
+#[test]
+fn a_single_loop_on_two_cores_is_limited_by_its_turn() {
+    let mut site = loops(20);
+    site.server.workers = 1;
+    let capacity = capacity(site, Objective::default());
+    assert_near(capacity.saturation, 50.0);
+    assert_eq!(capacity.first_limit, Some(Limit::Gil));
+}
+
+#[test]
+fn waiting_alone_is_sustained_at_any_rate() {
+    let steps = vec![Step::Call { wait: exp(0.2), cpu: Span::ZERO }];
+    let site = bare(WorkerKind::Async { limit_concurrency: None }, 1, 1, steps);
+    let capacity = capacity(site, p95(1000));
+    assert_eq!(
+        (capacity.saturation, capacity.load_line),
+        (Threshold::Never, Some(Threshold::Never))
+    );
+    assert_eq!((capacity.oom, capacity.first_limit), (Threshold::Never, None));
+}
+
+/// An async worker of 1 s whose requests hold 10 MB: 100 inside fill a GB, and memory runs out
+/// where a Poisson crowd of mean `rate` reaches 100 in ten minutes about as often as not.
+#[test]
+fn memory_runs_out_where_the_crowd_comes_to_fill_it() {
+    let steps = vec![Step::Call { wait: exp(1.0), cpu: Span::ZERO }];
+    let mut site = bare(WorkerKind::Async { limit_concurrency: None }, 1, 1, steps);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(10);
+    site.host.memory = Some(Bytes::from_mib(1000));
+    let oom = capacity(site, Objective::default()).oom;
+    let Threshold::At { rate, beyond } = oom else { panic!("{oom:?}") };
+    assert!(beyond < rate && rate.get() / beyond.get() < 1.021, "{oom:?}");
+    assert!((60.0..80.0).contains(&rate.get()), "{oom:?}");
+}
+
+#[test]
+fn a_crowd_that_cannot_grow_past_memory_never_fills_it() {
+    let holding = |limit_concurrency| {
+        let mut site = loops(20);
+        site.server.kind = WorkerKind::Async { limit_concurrency };
+        site.server.accept = Accept::PerProcess;
+        site.traffic.endpoints[0].memory = Bytes::from_mib(5);
+        site.host.memory = Some(Bytes::from_mib(1000));
+        capacity(site, Objective::default()).oom
+    };
+    assert_eq!(holding(Some(100)), Threshold::Never);
+    let free = holding(None);
+    assert!((95.0..101.0).contains(&free.rate().unwrap().get()), "{free:?}");
+}
+
+#[test]
+fn refusals_by_the_database_are_named_as_what_gives_way() {
+    let mut site =
+        sandwich(WorkerKind::Async { limit_concurrency: None }, 2, 2, [0.001, 0.1, 0.001]);
+    site.server.connections.keep = 0;
+    site.database.connection_slots = Some(10);
+    let objective = Objective { p95: Some(Span::from_millis(500)), errors: Fraction::of(1, 1000) };
+    let capacity = capacity(site, objective);
+    assert_eq!(capacity.first_limit, Some(Limit::Connections));
+    // Erlang's loss formula: ten slots refuse 0.1 % at 3.09 erlang, and 1 % at 4.46.
+    // 0.1 % of 160,000 requests is 160, give or take 8 %: so much more of noise.
+    assert_within(0.03, capacity.load_line.unwrap(), 30.9);
+    assert_near(capacity.saturation, 44.6);
+}
+
+/// The guide's five workers of 200 MB on 1 GB, with a database that holds 300.
+#[test]
+fn workers_that_do_not_fit_crash_in_a_loop_and_end_with_a_truthful_row() {
+    let mut site = sandwich(WorkerKind::Sync, 5, 1, [0.004, 0.01, 0.008]);
+    site.host.memory = Some(Bytes::from_mib(1024));
+    site.server.worker_memory = Bytes::from_mib(200);
+    site.server.boot_cpu = Span::from_millis(600);
+    site.database.memory = Bytes::from_mib(300);
+    site.database.largest_process = Bytes::from_mib(190);
+    site.database.connection_memory = Bytes::from_mib(3);
+    site.database.recovery = Span::from_millis(2700);
+    let objective = Objective { errors: Fraction::of(1, 100), ..p95(500) };
+    let mut study = study(site, objective, &[20.0]);
+    study.combinations[0].budget.lines = vec![
+        ("postgres".into(), 1, Bytes::from_mib(300)),
+        ("workers".into(), 5, Bytes::from_mib(200)),
+    ];
+    let answers = answer(&study, true, 2);
+    let (row, capacity) = (&answers.rows[0], &answers.capacities[0]);
+    // Three workers fit and answer most; boots and kills take the core, and some requests.
+    assert!(row.finding.oom_kills_per_hour > 100.0 && row.finding.usage.cpu_utilisation > 0.99);
+    assert!(row.finding.errors[Cause::Killed as usize] > 0.01);
+    assert_eq!((row.finding.bottleneck, row.meets_objective), (Limit::Memory, Some(false)));
+    assert_eq!((capacity.load_line, capacity.oom), (Some(Threshold::AtRest), Threshold::AtRest));
+    assert_eq!(capacity.first_limit, Some(Limit::Memory));
 }

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::arrivals::{Reply, Tape};
-use super::request::{At, NOWHERE, Request, RequestId};
+use super::request::{At, RequestId};
 use super::worker::State;
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
@@ -20,30 +20,15 @@ impl<T: Tape> World<'_, T> {
     /// The next request of the tape arrives.
     #[inline]
     pub(super) fn arrive(&mut self) {
-        let Some(arrival) = self.coming.take() else { return };
-        let request = Request {
-            arrived: self.now,
-            since: self.now,
-            spent: [Span::ZERO; Stage::COUNT],
-            left: Span::ZERO,
-            number: self.arrivals,
-            chance: self.chances.as_mut().map_or(0, |chances| chances.next_u32()),
-            worker: NOWHERE,
-            endpoint: arrival.endpoint,
-            next: 0,
-            at: At::Moving,
-            tries: 0,
-            measured: self.probe.measures(self.now),
-            settled: false,
-            dead: false,
-            has_turn: false,
-            has_connection: false,
-        };
-        self.probe.arrived(&request);
-        let id = self.requests.insert(request, &self.wanted);
+        let id = self.coming;
+        let request = &mut self.requests[id];
+        (request.arrived, request.since) = (self.now, self.now);
+        request.number = self.arrivals;
+        request.measured = self.probe.measures(self.now);
+        self.probe.arrived(request);
         self.arrivals += 1;
         self.check_limits();
-        self.coming = self.tape.next(&mut self.wanted);
+        self.expect_next();
         self.patience.begin(id, self.now);
         if self.site.front.nginx_cpu.is_zero() {
             self.connect(id);
@@ -51,6 +36,20 @@ impl<T: Tape> World<'_, T> {
             self.requests[id].at = At::Front;
             self.start_on_cores(HOST, id, self.site.front.nginx_cpu);
         }
+    }
+
+    /// Takes the next request off the tape; it waits for its time to come.
+    #[inline]
+    pub(super) fn expect_next(&mut self) {
+        let id = self.requests.insert();
+        let arrival = self.tape.next(self.requests.demands_mut(id));
+        self.comes = arrival.as_ref().map_or(Time::NEVER, |arrival| arrival.at);
+        let request = &mut self.requests[id];
+        request.endpoint = arrival.map_or(0, |arrival| arrival.endpoint);
+        if let Some(chances) = &mut self.chances {
+            request.chance = chances.next_u32();
+        }
+        self.coming = id;
     }
 
     /// Ends the run where it has grown to a limit.
@@ -126,8 +125,10 @@ impl<T: Tape> World<'_, T> {
     /// Which worker accepts a connection now, if any would.
     #[inline]
     fn acceptor(&self, chance: u32) -> Option<u32> {
+        if self.one_queue {
+            return self.idle.last().copied();
+        }
         match (self.site.server.accept, self.site.server.kind) {
-            (Accept::Shared { .. }, WorkerKind::Sync) => self.idle.last().copied(),
             (Accept::Shared { .. }, WorkerKind::Async { .. }) if self.workers.len() == 1 => {
                 self.workers[0].accepts(self.site.server.kind).then_some(0)
             }
@@ -186,14 +187,12 @@ impl<T: Tape> World<'_, T> {
         }
         worker.accepted += 1;
         let life = worker.life;
-        self.requests[id].worker = index;
-        self.requests[id].at = At::Place;
-        if worker.places.seize(id) == Seized::Granted {
-            if self.site.server.kind == WorkerKind::Sync
-                && matches!(self.site.server.accept, Accept::Shared { .. })
-            {
-                self.idle.pop();
-            }
+        let request = &mut self.requests[id];
+        (request.worker, request.at) = (index, At::Place);
+        if self.one_queue {
+            self.idle.pop();
+            self.enter(id);
+        } else if worker.places.seize(id) == Seized::Granted {
             self.enter(id);
         }
         let endpoint = self.requests[id].endpoint;

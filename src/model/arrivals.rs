@@ -36,9 +36,9 @@ pub struct Reply {
 
 /// The requests of a run, in order of arrival.
 pub(super) trait Tape {
-    /// The next request, and into `demands` what it wants, in the order of its program's draws;
-    /// `None` at the end of the tape.
-    fn next(&mut self, demands: &mut Vec<Span>) -> Option<Arrival>;
+    /// The next request, and into `demands` what it wants, in the order of its program's draws
+    /// (there is room for the longest); `None` at the end of the tape.
+    fn next(&mut self, demands: &mut [Span]) -> Option<Arrival>;
 
     /// Takes note of how the request with this number (counted from 0) ended.
     fn note(&mut self, _number: u64, _reply: Reply) {}
@@ -103,13 +103,13 @@ impl Drawing {
 
 impl Tape for Drawing {
     #[inline]
-    fn next(&mut self, demands: &mut Vec<Span>) -> Option<Arrival> {
+    fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
         let gap: f64 = Exp1.sample(&mut self.gaps);
         self.now += whole(gap * self.mean_gap_nanos);
         let endpoint = self.draw_endpoint();
-        demands.clear();
-        for (sampler, source) in &self.samplers[endpoint as usize] {
-            demands.push(sampler.draw(&mut self.sources[*source as usize]));
+        for (demand, (sampler, source)) in demands.iter_mut().zip(&self.samplers[endpoint as usize])
+        {
+            *demand = sampler.draw(&mut self.sources[*source as usize]);
         }
         Some(Arrival { at: self.now, endpoint })
     }
@@ -237,10 +237,9 @@ impl<I> Recording<I> {
 }
 
 impl<I: Iterator<Item = (Arrival, Vec<Span>)>> Tape for Recording<I> {
-    fn next(&mut self, demands: &mut Vec<Span>) -> Option<Arrival> {
+    fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
         let (arrival, wanted) = self.arrivals.next()?;
-        demands.clear();
-        demands.extend(wanted);
+        demands[..wanted.len()].copy_from_slice(&wanted);
         self.replies.push(Reply { arrived: arrival.at, ended: None, failed: None });
         Some(arrival)
     }

@@ -9,7 +9,7 @@ use super::request::{At, RequestId};
 use super::worker::State;
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Stage};
-use crate::site::{OnOom, WorkerKind};
+use crate::site::OnOom;
 use crate::units::{Bytes, Span};
 
 /// Marks a task on the cores that is not a request but the boot of a worker.
@@ -89,7 +89,7 @@ impl<T: Tape> World<'_, T> {
     /// The worker takes traffic.
     fn come_up(&mut self, index: u32) {
         self.workers[index as usize].state = State::Up;
-        if self.site.server.kind == WorkerKind::Sync {
+        if self.one_queue {
             self.idle.push(index);
         }
     }
@@ -269,12 +269,7 @@ impl<T: Tape> World<'_, T> {
     /// one fails; nobody gets a new one until it has recovered (reference section 6.5).
     fn crash_database(&mut self) {
         for id in self.requests.connected() {
-            self.requests[id].has_connection = false;
-            self.probe.levels.connections.fall(self.now, 1);
-            // Of one whose process was killed before, there is no more to lose.
-            if !self.requests[id].dead {
-                self.fail_without_connection(id);
-            }
+            self.drop_connection(id);
         }
         for index in 0..self.workers.len() {
             for id in self.workers[index].pool.lose_all() {
@@ -291,8 +286,14 @@ impl<T: Tape> World<'_, T> {
         self.agenda.at(self.now + self.site.database.recovery, Event::DatabaseBack);
     }
 
-    /// The request's connection is gone, and the request fails.
-    fn fail_without_connection(&mut self, id: RequestId) {
+    /// The request's connection is gone, and the request fails, unless its worker was killed before
+    /// and only the database was still at work for it.
+    fn drop_connection(&mut self, id: RequestId) {
+        self.requests[id].has_connection = false;
+        self.probe.levels.connections.fall(self.now, 1);
+        if self.requests[id].dead {
+            return;
+        }
         self.settle(id, Some(Cause::Killed));
         let request = &self.requests[id];
         match request.at {

@@ -148,9 +148,9 @@ struct World<'a, T> {
     stopped: Option<Stopped>,
 
     tape: T,
-    /// What comes next on the tape, and what it wants.
-    coming: Option<Arrival>,
-    wanted: Vec<Span>,
+    /// The request that comes next on the tape, and when; never, at its end.
+    coming: RequestId,
+    comes: Time,
     arrivals: u64,
     chances: Option<Stream>,
     respawns: Stream,
@@ -169,7 +169,9 @@ struct World<'a, T> {
     /// Which of the host's residents the OOM killer took.
     residents_away: Vec<bool>,
     workers: Vec<Worker>,
-    /// Idle sync workers; the last to fall idle is the first to work.
+    /// Whether the kernel's one queue feeds all workers, one request each (sync).
+    one_queue: bool,
+    /// The idle workers of that; the last to fall idle is the first to work.
     idle: Vec<u32>,
     backlog: VecDeque<RequestId>,
     /// systemd has stopped the whole unit.
@@ -196,8 +198,8 @@ impl<'a, T: Tape> World<'a, T> {
             events: 0,
             stopped: None,
             tape,
-            coming: None,
-            wanted: Vec::new(),
+            coming: 0,
+            comes: Time::NEVER,
             arrivals: 0,
             chances: needs_chance(site).then(|| stream(seed, Purpose::Accept)),
             respawns: stream(seed, Purpose::Respawn),
@@ -213,6 +215,7 @@ impl<'a, T: Tape> World<'a, T> {
             postgres: Postgres::new(site.database.connection_slots),
             residents_away: vec![false; site.host.residents.len()],
             workers: workers.collect(),
+            one_queue: one_queue(site),
             idle: Vec::new(),
             backlog: VecDeque::new(),
             is_down: false,
@@ -227,7 +230,7 @@ impl<'a, T: Tape> World<'a, T> {
     /// Warm-up, the measured window, and then on until all that arrived in it is answered.
     fn run(mut self) -> (Outcome, T) {
         self.start_up();
-        self.coming = self.tape.next(&mut self.wanted);
+        self.expect_next();
         let horizon = self.site.horizon;
         let opens = Time::ZERO + horizon.warmup;
         let closes = opens + horizon.measured;
@@ -288,7 +291,7 @@ impl<'a, T: Tape> World<'a, T> {
         or(self.agenda.next_time(), Source::Agenda);
         or(self.patience.next_due(), Source::Patience);
         or(self.reading.next_due(), Source::Reading);
-        or(self.coming.as_ref().map_or(Time::NEVER, |arrival| arrival.at), Source::Tape);
+        or(self.comes, Source::Tape);
         next
     }
 
@@ -327,11 +330,15 @@ impl<'a, T: Tape> World<'a, T> {
     }
 }
 
+/// Whether the kernel's one queue feeds all workers, one request each: then it does not matter
+/// which of the idle ones takes the next.
+fn one_queue(site: &Site) -> bool {
+    matches!((site.server.kind, site.server.accept), (WorkerKind::Sync, Accept::Shared { .. }))
+}
+
 /// Whether chance decides which process accepts a connection.
 fn needs_chance(site: &Site) -> bool {
-    let shared_by_sync =
-        matches!((site.server.kind, site.server.accept), (WorkerKind::Sync, Accept::Shared { .. }));
-    site.server.workers > 1 && !shared_by_sync
+    site.server.workers > 1 && !one_queue(site)
 }
 
 const _: () = assert!(size_of::<Event>() <= 8, "events stay small");

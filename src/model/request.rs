@@ -94,6 +94,26 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// One that has yet to arrive.
+    const COMING: Request = Request {
+        arrived: Time::NEVER,
+        since: Time::NEVER,
+        spent: [Span::ZERO; Stage::COUNT],
+        left: Span::ZERO,
+        number: 0,
+        chance: 0,
+        worker: NOWHERE,
+        endpoint: 0,
+        next: 0,
+        at: At::Moving,
+        tries: 0,
+        measured: false,
+        settled: false,
+        dead: false,
+        has_turn: false,
+        has_connection: false,
+    };
+
     /// Leaves the stage it was in since `since`.
     #[inline]
     pub(super) fn spend(&mut self, stage: Stage, now: Time) -> Span {
@@ -132,23 +152,27 @@ impl Requests {
         Requests { requests: Vec::new(), demands: Vec::new(), stride, free: Vec::new() }
     }
 
-    /// A number for `request`, and where its `stride` demands go.
+    /// A number for a request that has yet to arrive.
     #[inline]
-    pub(super) fn insert(&mut self, request: Request, demands: &[Span]) -> RequestId {
-        let id = match self.free.pop() {
+    pub(super) fn insert(&mut self) -> RequestId {
+        match self.free.pop() {
             Some(id) => {
-                self.requests[id as usize] = request;
+                self[id] = Request::COMING;
                 id
             }
             None => {
-                self.requests.push(request);
+                self.requests.push(Request::COMING);
                 self.demands.resize(self.demands.len() + self.stride, Span::ZERO);
                 (self.requests.len() - 1) as RequestId
             }
-        };
+        }
+    }
+
+    /// Where the demands of a request stand.
+    #[inline]
+    pub(super) fn demands_mut(&mut self, id: RequestId) -> &mut [Span] {
         let at = id as usize * self.stride;
-        self.demands[at..at + demands.len()].copy_from_slice(demands);
-        id
+        &mut self.demands[at..at + self.stride]
     }
 
     /// The request is done with: its number is free.
@@ -165,7 +189,7 @@ impl Requests {
         self.demands[id as usize * self.stride + index as usize]
     }
 
-    /// How many are live.
+    /// How many are live, the one that is yet to arrive included.
     #[inline]
     pub(super) fn live(&self) -> usize {
         self.requests.len() - self.free.len()
@@ -178,11 +202,11 @@ impl Requests {
         (0..self.requests.len() as u32).filter(|id| here(&self[*id])).collect()
     }
 
-    /// The numbers of the requests that hold a connection, in order: dead ones too, whose query
-    /// goes on without them. Looks at all requests: for crashes only.
+    /// The numbers of the requests that hold a connection, dead or alive, in order. Looks at all
+    /// of them: for crashes only.
     pub(super) fn connected(&self) -> Vec<RequestId> {
-        let connected = |request: &Request| request.has_connection;
-        (0..self.requests.len() as u32).filter(|id| connected(&self[*id])).collect()
+        let all = 0..self.requests.len() as u32;
+        all.filter(|id| self[*id].has_connection).collect()
     }
 }
 

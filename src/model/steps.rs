@@ -438,14 +438,10 @@ impl<T: Tape> World<'_, T> {
         self.probe.levels.workers.fall(self.now, 1);
         let worker = &mut self.workers[index as usize];
         worker.accepted -= 1;
-        match worker.places.release() {
-            Some(next) => self.enter(next),
-            None if self.site.server.kind == WorkerKind::Sync
-                && matches!(self.site.server.accept, Accept::Shared { .. }) =>
-            {
-                self.idle.push(index);
-            }
-            None => {}
+        if self.one_queue {
+            self.idle.push(index);
+        } else if let Some(next) = worker.places.release() {
+            self.enter(next);
         }
         self.vacate(index, endpoint.memory);
         if endpoint.growth > Bytes::ZERO {

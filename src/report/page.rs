@@ -13,13 +13,14 @@ pub fn page(study: &Study, answers: &Answers) -> String {
     let mut environment = Environment::new();
     environment.add_template("page.html", include_str!("page.html")).expect(OWN_TEMPLATE);
     let template = environment.get_template("page.html").expect(OWN_TEMPLATE);
+    let tables = [capacities(answers), results(study, answers), budgets(answers)];
     let context = context! {
         title => study.title.as_str(),
         sentences => text::sentences(study, answers),
         warnings => text::warnings(study, answers),
         notes => text::notes(study, answers),
         figures => figures,
-        tables => vec![capacities(answers).value(), results(answers).value()],
+        tables => tables.map(Table::value).to_vec(),
         confidence => plain(CONFIDENCE * 100.0),
         effort => effort(study.effort),
         seed => study.seed.get().to_string(),
@@ -72,8 +73,7 @@ fn capacities(answers: &Answers) -> Table {
         "memory at rest",
         "gives way first",
     ];
-    let mut table =
-        Table::new("Capacity", &names, &["plan", "server", "gives way first", "memory at rest"]);
+    let mut table = Table::new("Capacity", &names, &["plan", "server", "gives way first"]);
     table.rows = answers.capacities.iter().map(capacity_cells).collect();
     table
 }
@@ -88,9 +88,26 @@ fn capacity_cells(capacity: &Capacity) -> Vec<String> {
         threshold(&capacity.saturation),
         threshold(&capacity.oom),
         capacity.oom_workers.map(|workers| workers.to_string()).unwrap_or_default(),
-        text::arithmetic(&capacity.budget),
+        at_rest(capacity),
         capacity.first_limit.map(|limit| limit.name().to_owned()).unwrap_or_default(),
     ]
+}
+
+fn at_rest(capacity: &Capacity) -> String {
+    let used = words::memory(capacity.budget.used().get() as f64);
+    match capacity.budget.ceiling {
+        None => used,
+        Some(ceiling) => format!("{used} of {}", words::memory(ceiling.get() as f64)),
+    }
+}
+
+fn budgets(answers: &Answers) -> Table {
+    let names = ["plan", "server", "before the first request"];
+    let mut table = Table::new("Memory at rest", &names, &names);
+    let cells =
+        |it: &Capacity| vec![it.plan.clone(), it.server.clone(), text::arithmetic(&it.budget)];
+    table.rows = answers.capacities.iter().map(cells).collect();
+    table
 }
 
 fn threshold(threshold: &Threshold) -> String {
@@ -102,7 +119,7 @@ fn threshold(threshold: &Threshold) -> String {
     }
 }
 
-fn results(answers: &Answers) -> Table {
+fn results(study: &Study, answers: &Answers) -> Table {
     let names = [
         "plan",
         "server",
@@ -111,7 +128,7 @@ fn results(answers: &Answers) -> Table {
         "served",
         "p50",
         "p95",
-        "p95, 95 % interval",
+        "95% interval",
         "p99",
         "errors",
         "CPU",
@@ -119,11 +136,11 @@ fn results(answers: &Answers) -> Table {
         "verdict",
     ];
     let mut table = Table::new("Results", &names, &["plan", "server", "tier", "verdict"]);
-    table.rows = answers.rows.iter().map(result_cells).collect();
+    table.rows = answers.rows.iter().map(|row| result_cells(study, row)).collect();
     table
 }
 
-fn result_cells(row: &Row) -> Vec<String> {
+fn result_cells(study: &Study, row: &Row) -> Vec<String> {
     let finding = &row.finding;
     let time = |it: Option<Estimate>| it.map(|it| seconds(it.mean)).unwrap_or_default();
     let interval = finding.p95.and_then(|p95| words::interval(&p95));
@@ -141,7 +158,7 @@ fn result_cells(row: &Row) -> Vec<String> {
         percent(finding.error_rate.mean),
         percent(finding.usage.cpu_utilisation),
         words::memory(finding.usage.memory_peak.get() as f64),
-        text::verdict(row),
+        text::verdict(&study.objective, row),
     ]
 }
 
@@ -179,11 +196,11 @@ mod tests {
     }
 
     #[test]
-    fn the_page_holds_every_figure_and_both_tables() {
+    fn the_page_holds_every_figure_and_every_table() {
         let plans = [("2GB", 2), ("4GB", 4)];
         let (study, answers) = sample::made_up(&plans, &["gunicorn", "uvicorn"], &[10.0, 40.0]);
         let page = page(&study, &answers);
         assert_eq!(page.matches("<svg").count(), 4);
-        assert_eq!(page.matches("<tr>").count(), 2 + 4 + 8);
+        assert_eq!(page.matches("<tr>").count(), 3 + 4 + 8 + 4);
     }
 }

@@ -3,8 +3,11 @@
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::words::{self, percent, plain, seconds};
-use crate::experiment::answer::{Answers, Capacity, Row, Study, Threshold};
+use crate::experiment::answer::{
+    Answers, Capacity, Finding, Limit, Objective, Row, Study, Threshold,
+};
 use crate::outcome::{Budget, Cause};
+use crate::units::{Bytes, PerSecond, Span};
 
 /// Nothing is wider than this.
 const COLUMNS: usize = 80;
@@ -13,7 +16,10 @@ const COLUMNS: usize = 80;
 /// it holds ANSI colours.
 pub fn summary(study: &Study, answers: &Answers, color: bool) -> String {
     let paint = Paint { color };
-    let mut parts = vec![paint.bold(&wrap(&study.title, "")), said(&sentences(study, answers))];
+    let mut parts = vec![
+        paint.bold(&wrap(&words::printable(&study.title), "")),
+        said(&sentences(study, answers)),
+    ];
     let warnings = warnings(study, answers);
     if !warnings.is_empty() {
         parts.push(paint.red(&said(&warnings)));
@@ -74,8 +80,8 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
 
 /// `a + b + 5 x c = sum > ceiling`, in words and numbers.
 pub fn arithmetic(budget: &Budget) -> String {
-    let memory = |bytes: crate::units::Bytes| words::memory(bytes.get() as f64);
-    let line = |(name, count, each): &(String, u32, crate::units::Bytes)| match count {
+    let memory = |bytes: Bytes| words::memory(bytes.get() as f64);
+    let line = |(name, count, each): &(String, u32, Bytes)| match count {
         1 => format!("{name} {}", memory(*each)),
         _ => format!("{count} x {name} {}", memory(*each)),
     };
@@ -94,8 +100,8 @@ fn sentence(study: &Study, capacity: &Capacity) -> String {
     let price = capacity.price.map(|price| format!(" at {} a month", plain(price)));
     let subject = format!(
         "{} with {} ({} worker{plural}){}",
-        capacity.plan,
-        capacity.server,
+        words::printable(&capacity.plan),
+        words::printable(&capacity.server),
         capacity.workers,
         price.unwrap_or_default()
     );
@@ -104,31 +110,46 @@ fn sentence(study: &Study, capacity: &Capacity) -> String {
 }
 
 fn load_clause(study: &Study, capacity: &Capacity) -> String {
-    let why = capacity.first_limit.map(|limit| format!("; {} first", words::gives_way(limit)));
-    let why = match (capacity.first_limit, why) {
-        (Some(crate::experiment::answer::Limit::Work), _) => {
-            "; the work alone takes too long".into()
-        }
-        (_, why) => why.unwrap_or_default(),
+    let why = match capacity.first_limit {
+        Some(Limit::Work) => "; the work alone takes too long".to_owned(),
+        Some(limit) => format!("; {} first", words::gives_way(limit)),
+        None => String::new(),
     };
-    let by_objective = capacity.load_line.is_some_and(|line| line != Threshold::NotSearched);
-    match (words::carries(capacity), by_objective) {
-        (Threshold::At { rate, .. }, true) => format!(
-            "carries {} requests/s ({}) before {}{why}",
-            plain(rate.get()),
-            words::visitors(rate),
-            breaking(study)
-        ),
-        (Threshold::At { rate, .. }, false) => {
-            format!("sustains {} requests/s ({}){why}", plain(rate.get()), words::visitors(rate))
+    let judged = capacity.load_line.is_some_and(|line| line != Threshold::NotSearched);
+    let rate =
+        |rate: PerSecond| format!("{} requests/s ({})", plain(rate.get()), words::visitors(rate));
+    match words::carries(capacity) {
+        Threshold::At { rate: most, .. } if !judged => format!("sustains {}{why}", rate(most)),
+        Threshold::At { rate: most, .. } if capacity.saturation.rate() == Some(most) => {
+            format!("carries {}, all that it sustains{why}", rate(most))
         }
-        (Threshold::Never, _) => "carries any load that was tried".to_owned(),
-        (Threshold::AtRest, true) => {
+        Threshold::At { rate: most, .. } => {
+            format!("carries {} before {}{why}", rate(most), breaking(study))
+        }
+        Threshold::Never => "carries any load that was tried".to_owned(),
+        Threshold::AtRest if judged => {
+            let why = at_rest(study, capacity).unwrap_or_default();
             format!("misses the objective however low the load{why}")
         }
-        (Threshold::AtRest, false) => format!("sustains no load at all{why}"),
-        (Threshold::NotSearched, _) => "was tried at the tiers' rates only".to_owned(),
+        Threshold::AtRest => format!("sustains no load at all{why}"),
+        Threshold::NotSearched => "was tried at the tiers' rates only".to_owned(),
     }
+}
+
+/// What breaks the objective at the lowest rate that was tried.
+fn at_rest(study: &Study, capacity: &Capacity) -> Option<String> {
+    let finding = capacity.curve.first()?;
+    let rate = plain(finding.rate.get());
+    let p95 = finding.p95.filter(|_| is_slow(&study.objective, finding));
+    Some(match (p95, most_lost(finding)) {
+        (Some(p95), _) => format!(": p95 is {} already at {rate}/s", seconds(p95.mean)),
+        (None, Some(cause)) => format!(
+            ": at {rate}/s already {} fail, most of them {}",
+            percent(finding.error_rate.mean),
+            words::cause_for_people(cause)
+        ),
+        (None, None) => return None,
+    })
 }
 
 fn breaking(study: &Study) -> String {
@@ -187,7 +208,7 @@ fn place(study: &Study, row: &Row) -> String {
     let name = words::combination(study, &row.plan, &row.server);
     let half = row.finding.p95.and_then(|p95| p95.relative_half_width());
     let half = half.map(|half| format!(" (p95 ±{})", percent(half)));
-    format!("{name} at {}{}", row.tier, half.unwrap_or_default())
+    format!("{name} at {}{}", words::printable(&row.tier), half.unwrap_or_default())
 }
 
 fn table(study: &Study, answers: &Answers) -> String {
@@ -199,16 +220,16 @@ fn table(study: &Study, answers: &Answers) -> String {
     let mut last = String::new();
     for row in &answers.rows {
         let name = words::combination(study, &row.plan, &row.server);
-        let shown = if name == last { String::new() } else { cut(&name, 22) };
+        let shown = if name == last { String::new() } else { cut(&name, 30) };
         last = name;
         table.add_row([
             shown,
-            cut(&row.tier, 14),
+            cut(&words::printable(&row.tier), 24),
             plain(row.offered.get()),
             row.finding.p95.map_or("none".to_owned(), |p95| seconds(p95.mean)),
             half_width(row),
             percent(row.finding.error_rate.mean),
-            verdict(row),
+            verdict(&study.objective, row),
         ]);
     }
     for column in 2..6 {
@@ -226,23 +247,32 @@ fn half_width(row: &Row) -> String {
 }
 
 /// What to make of a row, in a few words.
-pub(super) fn verdict(row: &Row) -> String {
+pub(super) fn verdict(objective: &Objective, row: &Row) -> String {
     let finding = &row.finding;
-    let most = Cause::ALL
-        .into_iter()
-        .reduce(|a, b| if finding.errors[b as usize] > finding.errors[a as usize] { b } else { a });
-    let lost = most.filter(|cause| finding.errors[*cause as usize] > 0.0);
     let bottleneck = finding.bottleneck.name();
+    let lost = most_lost(finding).map(|cause| format!(" ({})", words::cause(cause)));
+    let lost = lost.unwrap_or_default();
     match (row.meets_objective, finding.saturated) {
         (Some(true), _) => "good".to_owned(),
         (None, false) => "sustained".to_owned(),
         _ if finding.oom_kills_per_hour > 0.0 => "out of memory".to_owned(),
-        (Some(false), false) => format!("too slow: {bottleneck}"),
-        (_, true) => match lost {
-            Some(cause) => format!("overloaded: {bottleneck} ({})", words::cause(cause)),
-            None => format!("overloaded: {bottleneck}"),
-        },
+        (Some(false), false) if is_slow(objective, finding) => format!("too slow: {bottleneck}"),
+        (Some(false), false) => format!("too many errors{lost}"),
+        (_, true) => format!("overloaded: {bottleneck}{lost}"),
     }
+}
+
+/// Whether p95 breaks the objective.
+fn is_slow(objective: &Objective, finding: &Finding) -> bool {
+    let slower = |most: Span| finding.p95.is_none_or(|p95| p95.mean > most.as_secs());
+    objective.p95.is_some_and(slower)
+}
+
+/// What most of the lost requests were lost to; `None` where none was.
+fn most_lost(finding: &Finding) -> Option<Cause> {
+    let share = |cause: Cause| finding.errors[cause as usize];
+    let most = Cause::ALL.into_iter().reduce(|a, b| if share(b) > share(a) { b } else { a });
+    most.filter(|cause| share(*cause) > 0.0)
 }
 
 fn cut(text: &str, most: usize) -> String {
@@ -303,9 +333,8 @@ impl Paint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::answer::{Limit, Objective};
     use crate::report::sample;
-    use crate::units::Bytes;
+    use crate::stats::estimate::Estimate;
 
     const LONG: &str = "a plan whose name has rather more than sixty letters in all of it";
 
@@ -323,11 +352,18 @@ mod tests {
         let (mut study, mut answers) = sample::made_up(&[("1GB", 1)], &["gunicorn"], &[10.0]);
         answers.capacities[0].load_line = Some(Threshold::AtRest);
         answers.capacities[0].first_limit = Some(Limit::Work);
+        answers.capacities[0].curve[0].p95 = Estimate::of(&[0.6]);
         answers.capacities[0].oom = Threshold::AtRest;
         let said = &sentences(&study, &answers)[0];
-        let end = "misses the objective however low the load; the work alone takes too long; \
+        let end = "misses the objective however low the load: p95 is 600 ms already at 1.92/s; \
                    memory does not hold it even at rest.";
         assert!(said.ends_with(end), "{said}");
+        answers.capacities[0].curve[0].p95 = Estimate::of(&[0.1]);
+        answers.capacities[0].curve[0].errors[Cause::Patience as usize] = 0.0026;
+        answers.capacities[0].curve[0].error_rate = Estimate::of(&[0.0026]).unwrap();
+        let said = &sentences(&study, &answers)[0];
+        let errors = "load: at 1.92/s already 0.26% fail, most of them given up by the visitor;";
+        assert!(said.contains(errors), "{said}");
         study.objective = Objective::default();
         answers.capacities[0].load_line = None;
         answers.capacities[0].first_limit = Some(Limit::Gil);
@@ -338,6 +374,23 @@ mod tests {
         assert!(said.ends_with(end), "{said}");
         answers.capacities[0].saturation = Threshold::NotSearched;
         assert!(sentences(&study, &answers)[0].contains("was tried at the tiers' rates only"));
+    }
+
+    #[test]
+    fn a_load_line_at_the_saturation_point_is_not_put_down_to_the_objective() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        answers.capacities[0].load_line = Some(answers.capacities[0].saturation);
+        let said = &sentences(&study, &answers)[0];
+        assert!(said.contains("a day), all that it sustains; the cores give way first"), "{said}");
+    }
+
+    #[test]
+    fn names_cannot_steer_the_terminal() {
+        let plans = [("\u{1b}[2J", 2), ("a\nb", 2)];
+        let (mut study, answers) = sample::made_up(&plans, &["\u{7}", "c"], &[10.0, 40.0]);
+        study.title = "\u{1b}]0;title\u{7}".to_owned();
+        let summary = summary(&study, &answers, false);
+        assert!(!summary.contains('\u{1b}') && !summary.contains('\u{7}'));
     }
 
     #[test]
@@ -381,9 +434,12 @@ mod tests {
 
     #[test]
     fn verdicts_say_what_is_wrong() {
-        let (_, answers) =
+        let (study, mut answers) =
             sample::made_up(&[("2GB", 2)], &["gunicorn", "uvicorn"], &[10.0, 22.0, 40.0]);
-        let verdicts: Vec<String> = answers.rows.iter().map(verdict).collect();
+        answers.rows[4].meets_objective = Some(false);
+        answers.rows[4].finding.errors[Cause::Pool as usize] = 0.01;
+        let verdicts: Vec<String> =
+            answers.rows.iter().map(|row| verdict(&study.objective, row)).collect();
         assert_eq!(
             verdicts,
             [
@@ -391,7 +447,7 @@ mod tests {
                 "too slow: cores",
                 "overloaded: cores (patience)",
                 "good",
-                "good",
+                "too many errors (pool)",
                 "out of memory"
             ]
         );

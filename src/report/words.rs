@@ -101,6 +101,20 @@ pub(super) fn cause(cause: Cause) -> &'static str {
     }
 }
 
+/// What happened to a request lost to `cause`.
+pub(super) fn cause_for_people(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Backlog => "turned away at a full backlog",
+        Cause::Limit => "answered 503 at the concurrency limit",
+        Cause::Connections => "refused a connection by the database",
+        Cause::Pool => "timed out waiting for the pool",
+        Cause::Timeout => "cut off by a timeout (504)",
+        Cause::Patience => "given up by the visitor",
+        Cause::Killed => "lost with a killed process",
+        Cause::Down => "sent to a server that was down",
+    }
+}
+
 /// What a request does in a stage, as charts name it.
 pub(super) fn stage(stage: Stage) -> &'static str {
     match stage {
@@ -127,6 +141,19 @@ pub(super) fn stage_in_short(stage: Stage) -> &'static str {
     }
 }
 
+/// What a request spends its time on in a stage, after "spends its time".
+pub(super) fn doing(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Worker => "waiting for a worker",
+        Stage::Gil => "waiting for the GIL or event loop",
+        Stage::Cores => "waiting for the cores",
+        Stage::Connection => "waiting for a connection",
+        Stage::Compute => "computing",
+        Stage::Database => "in the database",
+        Stage::Call => "waiting for calls outside",
+    }
+}
+
 /// What gives way, as the subject of "... first".
 pub(super) fn gives_way(limit: Limit) -> &'static str {
     match limit {
@@ -142,16 +169,21 @@ pub(super) fn gives_way(limit: Limit) -> &'static str {
     }
 }
 
+/// `text` without what would move a terminal's cursor or change its colours.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
 /// The name of a plan with a server, in a study of several of either: what does not vary goes
 /// without saying.
 pub(super) fn combination(study: &Study, plan: &str, server: &str) -> String {
     let plans = study.combinations.iter().any(|each| each.plan != plan);
     let servers = study.combinations.iter().any(|each| each.server != server);
-    match (plans, servers) {
+    printable(&match (plans, servers) {
         (true, false) => plan.to_owned(),
         (false, true) => server.to_owned(),
         _ => format!("{plan} · {server}"),
-    }
+    })
 }
 
 /// The rate up to which a plan with a server is good: its load line, or the saturation point where

@@ -1,15 +1,17 @@
 //! From a checked file to the study: what the file says, and where it is silent, the stack.
 
-use super::document::{Table, Value};
+use super::document::Table;
 use super::endpoint::{EndpointFile, What};
 use super::file::File;
-use super::load::{PEAK, REQUESTS_PER_VISIT};
 use super::machine::PlanFile;
-use super::preset::{Number, Preset};
+use super::numbers::in_force;
+use super::preset::Preset;
+use super::problem::{Found, Problem};
 use super::server::{How, Kind, ServerFile, ServerNumbers};
 use super::site_parts::{database, database_budget, front, host, nothing, rest};
 use super::{Resolved, Scenario};
 use crate::experiment::answer::{Combination, Effort, Study, Tier};
+use crate::outcome::Budget;
 use crate::seed::Seed;
 use crate::site::{
     Accept, Client, Connections, Costs, Endpoint, Hold, Horizon, OnOom, Server, Site, Step,
@@ -23,14 +25,14 @@ const SEED: u64 = 1;
 const PRECISION: f64 = 0.05;
 
 /// The scenario; `None` where something that was found wrong keeps it from being built.
-pub(super) fn build(file: &File, document: &Table, name: &str) -> Option<Scenario> {
+pub(super) fn build(file: &File, document: &Table, name: &str, found: &Found) -> Option<Scenario> {
     let presets = presets(file)?;
     let mut combinations = Vec::new();
     let mut resolved = Vec::new();
     for plan in &file.plans {
         for (server, preset) in file.servers.iter().zip(&presets) {
             let one = Builder { file, plan, server, preset };
-            combinations.push(one.combination()?);
+            combinations.push(found.keep(one.combination()?)?);
             resolved.push(one.resolved(combinations.last()?)?);
         }
     }
@@ -42,7 +44,7 @@ pub(super) fn build(file: &File, document: &Table, name: &str) -> Option<Scenari
         effort: file.effort.unwrap_or(Effort::Precision(Fraction::new(PRECISION))),
         combinations,
     };
-    let numbers = numbers(file, document, &presets);
+    let numbers = in_force(file, document, &presets);
     Some(Scenario { study, resolved, numbers, warnings })
 }
 
@@ -80,6 +82,14 @@ fn warnings((resolved, combination): (&Resolved, &Combination)) -> Vec<String> {
     warnings
 }
 
+/// Whether the sum of a budget is one that whole numbers of bytes can hold, with room to spare.
+fn is_plausible(budget: &Budget) -> bool {
+    let lines = budget.lines.iter();
+    let total: u128 =
+        lines.map(|(_, count, each)| u128::from(*count) * u128::from(each.get())).sum();
+    total < 1 << 60
+}
+
 /// Builds one combination.
 struct Builder<'a> {
     file: &'a File,
@@ -89,16 +99,23 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn combination(&self) -> Option<Combination> {
+    fn combination(&self) -> Option<Result<Combination, Problem>> {
         let site = self.site()?;
-        Some(Combination {
+        let budget = rest(&site);
+        if !is_plausible(&budget) || !database_budget(&site).as_ref().is_none_or(is_plausible) {
+            let place = &self.server.name.as_ref()?.place;
+            let title = "the memory at rest is more than a thousand petabytes";
+            let way = "check the workers, their memory, and the connections they keep";
+            return Some(Err(Problem::at(place, title, way)));
+        }
+        Some(Ok(Combination {
             plan: self.plan.name.as_ref()?.text.clone(),
             server: self.server.name.as_ref()?.text.clone(),
             price: self.plan.price,
-            budget: rest(&site),
+            budget,
             site,
             tiers: self.tiers()?,
-        })
+        }))
     }
 
     fn resolved(&self, combination: &Combination) -> Option<Resolved> {
@@ -251,80 +268,4 @@ impl Builder<'_> {
             arrivals_limit: 10_000_000,
         }
     }
-}
-
-/// The numbers in force that the file does not say, each with its source.
-fn numbers(file: &File, document: &Table, presets: &[Preset]) -> Vec<Number> {
-    let mut numbers = conversions(file);
-    let servers = match document.get("server").map(|entry| &entry.node.value) {
-        Some(Value::List(items)) => items.as_slice(),
-        _ => &[],
-    };
-    for ((server, preset), node) in file.servers.iter().zip(presets).zip(servers) {
-        let own = |key: &str| matches!(&node.value, Value::Table(t) if t.get(key).is_some());
-        let shared = |section: &str, key: &str| match document.get(section) {
-            Some(entry) => {
-                matches!(&entry.node.value, Value::Table(t) if t.get(key).is_some())
-            }
-            None => false,
-        };
-        for (section, number) in &preset.numbers {
-            let key = number.key.rsplit('.').next().unwrap_or_default();
-            let of_server = matches!(section.as_str(), "server" | "threads" | "async");
-            let silent = match of_server {
-                true => !own(key) && !(key == "connections" && shared("database", "connections")),
-                false => !shared(section, key) && !(key == "latency" && own("database_latency")),
-            };
-            if !silent || !concerns(section, key, file, server) {
-                continue;
-            }
-            let name = server.name.as_ref().filter(|_| of_server).map(|name| name.text.clone());
-            let number = Number { server: name, ..number.clone() };
-            if !numbers.contains(&number) {
-                numbers.push(number);
-            }
-        }
-    }
-    numbers
-}
-
-/// Whether a number of a preset has any effect on that server.
-fn concerns(section: &str, key: &str, file: &File, server: &ServerFile) -> bool {
-    let cached = file.endpoints.iter().flat_map(|each| &each.steps);
-    let mut cached = cached.filter(|step| matches!(step.what, What::Cache(_)));
-    match (section, key) {
-        ("threads", _) => server.kind == Some(Kind::Threads),
-        ("async", "accept_bias") => server.kind == Some(Kind::Async) && !server.per_process,
-        ("async", _) => server.kind == Some(Kind::Async),
-        ("server", "cache_cpu") => cached.next().is_some(),
-        ("front", "nginx_cpu" | "connect_timeout" | "read_timeout") => {
-            file.front.nginx != Some(false)
-        }
-        _ => true,
-    }
-}
-
-/// The conversion's numbers, where visitors are converted by numbers that the file does not say.
-fn conversions(file: &File) -> Vec<Number> {
-    let assumed = |key: &str, value: f64, source: &str| Number {
-        stack: "any",
-        server: None,
-        key: format!("traffic.{key}"),
-        value: value.to_string(),
-        source: source.to_owned(),
-        assumed: true,
-    };
-    let converted: Vec<_> = file.tiers.iter().filter(|tier| tier.is_converted()).collect();
-    let mut numbers = Vec::new();
-    let silent = file.traffic.requests_per_visit.is_none();
-    if silent && converted.iter().any(|tier| tier.traffic.requests_per_visit.is_none()) {
-        let source = "section 11: dynamic requests per page view are 1-10, the application decides";
-        numbers.push(assumed("requests_per_visit", REQUESTS_PER_VISIT, source));
-    }
-    let silent = file.traffic.peak.is_none();
-    if silent && converted.iter().any(|tier| tier.traffic.peak.is_none()) {
-        let source = "section 11: the peak hour is 2.5-3 times the day's mean, unverified";
-        numbers.push(assumed("peak", PEAK, source));
-    }
-    numbers
 }

@@ -16,6 +16,7 @@ pub(super) fn check(file: &File, document: &Table, found: &Found) {
     weights_weigh(file, found);
     connections_suit(file, found);
     conversions_are_used(file, found);
+    conversions_are_sane(file, found);
     nginx_has_numbers(file, document, found);
 }
 
@@ -112,6 +113,17 @@ fn conversions_are_used(file: &File, found: &Found) {
         if !used {
             let title = format!("`{key}` would be ignored: no tier's `visitors` need it");
             found.add(Problem::at(place, title, "remove it, or give a tier `visitors`"));
+        }
+    }
+}
+
+/// Visitors may convert to more requests than anything answers.
+fn conversions_are_sane(file: &File, found: &Found) {
+    for tier in file.tiers.iter().filter(|tier| tier.load.is_some()) {
+        if let (Some(name), None) = (&tier.name, tier.rate(&file.traffic)) {
+            let title = format!("tier \"{}\" comes to more than 1e9/s", name.text);
+            let way = "check visitors, requests_per_visit and peak";
+            found.add(Problem::at(&name.place, title, way));
         }
     }
 }

@@ -139,9 +139,12 @@ fn empirical(node: &Node, folder: Folder<'_>) -> Result<Dist, Problem> {
         return Err(node.problem("a scenario without a folder can name no file", way));
     };
     let path: PathBuf = folder.join(&name);
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        node.problem(format!("cannot read {}: {}", path.display(), error.kind()), way)
-    })?;
+    let fail = |why: String| node.problem(format!("cannot read {}: {why}", path.display()), way);
+    let bytes = std::fs::File::open(&path)
+        .and_then(|file| super::at_most(file, super::LARGEST))
+        .map_err(|error| fail(error.kind().to_string()))?
+        .ok_or_else(|| fail("it is larger than 16MB".to_owned()))?;
+    let text = String::from_utf8(bytes).map_err(|_| fail("it is not text in UTF-8".to_owned()))?;
     values(&text)
         .map(|values| Dist::Empirical(Arc::from(values)))
         .map_err(|title| node.problem(format!("{}: {title}", path.display()), way))

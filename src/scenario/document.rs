@@ -66,7 +66,7 @@ impl Node {
     pub(super) fn quoted(&self) -> String {
         match &self.value {
             Value::Text(text) if text.is_empty() => "an empty text".to_owned(),
-            Value::Text(text) => format!("`{text}`"),
+            Value::Text(text) => format!("`\"{text}\"`"),
             Value::Whole(number) => format!("`{number}`"),
             Value::Number(number) => format!("`{number}`"),
             Value::Bool(yes) => format!("`{yes}`"),
@@ -107,8 +107,9 @@ pub(super) fn parse(text: &str, source: usize, found: &Found) -> Table {
             continue;
         }
         let place = Place { source, span: Some(span) };
-        let title = format!("not TOML: {}", error.message());
-        found.add(Problem::at(&place, title, syntax_help(error.message())).syntax());
+        let message = error.message();
+        let title = format!("not TOML: {}", message.trim_end_matches(", expected literal string"));
+        found.add(Problem::at(&place, title, syntax_help(message)).syntax());
     }
     table(document.get_ref(), Place { source, span: None }, source)
 }

@@ -4,7 +4,7 @@ use super::dist::{Folder, dist};
 use super::document::{Node, Table, Value};
 use super::file::{Named, name};
 use super::problem::{Found, Place, Problem};
-use super::quantity::{bytes, count, number, span};
+use super::quantity::{bytes_each, count, number, span};
 use super::section::Section;
 use crate::site::Dist;
 use crate::units::{Bytes, Span};
@@ -49,8 +49,8 @@ pub(super) fn read(section: &Section<'_>, folder: Folder<'_>) -> EndpointFile {
             true => section.read("weight", number(0.0, 1e9, false)),
             false => Some(1.0),
         },
-        memory: section.read("memory", bytes).unwrap_or_default(),
-        growth: section.read("growth", bytes).unwrap_or_default(),
+        memory: section.read("memory", bytes_each).unwrap_or_default(),
+        growth: section.read("growth", bytes_each).unwrap_or_default(),
         steps: steps(section, folder),
         place: section.place().clone(),
     }

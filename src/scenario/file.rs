@@ -36,7 +36,7 @@ pub(super) struct File {
 pub(super) fn read(document: &Table, folder: Folder<'_>, found: &Found) -> File {
     let top = Section::new(document, "a scenario", found);
     let file = File {
-        title: top.read("title", text),
+        title: top.read("title", named).map(|title| title.text),
         seed: top.read("seed", seed),
         stack: top.read("stack", Stack::read),
         objective: objective(&top),
@@ -60,11 +60,11 @@ pub(super) fn read(document: &Table, folder: Folder<'_>, found: &Found) -> File 
 
 /// Without a stack the costs of a request are nobody's.
 fn stack_given(top: &Section<'_>, file: &File) {
-    let every_server_says = file.servers.iter().all(|server| server.says_stack);
-    if !top.has("stack") && !(every_server_says && !file.servers.is_empty()) {
+    let unsaid = file.servers.is_empty() || file.servers.iter().any(|each| !each.says_stack);
+    if unsaid && !top.has("stack") {
         let way = "say where costs not written here come from: stack = \"django\", \"flask\", \
             \"fastapi\", or \"bare\" for none at all";
-        top.found.add(Problem::at(top.place(), "a scenario has no `stack`", way).missing());
+        top.lack("stack", "has no `stack`", way);
     }
 }
 
@@ -96,9 +96,7 @@ fn list<T>(
 ) -> Vec<T> {
     let items = tables(top, key, read);
     if items.is_empty() && !top.has(key) {
-        let title = format!("a scenario has no `[[{key}]]`");
-        let way = format!("add a section {example}");
-        top.found.add(Problem::at(top.place(), title, way).missing());
+        top.lack(key, &format!("has no `[[{key}]]`"), &format!("add a section {example}"));
     }
     items
 }
@@ -108,7 +106,7 @@ fn tables<T>(top: &Section<'_>, key: &'static str, read: impl Fn(&Section<'_>) -
     let Some(entry) = top.entry(key) else { return Vec::new() };
     let Value::List(items) = &entry.node.value else {
         let title = format!("expected `[[{key}]]`, found {}", entry.node.value.kind());
-        let way = format!("write [[{key}]] above it, with two brackets: there may be several");
+        let way = format!("write [[{key}]] with two brackets: there may be several");
         top.found.add(Problem::at(&entry.place, title, way));
         return Vec::new();
     };
@@ -121,12 +119,20 @@ fn tables<T>(top: &Section<'_>, key: &'static str, read: impl Fn(&Section<'_>) -
         .iter()
         .filter_map(|item| {
             let table = table(item)?;
-            let section = Section::new(&table, format!("[[{key}]]"), top.found);
+            let section = Section::new(&table, titled(key, &table), top.found);
             let value = read(&section);
             section.done();
             Some(value)
         })
         .collect()
+}
+
+/// How messages name a section of a list: with its name, where it has one.
+fn titled(key: &str, table: &Table) -> String {
+    match table.get("name").map(|entry| &entry.node.value) {
+        Some(Value::Text(name)) => format!("[[{key}]] \"{}\"", name.escape_debug()),
+        _ => format!("[[{key}]]"),
+    }
 }
 
 /// Reads a limit: `"none"`, or what `parse` reads.
@@ -187,8 +193,8 @@ pub(super) fn named(node: &Node) -> Result<Named, Problem> {
         let way = "leave out line breaks, tabs and other control characters";
         return Err(node.problem("a name with control characters in it", way));
     }
-    if text.chars().count() > 100 {
-        return Err(node.problem("a name of more than 100 characters", "choose a shorter one"));
+    if text.chars().count() > 200 {
+        return Err(node.problem("a name of more than 200 characters", "choose a shorter one"));
     }
     Ok(Named { text, place: node.place.clone() })
 }

@@ -3,7 +3,9 @@
 use super::document::{Node, Value};
 use super::file::{Named, name, named};
 use super::problem::{Place, Problem};
-use super::quantity::{count, number, per_day, rate, share, span, span_above_zero};
+use super::quantity::{
+    FASTEST_PER_SECOND, count, number, per_day, rate, share, span, span_above_zero,
+};
 use super::section::Section;
 use crate::experiment::answer::Effort;
 use crate::units::PerSecond;
@@ -48,7 +50,7 @@ pub(super) fn traffic(section: &Section<'_>) -> TrafficFile {
         .filter_map(|key| section.entry(key).map(|entry| (key, entry.place.clone())))
         .collect();
     TrafficFile {
-        requests_per_visit: section.read("requests_per_visit", number(0.0, 1e6, true)),
+        requests_per_visit: section.read("requests_per_visit", number(0.01, 1e6, false)),
         peak: section.read("peak", number(1.0, 1e3, false)),
         places,
     }
@@ -79,9 +81,8 @@ fn load(section: &Section<'_>) -> Option<Load> {
             section.refuse("visitors", "`rate` says how much comes", way);
         }
         (false, false) => {
-            let title = "[[tier]] has neither `rate` nor `visitors`";
             let way = "say how much comes: rate = \"40/s\", or visitors = \"10k/day\"";
-            section.found.add(Problem::at(section.place(), title, way).missing());
+            section.lack("rate", "has neither `rate` nor `visitors`", way);
         }
         _ => {}
     }
@@ -120,10 +121,10 @@ pub(super) fn effort(section: &Section<'_>) -> Option<Effort> {
         return precision.map(Effort::Precision);
     }
     for key in fixed.into_iter().filter(|key| !section.has(key)) {
-        let title = format!("[run] has no `{key}`, and a fixed effort needs it");
+        let title = format!("has no `{key}`, and a fixed effort needs it");
         let way = "write replications = 30, warmup = \"60s\" and measure = \"600s\", or \
             precision = \"5%\" alone";
-        section.found.add(Problem::at(section.place(), title, way).missing());
+        section.lack(key, &title, way);
     }
     Some(Effort::Fixed { replications: replications?, warmup: warmup?, measured: measured? })
 }
@@ -152,7 +153,11 @@ impl TierFile {
         let requests =
             own.requests_per_visit.or(traffic.requests_per_visit).unwrap_or(REQUESTS_PER_VISIT);
         let peak = own.peak.or(traffic.peak).unwrap_or(PEAK);
-        let rate = PerSecond::new(visitors * requests * peak / SECONDS_A_DAY);
+        let rate = visitors * requests * peak / SECONDS_A_DAY;
+        if rate <= 0.0 || rate > FASTEST_PER_SECOND {
+            return None;
+        }
+        let rate = PerSecond::new(rate);
         let visitors = short(visitors);
         let words = format!(
             "{visitors}/day x {requests} requests x peak {peak} / {SECONDS_A_DAY} = {rate}"

@@ -4,7 +4,9 @@ use super::dist::{Folder, dist};
 use super::document::{Node, Value};
 use super::file::{Named, choice, limit, name};
 use super::problem::{Found, Problem};
-use super::quantity::{bytes, bytes_above_zero, count, number, span, span_above_zero, yes};
+use super::quantity::{
+    bytes, bytes_above_zero, bytes_each, count, number, span, span_above_zero, yes,
+};
 use super::section::Section;
 use super::server::{ConnectionsFile, connections};
 use crate::site::{Database, Dist, Listen, Resident};
@@ -74,7 +76,7 @@ pub(super) fn plan(section: &Section<'_>) -> PlanFile {
         cores: section.need("cores", "say how many it has: cores = 2", count(1, MOST_CORES)),
         memory: section.read("memory", bytes_above_zero),
         price: section.read("price", number(0.0, 1e9, false)),
-        speed: section.read("speed", number(0.0, 1e3, true)),
+        speed: section.read("speed", number(0.01, 100.0, false)),
     }
 }
 
@@ -87,8 +89,8 @@ pub(super) fn database(section: &Section<'_>, folder: Folder<'_>) -> DatabaseFil
         connect_cpu: section.read("connect_cpu", span),
         connect_wait: section.read("connect_wait", span),
         refusal_cpu: section.read("refusal_cpu", span),
-        connection_memory: section.read("connection_memory", bytes),
-        largest_process: section.read("largest_process", bytes),
+        connection_memory: section.read("connection_memory", bytes_each),
+        largest_process: section.read("largest_process", bytes_each),
         recovery: section.read("recovery", span),
         host: section.read("host", host),
         connections: section.read("connections", connections),
@@ -120,7 +122,7 @@ fn host(node: &Node) -> Result<HostFile, Problem> {
     let section = Section::new(table, "the database's `host`", &found);
     let cores = section.need("cores", &format!("write host = {example}"), count(1, MOST_CORES));
     let memory = section.read("memory", bytes_above_zero);
-    let speed = section.read("speed", number(0.0, 1e3, true));
+    let speed = section.read("speed", number(0.01, 100.0, false));
     let round_trip = section.read("round_trip", span);
     section.done();
     match (cores, found.into_one()) {
@@ -154,7 +156,7 @@ pub(super) fn front(section: &Section<'_>) -> FrontFile {
 pub(super) fn system(section: &Section<'_>) -> SystemFile {
     SystemFile {
         memory: section.read("memory", bytes),
-        redis: section.read("redis", bytes),
+        redis: section.read("redis", bytes_each),
         celery: section.read("celery", celery),
     }
 }
@@ -168,7 +170,7 @@ fn celery(node: &Node) -> Result<Resident, Problem> {
     let found = Found::default();
     let section = Section::new(table, "`celery`", &found);
     let children = section.need("children", way, count(1, 10_000));
-    let memory = section.need("memory", way, bytes);
+    let memory = section.need("memory", way, bytes_each);
     section.done();
     match (children, memory, found.into_one()) {
         (Some(count), Some(memory), None) => {

@@ -10,6 +10,7 @@
 //! | `check` | the rules between sections |
 //! | `preset` | what the stacks cost, with sources |
 //! | `build`, `site_parts` | file and presets to the study |
+//! | `numbers` | which numbers are the presets', and which of them are assumed |
 //! | `problem` | what is wrong, and how it is shown |
 
 mod arithmetic;
@@ -21,6 +22,7 @@ mod endpoint;
 mod file;
 mod load;
 mod machine;
+mod numbers;
 mod preset;
 mod problem;
 mod quantity;
@@ -28,7 +30,10 @@ mod section;
 mod server;
 mod set;
 mod site_parts;
+#[cfg(test)]
+mod tests;
 
+use std::io::{self, Read};
 use std::path::Path;
 
 pub use preset::{Number, Stack};
@@ -37,6 +42,9 @@ pub use problem::{Problem, Problems};
 use crate::experiment::answer::Study;
 use crate::outcome::Budget;
 use problem::Found;
+
+/// A scenario file larger than this is none.
+const LARGEST: u64 = 16 << 20;
 
 /// A scenario that has been checked, and what was made of it.
 #[derive(Debug, Clone)]
@@ -69,21 +77,30 @@ pub struct Resolved {
     pub database_budget: Option<Budget>,
 }
 
-/// Reads the scenario in the file at `path`, changed by the `--set` arguments `sets`
-/// (`KEY=VALUE` each).
+/// Reads the scenario in the file at `path` (`-`: from standard input), changed by the `--set`
+/// arguments `sets` (`KEY=VALUE` each).
 ///
 /// # Errors
 ///
 /// Every problem with the file and the arguments, or the one that it cannot be read.
 pub fn load(path: &Path, sets: &[String]) -> Result<Scenario, Problems> {
-    let name = path.display().to_string();
+    let standard_input = path.as_os_str() == "-";
+    let name = match standard_input {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    };
     let fail = |title: &str, way: &str| Err(Problems::unreadable(&name, title.to_owned(), way));
-    if path.is_dir() {
+    if !standard_input && path.is_dir() {
         return fail("this is a folder, not a scenario", "name a .toml file in it");
     }
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+    let content = match standard_input {
+        true => at_most(io::stdin().lock(), LARGEST),
+        false => std::fs::File::open(path).and_then(|file| at_most(file, LARGEST)),
+    };
+    let bytes = match content {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return fail("the file is larger than 16MB", "name a scenario"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return fail("there is no such file", "check the name and the folder");
         }
         Err(error) => {
@@ -94,7 +111,14 @@ pub fn load(path: &Path, sets: &[String]) -> Result<Scenario, Problems> {
     let Ok(text) = String::from_utf8(bytes) else {
         return fail("the file is not text in UTF-8", "save it as UTF-8, or name another file");
     };
-    read(&name, &text, sets, path.parent())
+    read(&name, &text, sets, path.parent().filter(|_| !standard_input))
+}
+
+/// All that `file` holds, or `None` where that is more than `most` bytes.
+fn at_most(file: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 /// Reads a scenario from its text. `name` is what messages call it; `folder` is where the files
@@ -120,7 +144,7 @@ pub fn read(
     }
     let file = file::read(&document, folder, &found);
     check::check(&file, &document, &found);
-    let built = found.is_empty().then(|| build::build(&file, &document, name)).flatten();
+    let built = found.is_empty().then(|| build::build(&file, &document, name, &found)).flatten();
     built.ok_or_else(|| {
         let mut texts = vec![(name.to_owned(), text.to_owned())];
         texts.extend(sets.iter().map(|argument| ("--set".to_owned(), argument.clone())));

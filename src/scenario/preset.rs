@@ -58,10 +58,10 @@ impl Stack {
 /// A number of a stack, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Number {
-    /// The stack.
+    /// The stack; `any` where several say the same.
     pub stack: &'static str,
-    /// The server it is in force for; `None`: for all of them.
-    pub server: Option<String>,
+    /// The servers it is in force for; empty: all of them.
+    pub servers: Vec<String>,
     /// The key that would say otherwise: `server.request_cpu`.
     pub key: String,
     /// The number, as the preset writes it.
@@ -70,6 +70,13 @@ pub struct Number {
     pub source: String,
     /// Whether it was assumed: no source gives it.
     pub assumed: bool,
+}
+
+impl Number {
+    /// The last part of its key.
+    pub(super) fn name(&self) -> &str {
+        self.key.rsplit('.').next().unwrap_or_default()
+    }
 }
 
 /// What a stack says.
@@ -146,7 +153,7 @@ fn plain(document: &Table, key: &str, stack: Stack, numbers: &mut Vec<(String, N
             key.to_owned(),
             Number {
                 stack: stack.name(),
-                server: None,
+                servers: Vec::new(),
                 key: format!("{}.{}", owner(key), entry.key),
                 value: said("is").map(|node| written(&node)).unwrap_or_default(),
                 source: assumed.clone().or_else(|| text("from")).unwrap_or_default(),

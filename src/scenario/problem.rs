@@ -197,7 +197,7 @@ impl Problems {
             ),
             None => title.element(Origin::path(name.as_str())),
         };
-        group.element(Level::HELP.message(problem.way.as_str()))
+        group.element(Level::HELP.message(wrapped(&problem.way)))
     }
 
     fn count(&self) -> String {
@@ -207,6 +207,23 @@ impl Problems {
             many => format!("{many} problems in {name}\n"),
         }
     }
+}
+
+/// The text in lines of at most 80 columns where its words allow.
+fn wrapped(text: &str) -> String {
+    let mut lines = String::new();
+    let mut length = 0;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if length > 0 {
+            let gap = if length + 1 + width > 80 { '\n' } else { ' ' };
+            lines.push(gap);
+            length = if gap == '\n' { 0 } else { length + 1 };
+        }
+        lines.push_str(word);
+        length += width;
+    }
+    lines
 }
 
 impl fmt::Display for Problems {

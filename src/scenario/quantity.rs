@@ -12,8 +12,12 @@ use crate::units::{Bytes, Fraction, PerSecond, Span};
 const LONGEST_SECS: u64 = 10 * 365 * 86_400;
 /// More memory than this (1 PB) is taken for a mistake.
 const MOST_BYTES: f64 = (1_u64 << 50) as f64;
+/// More memory than this (1 TB) in one process, request or connection is taken for a mistake.
+const MOST_BYTES_EACH: u64 = 1 << 40;
+/// Rates below this (one in eleven days) are taken for mistakes.
+const SLOWEST_PER_SECOND: f64 = 1e-6;
 /// Rates above this are taken for mistakes.
-const FASTEST_PER_SECOND: f64 = 1e9;
+pub(super) const FASTEST_PER_SECOND: f64 = 1e9;
 
 const TIME_WAY: &str = "write a number and a unit, as in \"0.3ms\", \"8ms\", \"30s\" or \"1h30m\"";
 const MEMORY_WAY: &str = "write a number and a unit, as in \"150MB\" or \"2GB\"";
@@ -106,6 +110,16 @@ pub(super) fn bytes(node: &Node) -> Result<Bytes, Problem> {
     }
 }
 
+/// The memory of one process, request or connection.
+pub(super) fn bytes_each(node: &Node) -> Result<Bytes, Problem> {
+    let bytes = bytes(node)?;
+    if bytes.get() > MOST_BYTES_EACH {
+        let title = format!("{} is more than a terabyte, each", node.quoted());
+        return Err(node.problem(title, MEMORY_WAY));
+    }
+    Ok(bytes)
+}
+
 /// An amount of memory above zero.
 pub(super) fn bytes_above_zero(node: &Node) -> Result<Bytes, Problem> {
     let bytes = bytes(node)?;
@@ -131,6 +145,9 @@ pub(super) fn rate(node: &Node) -> Result<PerSecond, Problem> {
     let rate = parse_count(count).ok_or_else(wrong)? / secs;
     match rate {
         _ if rate <= 0.0 => Err(fail(format!("`{text}` is no traffic: a rate lies above 0"))),
+        _ if rate < SLOWEST_PER_SECOND => {
+            Err(fail(format!("`{text}` is less than one in eleven days")))
+        }
         _ if rate > FASTEST_PER_SECOND => Err(fail(format!("`{text}` is above 1e9/s"))),
         _ => Ok(PerSecond::new(rate)),
     }
@@ -147,7 +164,7 @@ pub(super) fn per_day(node: &Node) -> Result<f64, Problem> {
     let count =
         count.ok_or_else(|| node.problem(format!("`{text}` is not visitors a day"), way))?;
     match count {
-        _ if count <= 0.0 => Err(node.problem(format!("`{text}` is no visitor at all"), way)),
+        _ if count < 1.0 => Err(node.problem(format!("`{text}` is not even one visitor"), way)),
         _ if count > 1e12 => Err(node.problem(format!("`{text}` is above 1e12/day"), way)),
         _ => Ok(count),
     }
@@ -175,6 +192,9 @@ pub(super) fn count(low: u32, high: u32) -> impl Fn(&Node) -> Result<u32, Proble
                 .ok_or_else(|| {
                     node.problem(format!("`{number}` is not between {low} and {high}"), way)
                 }),
+            Value::Number(number) if number.is_infinite() => {
+                Err(node.problem(format!("not between {low} and {high}"), way))
+            }
             _ => {
                 Err(node.problem(format!("expected a whole number, found {}", node.quoted()), way))
             }

@@ -11,12 +11,20 @@ pub(super) struct Section<'a> {
     /// How messages name it: `[[plan]] "2GB"`.
     name: String,
     known: RefCell<Vec<&'static str>>,
+    /// Keys that are needed and not there, unless one that is there was meant to be it.
+    lacking: RefCell<Vec<(&'static str, Problem)>>,
     pub(super) found: &'a Found,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn new(table: &'a Table, name: impl Into<String>, found: &'a Found) -> Section<'a> {
-        Section { table, name: name.into(), known: RefCell::default(), found }
+        Section {
+            table,
+            name: name.into(),
+            known: RefCell::default(),
+            lacking: RefCell::default(),
+            found,
+        }
     }
 
     /// The table under `key`, or `None` with a problem where something else stands there.
@@ -33,7 +41,10 @@ impl<'a> Section<'a> {
 
     /// The entry under `key`, which is hereby known.
     pub(super) fn entry(&self, key: &'static str) -> Option<&'a Entry> {
-        self.known.borrow_mut().push(key);
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
         self.table.get(key)
     }
 
@@ -56,10 +67,16 @@ impl<'a> Section<'a> {
         parse: impl FnOnce(&Node) -> Result<T, Problem>,
     ) -> Option<T> {
         if self.table.get(key).is_none() {
-            let title = format!("{} has no `{key}`", self.name);
-            self.found.add(Problem::at(&self.table.place, title, way).missing());
+            self.lack(key, &format!("has no `{key}`"), way);
         }
         self.read(key, parse)
+    }
+
+    /// The needed `key` is not there: a problem of the table as a whole.
+    pub(super) fn lack(&self, key: &'static str, title: &str, way: &str) {
+        let title = format!("{} {title}", self.name);
+        let problem = Problem::at(&self.table.place, title, way).missing();
+        self.lacking.borrow_mut().push((key, problem));
     }
 
     /// A key that would be ignored here: where it stands, that is a problem.
@@ -80,16 +97,23 @@ impl<'a> Section<'a> {
         &self.table.place
     }
 
-    /// Ends the reading: every key that was not asked for is a problem.
+    /// Ends the reading: every key that was not asked for is a problem, and so is every needed
+    /// one that is not there, but for those that a misspelt one was meant to be.
     pub(super) fn done(self) {
         let known = self.known.borrow();
         for entry in self.table.entries.iter().filter(|each| !known.contains(&&*each.key)) {
             let title = format!("{} has no key `{}`", self.name, entry.key);
             let way = match nearest(&entry.key, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(near) => {
+                    self.lacking.borrow_mut().retain(|(lacking, _)| *lacking != near);
+                    format!("did you mean `{near}`?")
+                }
                 None => format!("it may have: {}", known.join(", ")),
             };
             self.found.add(Problem::at(&entry.place, title, way));
+        }
+        for (_, problem) in self.lacking.take() {
+            self.found.add(problem);
         }
     }
 }
@@ -112,6 +136,10 @@ pub(super) fn among(word: &str, names: &[&str]) -> String {
     match nearest(word, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if names.is_empty() => "there is none of that kind yet".to_owned(),
-        None => format!("there is: {}", names.join(", ")),
+        None => {
+            let mut names = names.to_vec();
+            names.dedup();
+            format!("there is: {}", names.join(", "))
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::file::{Named, choice, limit, name};
 use super::machine::PlanFile;
 use super::preset::Stack;
 use super::problem::{Found, Place, Problem};
-use super::quantity::{bytes, count, number, span, span_above_zero, text};
+use super::quantity::{bytes_each, count, number, span, span_above_zero, text};
 use super::section::Section;
 use crate::site::{Hold, OnOom};
 use crate::units::{Bytes, Span};
@@ -173,7 +173,7 @@ pub(super) fn read(section: &Section<'_>) -> ServerFile {
 /// The keys that a preset may have as well.
 pub(super) fn numbers(section: &Section<'_>) -> ServerNumbers {
     ServerNumbers {
-        worker_memory: section.read("worker_memory", bytes),
+        worker_memory: section.read("worker_memory", bytes_each),
         boot: section.read("boot", span),
         request_cpu: section.read("request_cpu", span),
         query_cpu: section.read("query_cpu", span),
@@ -195,9 +195,8 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
             section.refuse(key, why, "remove it, or write kind = \"threads\"");
         }
     } else if !section.has("threads") {
-        let title = "[[server]] of kind \"threads\" has no `threads`";
-        let way = "say how many per process: threads = 4";
-        section.found.add(Problem::at(section.place(), title, way).missing());
+        let title = "is of kind \"threads\" and has no `threads`";
+        section.lack("threads", title, "say how many per process: threads = 4");
     }
     if kind != Kind::Async {
         let why = "only kind = \"async\" has it";

@@ -96,17 +96,44 @@ fn draw_axes(scene: &mut Scene, panel: &Panel, plot: &Plot, ticks: &[(f64, Strin
     scene.write(&panel.x.label, (middle, plot.bottom + 36.0), Anchor::Middle, QUIET);
 }
 
-/// The level to stay under, with its name above its left end.
+/// The level to stay under, with its name above, where the lines leave room for it.
 fn draw_rule(scene: &mut Scene, panel: &Panel, plot: &Plot) {
     let Some((level, name)) = &panel.rule else { return };
     let y = plot.y.place(*level);
     scene.dashed(&[(plot.left, y), (plot.right, y)], 1.4, RULE, &[5.0, 3.0]);
-    let name = shortened(name, SMALL, true, plot.right - plot.left - 8.0);
+    let name = shortened(name, SMALL, true, plot.right - plot.left - 12.0);
     let width = lettering::width(&name, SMALL, true);
-    let (x, baseline) = (plot.left + 6.0, y - 6.0);
-    let halo = [x - 3.0, baseline - 0.85 * SMALL, x + width + 3.0, baseline + 0.25 * SMALL];
-    scene.rectangle(halo, WHITE.faded(0.85));
+    let baseline = y - 6.0;
+    let around =
+        |x: f64| [x - 3.0, baseline - 0.85 * SMALL, x + width + 3.0, baseline + 0.25 * SMALL];
+    let room = plot.right - plot.left - width - 12.0;
+    let places = (0..=8).map(|step| plot.left + 6.0 + room * f64::from(step) / 8.0);
+    let x = places.min_by_key(|x| crossings(panel, plot, around(*x))).unwrap_or(plot.left);
+    scene.rectangle(around(x), WHITE.faded(0.85));
     scene.write(&name, (x, baseline), Anchor::Start, Type { size: SMALL, bold: true, ink: RULE });
+}
+
+/// How much of the panel's lines lies in a box, in steps of a few pixels.
+fn crossings(panel: &Panel, plot: &Plot, [left, top, right, bottom]: [f64; 4]) -> usize {
+    const STEPS: u32 = 60;
+    let inside = |(x, y): &Place| (left..=right).contains(x) && (top..=bottom).contains(y);
+    let along = |pair: &[Place]| {
+        let ((x, y), (to_x, to_y)) = (pair[0], pair[1]);
+        let share = |step: u32| f64::from(step) / f64::from(STEPS);
+        let at = |share: f64| (x + (to_x - x) * share, y + (to_y - y) * share);
+        (0..=STEPS).filter(|step| inside(&at(share(*step)))).count()
+    };
+    let runs = panel.series.iter().flat_map(|series| runs(&series.points));
+    runs.map(|run| {
+        let path: Vec<Place> = run.iter().map(|point| place(plot, point)).collect();
+        path.windows(2).map(along).sum::<usize>()
+    })
+    .sum()
+}
+
+/// Where a point that has a value is.
+fn place(plot: &Plot, point: &Point) -> Place {
+    (plot.x.place(point.x), plot.y.place(point.y.unwrap_or_default()))
 }
 
 /// The runs of points that have a value, one after the other.
@@ -131,7 +158,7 @@ fn draw_bands(scene: &mut Scene, series: &Series, plot: &Plot) {
 fn draw_line(scene: &mut Scene, series: &Series, plot: &Plot) {
     let ink = hue(series.look);
     let dash = DASHES[series.look.dash % DASHES.len()];
-    let place = |point: &Point| (plot.x.place(point.x), plot.y.place(point.y.unwrap_or_default()));
+    let place = |point: &Point| place(plot, point);
     for run in runs(&series.points) {
         let steady = run.iter().take_while(|point| point.sustained).count();
         let firm: Vec<Place> = run[..steady].iter().map(place).collect();
@@ -146,7 +173,8 @@ fn draw_line(scene: &mut Scene, series: &Series, plot: &Plot) {
 }
 
 fn draw_marks(scene: &mut Scene, series: &Series, plot: &Plot) {
-    for each in &series.marks {
+    // A load line at the saturation point is a diamond on a cross.
+    for each in series.marks.iter().rev() {
         let at = (plot.x.place(each.x), plot.y.place(each.y));
         mark(scene, at, each.kind, hue(series.look));
     }
@@ -186,7 +214,7 @@ fn mark(scene: &mut Scene, at: Place, kind: MarkKind, ink: Ink) {
 }
 
 fn cross(scene: &mut Scene, (x, y): Place, ink: Ink) {
-    let arm = MARK * 0.72;
+    let arm = MARK * 0.8;
     let diagonals =
         [[(x - arm, y - arm), (x + arm, y + arm)], [(x - arm, y + arm), (x + arm, y - arm)]];
     diagonals.iter().for_each(|path| scene.stroke(path, 5.0, WHITE));

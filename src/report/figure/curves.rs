@@ -1,0 +1,221 @@
+//! Curves over the rate: which findings they show, where their marks are, how they are told apart.
+
+use super::{Axis, LOG_ABOVE, Lines, Look, Mark, MarkKind, Panel, Point, Series, Unit};
+use crate::experiment::answer::{Answers, Capacity, Finding, Study};
+use crate::report::words;
+
+/// How far beyond the last point of interest a curve is shown, as a factor of its rate.
+const BEYOND: f64 = 1.25;
+
+pub(super) type Value<'a> = &'a dyn Fn(&Finding) -> (Option<f64>, Option<(f64, f64)>);
+
+pub(super) type Wanted<'a> = &'a dyn Fn(&Capacity) -> Vec<(MarkKind, f64)>;
+
+/// The curves, in one panel or in one per plan; the y axes are still to be set.
+pub(super) fn lines(
+    study: &Study,
+    answers: &Answers,
+    split: bool,
+    value: Value,
+    wanted: Wanted,
+) -> Lines {
+    let mut panels: Vec<Panel> = Vec::new();
+    for (plan, capacities) in by_plan(answers, split) {
+        let limit = x_limit(&capacities);
+        let series: Vec<Series> = capacities
+            .iter()
+            .map(|capacity| Series {
+                look: look(answers, capacity, split),
+                points: curve(capacity, limit, value),
+                marks: marks(capacity, limit, value, wanted),
+            })
+            .collect();
+        let x = x_axis(&capacities, &series);
+        panels.push(Panel { title: plan, x, y: empty_axis(), series, rule: None });
+    }
+    let all = panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.marks);
+    let occurs = |kind| all.clone().any(|mark| mark.kind == kind);
+    let named = [
+        (MarkKind::LoadLine, "load line: the largest rate that meets the objective"),
+        (MarkKind::Saturation, "saturation: the largest sustained rate"),
+        (MarkKind::Oom, "memory runs out"),
+    ];
+    let marks = named.into_iter().filter(|(kind, _)| occurs(*kind)).collect();
+    Lines { legend: legend(study, answers, split), marks, panels }
+}
+
+fn empty_axis() -> Axis {
+    Axis { label: String::new(), low: 0.0, high: 1.0, log: false, unit: Unit::Plain }
+}
+
+/// The capacities in panels: all in one without a title, or those of each plan.
+fn by_plan(answers: &Answers, split: bool) -> Vec<(Option<String>, Vec<&Capacity>)> {
+    if !split {
+        return vec![(None, answers.capacities.iter().collect())];
+    }
+    let of = |plan: &String| {
+        answers.capacities.iter().filter(|capacity| capacity.plan == *plan).collect()
+    };
+    names(answers, |capacity| &capacity.plan)
+        .into_iter()
+        .map(|plan| (Some(plan.clone()), of(plan)))
+        .collect()
+}
+
+/// Plans or servers, each once, in order.
+fn names(answers: &Answers, name: impl Fn(&Capacity) -> &String) -> Vec<&String> {
+    let mut names: Vec<&String> = Vec::new();
+    for capacity in &answers.capacities {
+        if !names.contains(&name(capacity)) {
+            names.push(name(capacity));
+        }
+    }
+    names
+}
+
+/// Colour by plan and dash by server, where both vary in one panel; else both by what varies.
+fn look(answers: &Answers, capacity: &Capacity, split: bool) -> Look {
+    let place = |names: Vec<&String>, name: &String| names.iter().position(|each| *each == name);
+    let plan = place(names(answers, |each| &each.plan), &capacity.plan).unwrap_or(0);
+    let servers = names(answers, |each| &each.server);
+    let (several, server) = (servers.len() > 1, place(servers, &capacity.server).unwrap_or(0));
+    match (split, several) {
+        (true, _) => Look { hue: server, dash: server },
+        (false, false) => Look { hue: plan, dash: plan },
+        (false, true) if names(answers, |each| &each.plan).len() > 1 => {
+            Look { hue: plan, dash: server }
+        }
+        (false, true) => Look { hue: server, dash: server },
+    }
+}
+
+fn legend(study: &Study, answers: &Answers, split: bool) -> Vec<(String, Look)> {
+    let mut legend: Vec<(String, Look)> = Vec::new();
+    for capacity in &answers.capacities {
+        let look = look(answers, capacity, split);
+        let name = match split {
+            true => capacity.server.clone(),
+            false => words::combination(study, &capacity.plan, &capacity.server),
+        };
+        if legend.iter().all(|(_, known)| *known != look) {
+            legend.push((name, look));
+        }
+    }
+    match legend.len() {
+        1 if split => Vec::new(),
+        _ => legend,
+    }
+}
+
+/// The highest rate worth showing: somewhat beyond the last point of interest.
+fn x_limit(capacities: &[&Capacity]) -> f64 {
+    let interest = |capacity: &&Capacity| {
+        let points = [Some(capacity.saturation), capacity.load_line, Some(capacity.oom)];
+        let saturation = capacity.saturation.rate().map_or(f64::INFINITY, |rate| rate.get());
+        // An OOM point far beyond saturation would squeeze all else into a corner.
+        let near = move |rate: &f64| *rate <= 2.0 * saturation;
+        points
+            .into_iter()
+            .flatten()
+            .filter_map(|point| point.rate())
+            .map(|it| it.get())
+            .filter(near)
+    };
+    let last = capacities.iter().flat_map(|capacity| interest(capacity).collect::<Vec<_>>());
+    let last = last.fold(0.0, f64::max);
+    if last > 0.0 { last * BEYOND } else { f64::INFINITY }
+}
+
+/// Of findings closer together than this share of the last rate only the best founded is shown:
+/// searches try many rates around the points they look for, some of them only briefly.
+const CLOSE: f64 = 0.012;
+
+/// The findings to be shown, by rising rate.
+fn thinned(capacity: &Capacity) -> Vec<&Finding> {
+    let effort = |it: &Finding| it.measured.as_secs() * f64::from(it.replications);
+    let last = capacity.curve.last().map_or(0.0, |finding| finding.rate.get());
+    let last = capacity.saturation.rate().map_or(last, |rate| rate.get());
+    let mut kept: Vec<&Finding> = Vec::new();
+    for finding in &capacity.curve {
+        match kept.last_mut() {
+            Some(before) if finding.rate.get() - before.rate.get() < CLOSE * last => {
+                if effort(finding) > effort(before) {
+                    *before = finding;
+                }
+            }
+            _ => kept.push(finding),
+        }
+    }
+    kept
+}
+
+/// The curve up to `limit`, where it ends in an interpolated point.
+fn curve(capacity: &Capacity, limit: f64, value: Value) -> Vec<Point> {
+    let mut points: Vec<Point> = Vec::new();
+    for finding in thinned(capacity) {
+        let (y, band) = value(finding);
+        let x = finding.rate.get();
+        let point = Point { x, y, band, sustained: !finding.saturated };
+        if x > limit {
+            let last = points.last().copied();
+            points.extend(last.and_then(|last| between(last, point, limit)));
+            break;
+        }
+        points.push(point);
+    }
+    points
+}
+
+/// The point at `x` between two of a curve.
+fn between(left: Point, right: Point, x: f64) -> Option<Point> {
+    let (low, high) = (left.y?, right.y?);
+    let share = (x - left.x) / (right.x - left.x);
+    let along = |from: f64, to: f64| from + (to - from) * share;
+    let y = match low > 0.0 && high > 0.0 {
+        true => along(low.ln(), high.ln()).exp(),
+        false => along(low, high),
+    };
+    Some(Point { x, y: Some(y), band: None, sustained: right.sustained })
+}
+
+fn marks(capacity: &Capacity, limit: f64, value: Value, wanted: Wanted) -> Vec<Mark> {
+    let whole = curve(capacity, f64::INFINITY, value);
+    let on_curve = |(kind, x): (MarkKind, f64)| {
+        let after = whole.iter().position(|point| point.x >= x)?;
+        let exact = whole[after].x <= x;
+        let y = match after {
+            _ if exact => whole[after].y?,
+            0 => return None,
+            _ => between(whole[after - 1], whole[after], x)?.y?,
+        };
+        Some(Mark { kind, x, y })
+    };
+    let shown = wanted(capacity).into_iter().filter(|(_, x)| *x <= limit);
+    shown.filter_map(on_curve).collect()
+}
+
+/// From 0, or logarithmic where the lines end at very different rates.
+fn x_axis(capacities: &[&Capacity], series: &[Series]) -> Axis {
+    let ends = series.iter().filter_map(|series| series.points.last()).map(|point| point.x);
+    let high = ends.fold(0.0, f64::max);
+    let own = capacities.iter().map(|capacity| x_limit(&[capacity])).filter(|it| it.is_finite());
+    let (least, most) = own.fold((f64::INFINITY, 0.0), |(a, b), it| (it.min(a), it.max(b)));
+    let log = most > LOG_ABOVE * least;
+    let low = series.iter().filter_map(|series| series.points.first()).map(|point| point.x);
+    let low = low.fold(f64::INFINITY, f64::min).max(least / 50.0);
+    Axis {
+        label: "requests per second".to_owned(),
+        low: if log { low * 0.9 } else { 0.0 },
+        high: if high > 0.0 { high * 1.02 } else { 1.0 },
+        log: log && low < high,
+        unit: Unit::Plain,
+    }
+}
+
+pub(super) fn heights(series: &[Series]) -> impl Iterator<Item = f64> {
+    series.iter().flat_map(|series| &series.points).filter_map(|point| point.y)
+}
+
+pub(super) fn any_points(lines: &Lines) -> bool {
+    lines.panels.iter().any(|panel| heights(&panel.series).next().is_some())
+}

@@ -1,0 +1,75 @@
+//! Memory against the rate, with the ceiling.
+
+use super::curves::{any_points, heights, lines};
+use super::{Axis, Body, Figure, MarkKind, Series, Unit};
+use crate::experiment::answer::{Answers, Capacity, Finding, Study, Threshold};
+use crate::report::words;
+
+/// Peak memory against the rate, with the ceiling.
+pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
+    let value = |finding: &Finding| {
+        let peak = finding.usage.memory_peak.get();
+        ((peak > 0).then_some(peak as f64), None)
+    };
+    let wanted = |capacity: &Capacity| {
+        let oom = capacity.oom.rate().map(|rate| (MarkKind::Oom, rate.get()));
+        oom.into_iter().collect()
+    };
+    let mut lines = lines(study, answers, true, &value, &wanted);
+    for panel in &mut lines.panels {
+        let ceiling = panel.title.as_ref().and_then(|plan| ceiling(answers, plan));
+        panel.series.iter_mut().for_each(|series| envelop(series, ceiling));
+        panel.rule = ceiling.map(|bytes| (bytes, format!("memory {}", words::memory(bytes))));
+        panel.y = memory_axis(&panel.series, ceiling);
+    }
+    any_points(&lines).then(|| Figure {
+        name: "memory",
+        title: title(study, answers),
+        subtitle: "The most memory in use on the workers' host at or below each rate".to_owned(),
+        body: Body::Lines(lines),
+    })
+}
+
+fn memory_axis(series: &[Series], ceiling: Option<f64>) -> Axis {
+    let high = heights(series).chain(ceiling).fold(0.0, f64::max);
+    let high = if high > 0.0 { high * 1.15 } else { f64::from(1 << 20) };
+    let label = "peak memory".to_owned();
+    Axis { label, low: 0.0, high, log: false, unit: Unit::Memory }
+}
+
+/// How high a peak gets depends on how long one looks, which differs from point to point: so the
+/// line shows the most that was seen up to each rate. Where memory runs out, it is at its ceiling.
+fn envelop(series: &mut Series, ceiling: Option<f64>) {
+    let mut most = 0.0f64;
+    for y in series.points.iter_mut().filter_map(|point| point.y.as_mut()) {
+        most = most.max(*y);
+        *y = most;
+    }
+    series.marks.iter_mut().for_each(|mark| mark.y = ceiling.unwrap_or(mark.y));
+}
+
+fn ceiling(answers: &Answers, plan: &str) -> Option<f64> {
+    let capacity = answers.capacities.iter().find(|capacity| capacity.plan == plan)?;
+    capacity.budget.ceiling.map(|bytes| bytes.get() as f64)
+}
+
+fn title(study: &Study, answers: &Answers) -> String {
+    let full =
+        |capacity: &&Capacity| !matches!(capacity.oom, Threshold::Never | Threshold::NotSearched);
+    let name = |it: &Capacity| words::combination(study, &it.plan, &it.server);
+    let full: Vec<&Capacity> = answers.capacities.iter().filter(full).collect();
+    match full.as_slice() {
+        [] if answers.capacities.iter().all(|it| it.budget.ceiling.is_none()) => {
+            "Memory: what the load takes".to_owned()
+        }
+        [] => "Memory never runs out".to_owned(),
+        [one] => match one.oom {
+            Threshold::AtRest => format!("Memory does not hold the workers: {}", name(one)),
+            _ => format!("Memory runs out: {}", name(one)),
+        },
+        several => {
+            let of = answers.capacities.len();
+            format!("Memory runs out with {} of {of} plans and servers", several.len())
+        }
+    }
+}

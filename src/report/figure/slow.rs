@@ -1,0 +1,108 @@
+//! Where the time of slow requests goes.
+
+use super::{Axis, Bar, Bars, Body, Figure, Group, Unit, longest};
+use crate::experiment::answer::{Answers, Row, Study};
+use crate::outcome::Stage;
+use crate::report::words::{self, seconds};
+
+/// A stage that nowhere takes this share of the time is not worth a line in the legend: it could
+/// not be seen.
+const LEAST_SHARE: f64 = 0.01;
+
+/// Where the time of the requests around the 95th percentile goes.
+pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
+    let rows: Vec<&Row> =
+        answers.rows.iter().filter(|row| row.finding.slow_request.is_some()).collect();
+    let mut groups: Vec<Group> = Vec::new();
+    for row in &rows {
+        let name = words::combination(study, &row.plan, &row.server);
+        if groups.last().is_none_or(|group| group.name != name) {
+            groups.push(Group { name, detail: String::new(), bars: Vec::new() });
+        }
+        groups.last_mut().expect("just pushed").bars.push(bar(row));
+    }
+    let objective = study.objective.p95.map(|p95| p95.as_secs());
+    let present =
+        |stage: &Stage| rows.iter().any(|row| mean_shares(&[row])[*stage as usize] >= LEAST_SHARE);
+    let stages = Stage::ALL.into_iter().filter(present);
+    let bars = Bars {
+        axis: Axis {
+            label: "response time".to_owned(),
+            low: 0.0,
+            high: axis_end(&rows, &groups, objective),
+            log: false,
+            unit: Unit::Seconds,
+        },
+        legend: stages.map(|stage| (words::stage(stage).to_owned(), stage as usize)).collect(),
+        groups,
+        rule: objective.map(|p95| (p95, format!("objective {}", seconds(p95)))),
+    };
+    (!rows.is_empty()).then(|| Figure {
+        name: "slow-requests",
+        title: title(&rows),
+        subtitle: "Response time of the requests around the 95th percentile, by what they wait \
+                   for (warm colours) and what is work (cool colours)"
+            .to_owned(),
+        body: Body::Bars(bars),
+    })
+}
+
+fn bar(row: &Row) -> Bar {
+    let spent = row.finding.slow_request.unwrap_or_default();
+    let used = Stage::ALL.into_iter().filter(|stage| spent[*stage as usize] > 0.0);
+    let segments =
+        used.map(|stage| (stage as usize, spent[stage as usize], words::stage_in_short(stage)));
+    let total = row.finding.p95.map_or(spent.iter().sum(), |p95| p95.mean);
+    let verdict = if row.finding.saturated { ", not sustained" } else { "" };
+    Bar {
+        name: format!("{} · {}/s", row.tier, words::plain(row.offered.get())),
+        segments: segments.collect(),
+        label: format!("{}{verdict}", seconds(total)),
+        alarming: row.finding.saturated || row.meets_objective == Some(false),
+    }
+}
+
+/// The end of the slow requests' axis. What overloaded rows take grows with the time measured, and
+/// what is far beyond the objective is too long anyhow: neither must squeeze the others to nothing.
+fn axis_end(rows: &[&Row], groups: &[Group], objective: Option<f64>) -> f64 {
+    const TOO_LONG: f64 = 3.0;
+    let steady = rows.iter().filter(|row| !row.finding.saturated);
+    let steady = steady.map(|row| bar(row).length()).fold(0.0, f64::max);
+    let worth = steady.max(objective.unwrap_or(0.0)) * 1.3;
+    let end = if steady > 0.0 { longest(groups).min(worth) } else { longest(groups) };
+    let lengths = groups.iter().flat_map(|group| &group.bars).map(Bar::length);
+    let cut = objective.map_or(f64::INFINITY, |objective| objective * TOO_LONG);
+    let shown = lengths.clone().any(|length| length <= cut);
+    (if shown { end.min(cut) } else { end }).max(1e-6)
+}
+
+/// What slow requests spend most of their time on, at the rates that are sustained (or at all,
+/// where none is).
+fn title(rows: &[&Row]) -> String {
+    let sustained: Vec<&Row> = rows.iter().copied().filter(|row| !row.finding.saturated).collect();
+    let rows = if sustained.is_empty() { rows } else { &sustained };
+    let shares = mean_shares(rows);
+    let most = Stage::ALL
+        .into_iter()
+        .reduce(|a, b| if shares[b as usize] > shares[a as usize] { b } else { a })
+        .unwrap_or(Stage::Compute);
+    let doing = words::doing(most);
+    match words::percent((shares[most as usize] * 100.0).round() / 100.0) {
+        share if shares[most as usize] > 0.5 => {
+            format!("Slow requests spend most of their time ({share}) {doing}")
+        }
+        share => format!("Slow requests spend the largest part of their time ({share}) {doing}"),
+    }
+}
+
+/// The share of their time that the rows' slow requests spend in each stage, each row counting
+/// the same.
+fn mean_shares(rows: &[&Row]) -> [f64; Stage::COUNT] {
+    let mut shares = [0.0; Stage::COUNT];
+    for row in rows {
+        let spent = row.finding.slow_request.unwrap_or_default();
+        let whole = spent.iter().sum::<f64>().max(f64::MIN_POSITIVE) * rows.len() as f64;
+        shares.iter_mut().zip(spent).for_each(|(share, part)| *share += part / whole);
+    }
+    shares
+}

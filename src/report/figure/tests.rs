@@ -1,0 +1,154 @@
+//! What each figure promises to show.
+
+use super::*;
+use crate::experiment::answer::Threshold;
+use crate::outcome::Stage;
+use crate::report::sample;
+use crate::units::{Bytes, PerSecond};
+
+fn four() -> (Study, Answers) {
+    sample::made_up(&[("2GB", 2), ("4GB", 4)], &["gunicorn", "uvicorn"], &[10.0, 40.0])
+}
+
+fn lines_of(figure: Figure) -> Lines {
+    match figure.body {
+        Body::Lines(lines) => lines,
+        Body::Bars(_) => panic!("{} has bars", figure.name),
+    }
+}
+
+fn bars_of(figure: Figure) -> Bars {
+    match figure.body {
+        Body::Bars(bars) => bars,
+        Body::Lines(_) => panic!("{} has lines", figure.name),
+    }
+}
+
+#[test]
+fn up_to_six_lines_share_a_panel_and_more_get_one_per_plan() {
+    let (study, answers) = four();
+    let lines = lines_of(response::figure(&study, &answers).unwrap());
+    assert_eq!((lines.panels.len(), lines.legend.len()), (1, 4));
+    let plans = [("1GB", 1), ("2GB", 2), ("4GB", 4)];
+    let (study, answers) = sample::made_up(&plans, &["a", "b", "c"], &[10.0]);
+    let lines = lines_of(response::figure(&study, &answers).unwrap());
+    assert_eq!((lines.panels.len(), lines.legend.len()), (3, 3));
+}
+
+#[test]
+fn every_line_in_a_panel_looks_different() {
+    let plans = [("1GB", 1), ("2GB", 2), ("4GB", 4)];
+    let (study, answers) = sample::made_up(&plans, &["a", "b"], &[10.0]);
+    let lines = lines_of(response::figure(&study, &answers).unwrap());
+    let looks: Vec<Look> = lines.panels[0].series.iter().map(|series| series.look).collect();
+    for (index, look) in looks.iter().enumerate() {
+        assert!(!looks[index + 1..].contains(look), "{look:?} twice");
+    }
+}
+
+#[test]
+fn the_load_line_is_marked_on_the_curve_between_the_points_around_it() {
+    let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
+    let capacity = &mut answers.capacities[0];
+    capacity.curve = vec![sample::finding(10.0, 100.0, 2, 0), sample::finding(20.0, 100.0, 2, 0)];
+    let rate = |rate: f64| Threshold::At {
+        rate: PerSecond::new(rate),
+        beyond: PerSecond::new(rate * 1.01),
+    };
+    capacity.load_line = Some(rate(15.0));
+    capacity.saturation = rate(20.0);
+    let lines = lines_of(response::figure(&study, &answers).unwrap());
+    let marks = &lines.panels[0].series[0].marks;
+    // Halfway on a logarithmic axis: the geometric mean of 0.06/0.9 and 0.06/0.8.
+    let expected = (0.06 / 0.9 * 0.06 / 0.8f64).sqrt();
+    assert_eq!((marks[0].kind, marks[0].x), (MarkKind::LoadLine, 15.0));
+    assert!((marks[0].y - expected).abs() < 1e-12);
+    let saturation = Mark { kind: MarkKind::Saturation, x: 20.0, y: 0.06 / 0.8 };
+    assert!((marks[1].y - saturation.y).abs() < 1e-12 && marks[1].kind == saturation.kind);
+}
+
+#[test]
+fn a_rate_at_which_nothing_was_answered_leaves_a_gap() {
+    let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
+    answers.capacities[0].curve[3].p95 = None;
+    let lines = lines_of(response::figure(&study, &answers).unwrap());
+    let missing: Vec<usize> = (0..16)
+        .filter(|index| {
+            lines.panels[0].series[0].points.get(*index).is_some_and(|it| it.y.is_none())
+        })
+        .collect();
+    assert_eq!(missing, [3]);
+}
+
+#[test]
+fn without_answers_there_is_no_figure() {
+    let (study, answers) = sample::made_up(&[], &[], &[]);
+    assert_eq!(all(&study, &answers), []);
+}
+
+#[test]
+fn never_and_at_rest_are_bars_without_length_that_say_so() {
+    let (study, mut answers) = sample::made_up(&[("1GB", 1)], &["gunicorn"], &[]);
+    answers.capacities[0].oom = Threshold::AtRest;
+    answers.capacities[0].saturation = Threshold::Never;
+    let bars = bars_of(capacity::figure(&study, &answers).unwrap());
+    let [load_line, saturation, oom] = &bars.groups[0].bars[..] else { panic!() };
+    assert_eq!(load_line.label, "20.7/s, then the cores give way");
+    assert_eq!((saturation.segments.len(), saturation.label.as_str()), (0, "never"));
+    assert_eq!(oom.label, "at rest already: the workers do not fit");
+    assert!(oom.alarming && !saturation.alarming);
+}
+
+#[test]
+fn the_ceiling_is_in_every_memory_panel() {
+    let (study, answers) = four();
+    let lines = lines_of(memory::figure(&study, &answers).unwrap());
+    let gib = f64::from(1 << 30);
+    let rules: Vec<_> = lines.panels.iter().map(|panel| panel.rule.clone()).collect();
+    let named = |level: f64, name: &str| Some((level, name.to_owned()));
+    assert_eq!(rules, [named(2.0 * gib, "memory 2 GB"), named(4.0 * gib, "memory 4 GB")]);
+    assert!(lines.panels.iter().all(|panel| panel.y.high > panel.rule.clone().unwrap().0));
+}
+
+#[test]
+fn overloaded_rows_do_not_squeeze_the_others() {
+    let (study, answers) = four();
+    let bars = bars_of(slow::figure(&study, &answers).unwrap());
+    let overloaded = bars.groups[0].bars[1].length();
+    let steady = bars.groups[2].bars[1].length();
+    assert!(overloaded > 10.0 && steady < 0.5);
+    assert!((bars.axis.high - 0.5 * 1.3).abs() < 1e-12);
+    assert!(bars.groups[0].bars[1].label.ends_with(", not sustained"));
+}
+
+#[test]
+fn of_findings_close_together_the_best_founded_is_shown() {
+    let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
+    let mut curve = [10.0, 20.0, 20.05, 20.1, 22.0].map(|it| sample::finding(it, 23.0, 2, 0));
+    curve[2].replications = 40;
+    answers.capacities[0].curve = curve.to_vec();
+    let lines = lines_of(response::figure(&study, &answers).unwrap());
+    let shown: Vec<f64> = lines.panels[0].series[0].points.iter().map(|it| it.x).collect();
+    assert_eq!(shown, [10.0, 20.05, 22.0]);
+}
+
+#[test]
+fn memory_runs_out_at_the_ceiling_and_its_line_never_falls() {
+    let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["a", "b"], &[]);
+    answers.capacities[1].curve[7].usage.memory_peak = Bytes::from_mib(1);
+    let lines = lines_of(memory::figure(&study, &answers).unwrap());
+    let series = &lines.panels[0].series[1];
+    let heights: Vec<f64> = series.points.iter().filter_map(|point| point.y).collect();
+    assert!(heights.is_sorted() && heights.len() > 10);
+    assert_eq!(series.marks[0].kind, MarkKind::Oom);
+    assert!((series.marks[0].y - f64::from(1u32 << 31)).abs() < 0.5);
+}
+
+#[test]
+fn the_stages_of_a_bar_add_up_to_its_p95() {
+    let (study, answers) = four();
+    let bars = bars_of(slow::figure(&study, &answers).unwrap());
+    let p95 = answers.rows[0].finding.p95.unwrap().mean;
+    assert!((bars.groups[0].bars[0].length() - p95).abs() < 1e-9);
+    assert_eq!(bars.legend.len(), Stage::COUNT);
+}

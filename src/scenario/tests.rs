@@ -1,0 +1,273 @@
+//! What the edge as a whole promises.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::experiment::answer::Effort;
+use crate::site::{Accept, Connections, Dist, Hold, Listen, OnOom, Step, WorkerKind};
+use crate::units::{Bytes, Fraction, Span};
+
+/// Every key that a scenario may have.
+const EVERYTHING: &str = include_str!("everything.toml");
+
+fn scenario(text: &str, sets: &[&str]) -> Scenario {
+    let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
+    read("test.toml", text, &sets, None).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// One combination of a bare plan of that many cores and memory.
+fn plain(lines: &str) -> Scenario {
+    let text = format!(
+        "stack = \"bare\"\n\
+         endpoint = [{{ name = \"page\", steps = [{{ compute = \"5ms\" }}] }}]\n\
+         plan = [{{ name = \"p\", cores = 2, memory = \"2GB\" }}]\n{lines}"
+    );
+    scenario(&text, &[])
+}
+
+#[test]
+fn every_shipped_scenario_reads_and_says_what_it_asks() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let scenario = load(&path, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(!scenario.study.combinations.is_empty());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# Question: "), "{}", path.display());
+        count += 1;
+    }
+    assert!(count >= 5);
+}
+
+#[test]
+fn a_textbook_queue_costs_nothing_and_knows_no_limit() {
+    let scenario = plain("server = [{ name = \"s\", kind = \"sync\", workers = 2 }]\n");
+    let site = &scenario.study.combinations[0].site;
+    assert_eq!(site.server.costs.request_cpu, Span::ZERO);
+    assert_eq!(site.server.connections.keep, 1);
+    assert_eq!((site.front.backlog, site.database.connection_slots), (None, None));
+    assert_eq!(site.front.nginx_cpu, Span::ZERO);
+    assert!(site.host.residents.is_empty());
+    assert!(scenario.study.combinations[0].budget.lines.is_empty());
+    assert_eq!(scenario.study.effort, Effort::Precision(Fraction::new(0.05)));
+    assert_eq!(scenario.study.title, "test");
+}
+
+#[test]
+fn seven_workers_of_200mb_fit_beside_system_and_postgres_in_2gb() {
+    let fits = |workers: u32| {
+        let lines = format!(
+            "server = [{{ name = \"s\", kind = \"sync\", workers = {workers}, \
+             worker_memory = \"200MB\" }}]\n\
+             system.memory = \"200MB\"\ndatabase.memory = \"400MB\"\n"
+        );
+        plain(&lines).study.combinations[0].budget.fits()
+    };
+    assert!(fits(7));
+    assert!(!fits(8));
+}
+
+#[test]
+fn workers_that_do_not_fit_are_flagged_with_the_arithmetic() {
+    let scenario = scenario(
+        include_str!("../../scenarios/too-many-workers.toml"),
+        &["database.memory=400MB", "database.connection_memory=0MB"],
+    );
+    assert_eq!(
+        scenario.warnings[0],
+        "plan \"1GB\", server \"5 workers\": memory does not hold the workers: \
+         system 200MB + postgres 400MB + 5 x worker 200MB = 1.562GB > 1GB"
+    );
+}
+
+#[test]
+fn visitors_become_requests_at_the_peak_and_say_how() {
+    let tiers = |sets: &[&str]| {
+        let text = include_str!("../../scenarios/2gb-vs-4gb.toml");
+        scenario(text, sets).study.combinations[0].tiers.clone()
+    };
+    let tier = &tiers(&[])[0];
+    assert_eq!(tier.conversion.as_deref(), Some("10k/day x 5 requests x peak 3 / 86400 = 1.736/s"));
+    let own = &tiers(&["traffic.peak=6", "tier.small.requests_per_visit=2"])[0];
+    assert_eq!(own.conversion.as_deref(), Some("10k/day x 2 requests x peak 6 / 86400 = 1.389/s"));
+}
+
+#[test]
+fn a_set_reaches_one_server_or_all_of_them() {
+    let text = include_str!("../../scenarios/2gb-vs-4gb.toml");
+    let workers = |sets: &[&str]| -> Vec<u32> {
+        scenario(text, sets).resolved.iter().map(|each| each.workers).collect()
+    };
+    assert_eq!(workers(&[]), [3, 1, 5, 2]);
+    assert_eq!(workers(&["server.gunicorn.workers=4"]), [4, 1, 4, 2]);
+    assert_eq!(workers(&["server.*.workers=cores+1"]), [2, 2, 3, 3]);
+    assert_eq!(workers(&["plan.\"2GB\".cores=4"]), [9, 4, 5, 2]);
+}
+
+#[test]
+fn a_number_that_the_file_writes_is_no_preset_s() {
+    let text = include_str!("../../scenarios/2gb-vs-4gb.toml");
+    let of = |sets: &[&str], key: &str| -> Vec<Number> {
+        let numbers = scenario(text, sets).numbers;
+        numbers.into_iter().filter(|number| number.key == key).collect()
+    };
+    let [django, fastapi] = &of(&[], "server.request_cpu")[..] else { panic!("not two") };
+    assert_eq!((django.servers.as_slice(), &*django.value), (&["gunicorn".into()][..], "0.36ms"));
+    assert_eq!((fastapi.stack, fastapi.assumed), ("fastapi", false));
+    assert_eq!(of(&["server.*.request_cpu=1ms"], "server.request_cpu"), []);
+    assert!(of(&[], "front.nginx_cpu").iter().all(|number| number.assumed));
+    assert_eq!(of(&["front.nginx=false"], "front.nginx_cpu"), []);
+    assert_eq!(of(&[], "server.worker_memory"), [], "both servers write theirs");
+}
+
+#[test]
+fn every_key_arrives_where_it_belongs() {
+    let scenario = scenario(EVERYTHING, &[]);
+    let [threads, event_loop] = &scenario.study.combinations[..] else { panic!("not two") };
+    let site = &threads.site;
+    assert_eq!((site.host.speed, threads.price), (1.5, Some(9.5)));
+    let residents: Vec<(&str, u32)> =
+        site.host.residents.iter().map(|each| (&*each.name, each.count)).collect();
+    assert_eq!(residents, [("system", 1), ("redis", 1), ("celery child", 2)]);
+    assert_eq!(
+        site.server.kind,
+        WorkerKind::Threads {
+            threads: 4,
+            switch_interval: Span::from_millis(1),
+            worker_connections: Some(50),
+        }
+    );
+    assert_eq!(site.server.on_oom, OnOom::Stop);
+    assert_eq!(site.server.boot_cpu, Span::from_whole_secs(2));
+    assert_eq!(site.server.accept, Accept::PerProcess);
+    assert_eq!(
+        site.server.connections,
+        Connections {
+            keep: 3,
+            limit: Some(5),
+            timeout: Some(Span::from_whole_secs(10)),
+            hold: Hold::Request,
+        }
+    );
+    assert_eq!(event_loop.site.server.accept, Accept::Shared { bias: 0.5 });
+    assert_eq!(event_loop.site.server.kind, WorkerKind::Async { limit_concurrency: Some(30) });
+    assert_eq!((site.front.listen, site.front.backlog), (Listen::Unix, Some(64)));
+    assert_eq!(site.front.connect_timeout, None);
+    assert_eq!(site.client.patience, Some(Span::from_whole_secs(20)));
+    assert!(matches!(scenario.study.effort, Effort::Fixed { replications: 30, .. }));
+}
+
+#[test]
+fn the_database_of_its_own_host_is_as_far_as_latency_and_round_trip() {
+    let scenario = scenario(EVERYTHING, &[]);
+    let [threads, event_loop] = &scenario.study.combinations[..] else { panic!("not two") };
+    assert_eq!(threads.site.database.latency, Span::from_micros(800));
+    assert_eq!(event_loop.site.database.latency, Span::from_micros(20_500));
+    assert_eq!(threads.site.database.connection_slots, Some(197));
+    let host = threads.site.database.host.as_ref().unwrap();
+    assert_eq!((host.cores, host.memory), (4, Some(Bytes::from_mib(8192))));
+    let budget = scenario.resolved[0].database_budget.as_ref().unwrap();
+    assert_eq!(
+        budget.to_string(),
+        "system 100MB + postgres 1GB + 6 x connection 4MB = 1.121GB of 8GB"
+    );
+}
+
+#[test]
+fn steps_take_the_stack_s_costs_unless_they_say_their_own() {
+    let scenario = scenario(EVERYTHING, &[]);
+    let endpoint = &scenario.study.combinations[0].site.traffic.endpoints[0];
+    let millis = |millis| Dist::Fixed(Span::from_millis(millis));
+    let stack = Dist::Fixed(Span::from_micros(50));
+    let query = |wait, cpu, driver| Step::Query { wait, cpu, driver };
+    assert_eq!(
+        endpoint.steps,
+        [
+            Step::Compute(millis(2)),
+            query(millis(3), stack.clone(), None),
+            query(millis(3), stack, None),
+            query(millis(4), millis(1), Some(Span::from_micros(300))),
+            Step::Call { wait: millis(80), cpu: Span::ZERO },
+            Step::Call { wait: millis(70), cpu: Span::from_millis(1) },
+            Step::Call { wait: millis(1), cpu: Span::from_micros(200) },
+            Step::Compute(Dist::Mix(vec![
+                (0.95, Dist::Exponential { mean: Span::from_millis(4) }),
+                (0.05, millis(150)),
+            ])),
+        ]
+    );
+    assert_eq!((endpoint.memory, endpoint.growth), (Bytes::from_mib(2), Bytes::new(1024)));
+}
+
+/// Pieces that mistakes are made of.
+const PIECES: &[&str] = &[
+    "",
+    "=",
+    "[",
+    "]]",
+    "{",
+    "}",
+    "\"",
+    "'",
+    "\"\"\"",
+    ",",
+    ".",
+    "\n",
+    "#",
+    "-",
+    "0",
+    "9999999999",
+    "1e308",
+    "nan",
+    "inf",
+    "é",
+    "\u{0}",
+    "true",
+    "1979-05-27",
+    "\"5ms\"",
+    "\"none\"",
+    "[[plan]]\n",
+    "x = 1\n",
+    "name = \"p\"\n",
+    "stack = \"django\"\n",
+    "(",
+    "exp(",
+    "k/day",
+    "*",
+    "😀",
+];
+
+proptest! {
+    #[test]
+    fn whatever_is_written_reads_or_says_why(
+        spots in prop::collection::vec((0.0..1.0_f64, 0..30_usize, 0..PIECES.len()), 1..4),
+    ) {
+        let mut text: Vec<char> = EVERYTHING.chars().collect();
+        for (spot, length, piece) in spots {
+            let from = (spot * text.len() as f64) as usize;
+            let to = (from + length).min(text.len());
+            text.splice(from..to, PIECES[piece].chars());
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(problems) = read("test.toml", &text, &[], None) {
+            prop_assert!(!problems.list().is_empty());
+            prop_assert!(!problems.render(true).is_empty());
+        }
+    }
+
+    #[test]
+    fn whatever_is_set_reads_or_says_why(
+        key in "(plan|server|tier|database|front|[a-z]{0,5})(\\.KEY){0,3}"
+            .replace("KEY", r#"(p|threads|\*|"loop"|host|cores|workers|connections|'|pool|é)"#)
+            .as_str(),
+        equals in "=?",
+        value in "(\\{|\\[|\"|'|-|é|[0-9a-z/%*+() .=]){0,12}",
+    ) {
+        let set = format!("{key}{equals}{value}");
+        if let Err(problems) = read("test.toml", EVERYTHING, &[set], None) {
+            prop_assert!(!problems.list().is_empty());
+            prop_assert!(!problems.render(true).is_empty());
+        }
+    }
+}
