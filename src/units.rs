@@ -39,8 +39,9 @@ impl Time {
 
 impl Add<Span> for Time {
     type Output = Time;
+    /// What would come after the end of time never comes.
     fn add(self, span: Span) -> Time {
-        Time(self.0 + span.0)
+        Time(self.0.saturating_add(span.0))
     }
 }
 
@@ -134,8 +135,9 @@ impl Span {
 
 impl Add for Span {
     type Output = Span;
+    /// No sum is longer than the longest span there is, six centuries.
     fn add(self, other: Span) -> Span {
-        Span(self.0 + other.0)
+        Span(self.0.saturating_add(other.0))
     }
 }
 
@@ -155,7 +157,7 @@ impl Sub for Span {
 impl Mul<u64> for Span {
     type Output = Span;
     fn mul(self, times: u64) -> Span {
-        Span(self.0 * times)
+        Span(self.0.saturating_mul(times))
     }
 }
 

@@ -103,7 +103,9 @@ mod tests {
     fn the_first_to_begin_is_the_first_whose_time_is_over() {
         let at = Time::from_nanos;
         let mut waiting = Deadlines::new(Some(Span::from_nanos(10)));
-        [(4, 0), (2, 1), (9, 5)].map(|(id, from)| waiting.begin(id, at(from)));
+        for (id, from) in [(4, 0), (2, 1), (9, 5)] {
+            waiting.begin(id, at(from));
+        }
         assert_eq!(waiting.next_due(), at(10));
         waiting.end(4);
         waiting.end(4);

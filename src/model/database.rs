@@ -177,7 +177,8 @@ mod tests {
         let mut pool = pool(1, Some(2));
         let acquired = [0, 1, 2].map(|who| pool.acquire(who));
         assert_eq!(acquired, [Acquired::ToOpen, Acquired::ToOpen, Acquired::Queued]);
-        [(); 2].map(|()| pool.opened());
+        pool.opened();
+        pool.opened();
         let returned = [pool.give_back(), pool.give_back(), pool.give_back()];
         assert_eq!(returned, [Returned::To(2), Returned::Closed, Returned::Kept]);
         assert_eq!(pool.acquire(3), Acquired::Open);

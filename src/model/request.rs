@@ -202,11 +202,11 @@ impl Requests {
         (0..self.requests.len() as u32).filter(|id| here(&self[*id])).collect()
     }
 
-    /// The numbers of the requests that hold a connection, dead or alive, in order. Looks at all
-    /// of them: for crashes only.
+    /// The numbers of the requests that hold a connection, in order: dead ones too, whose query
+    /// goes on without them. Looks at all requests: for crashes only.
     pub(super) fn connected(&self) -> Vec<RequestId> {
-        let all = 0..self.requests.len() as u32;
-        all.filter(|id| self[*id].has_connection).collect()
+        let connected = |request: &Request| request.has_connection;
+        (0..self.requests.len() as u32).filter(|id| connected(&self[*id])).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::words::{self, digits};
 use crate::experiment::answer::{Answers, Capacity, Finding, Row, Study, Threshold};
-use crate::outcome::{Cause, Stage};
+use crate::outcome::{Cause, Queue, Stage};
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Span};
 
@@ -73,9 +73,9 @@ const RESULTS: &[Column<Row>] = &[
     ("saturated", |_, row| row.finding.saturated.to_string()),
     ("meets_objective", |_, row| text(row.meets_objective)),
     ("bottleneck", |_, row| row.finding.bottleneck.name().to_owned()),
-    ("wait_worker_mean_ms", |_, row| number(row.finding.mean_wait[0] * 1e3)),
-    ("wait_gil_mean_ms", |_, row| number(row.finding.mean_wait[1] * 1e3)),
-    ("wait_connection_mean_ms", |_, row| number(row.finding.mean_wait[2] * 1e3)),
+    ("wait_worker_mean_ms", |_, row| waited(&row.finding, Queue::Worker)),
+    ("wait_gil_mean_ms", |_, row| waited(&row.finding, Queue::Gil)),
+    ("wait_connection_mean_ms", |_, row| waited(&row.finding, Queue::Connection)),
     ("slow_worker_ms", |_, row| slow(&row.finding, Stage::Worker)),
     ("slow_gil_ms", |_, row| slow(&row.finding, Stage::Gil)),
     ("slow_cores_ms", |_, row| slow(&row.finding, Stage::Cores)),
@@ -157,6 +157,10 @@ fn share_high(estimate: Estimate) -> String {
 
 fn lost(finding: &Finding, cause: Cause) -> String {
     number(finding.errors[cause as usize])
+}
+
+fn waited(finding: &Finding, queue: Queue) -> String {
+    number(finding.mean_wait[queue as usize] * 1e3)
 }
 
 fn slow(finding: &Finding, stage: Stage) -> String {

@@ -62,10 +62,13 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
         notes.push(words::VISITORS.to_owned());
     }
     notes.extend(conversions(study));
-    let weak = |row: &&Row| !row.finding.precise;
-    let weak: Vec<String> = answers.rows.iter().filter(weak).map(|row| place(study, row)).collect();
+    let weak: Vec<String> =
+        answers.rows.iter().filter(|row| is_weak(row)).map(|row| place(study, row)).collect();
     if !weak.is_empty() {
-        notes.push(format!("Less precise than asked for: {}.", weak.join("; ")));
+        notes.push(format!("* Less precise than asked for: {}.", weak.join("; ")));
+    }
+    if answers.rows.iter().any(|row| row.finding.saturated) {
+        notes.push(OVERLOADED.to_owned());
     }
     let stopped = answers.rows.iter().filter(|row| row.finding.stopped);
     let stopped: Vec<String> = stopped.map(|row| place(study, row)).collect();
@@ -76,6 +79,14 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
         ));
     }
     notes
+}
+
+const OVERLOADED: &str = "Overloaded rows have no p95 to settle at: it grows with the time measured, \
+                          until visitors give up.";
+
+/// Whether a row has a p95 to be precise about, and was not simulated long enough for it.
+fn is_weak(row: &Row) -> bool {
+    !row.finding.precise && !row.finding.saturated
 }
 
 /// `a + b + 5 x c = sum > ceiling`, in words and numbers.
@@ -242,7 +253,7 @@ fn table(study: &Study, answers: &Answers) -> String {
 
 fn half_width(row: &Row) -> String {
     let half = row.finding.p95.and_then(|p95| p95.relative_half_width());
-    let mark = if row.finding.precise { "" } else { "*" };
+    let mark = if is_weak(row) { "*" } else { "" };
     half.map(|half| format!("{}{mark}", percent(half))).unwrap_or_default()
 }
 
@@ -426,9 +437,11 @@ mod tests {
 
     #[test]
     fn rows_short_of_the_precision_asked_for_are_named() {
-        let (study, answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0, 40.0]);
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0, 40.0]);
+        assert!(notes(&study, &answers).iter().all(|note| !note.starts_with('*')));
+        answers.rows[0].finding.precise = false;
         let notes = notes(&study, &answers);
-        let expected = "Less precise than asked for: 2GB · gunicorn at tier 2 (p95 ±20.3%).";
+        let expected = "* Less precise than asked for: 2GB · gunicorn at tier 1 (p95 ±8.46%).";
         assert!(notes.contains(&expected.to_owned()), "{notes:?}");
     }
 

@@ -1,4 +1,4 @@
-//! The tests that see the crate from outside, one binary. Each module says what it holds it to.
+//! Tests from outside, one binary. Each module says what it holds the crate to.
 
 mod determinism;
 mod facts;

@@ -48,7 +48,7 @@ fn point_group(study: &Study, capacity: &Capacity) -> Group {
         };
         let at_rest = match capacity.first_limit {
             Some(Limit::Memory) => "none: memory does not hold the workers",
-            _ => "none: even a request alone breaks the objective",
+            _ => "none: the objective is missed at any rate",
         };
         point_bar("load line", 0, line, &why, at_rest)
     });

@@ -22,7 +22,7 @@ pub(super) fn lines(
     let mut panels: Vec<Panel> = Vec::new();
     for (plan, capacities) in by_plan(answers, split) {
         let limit = x_limit(&capacities);
-        let series: Vec<Series> = capacities
+        let mut series: Vec<Series> = capacities
             .iter()
             .map(|capacity| Series {
                 look: look(answers, capacity, split),
@@ -31,6 +31,7 @@ pub(super) fn lines(
             })
             .collect();
         let x = x_axis(&capacities, &series);
+        series.iter_mut().for_each(|series| series.points.retain(|point| point.x >= x.low));
         panels.push(Panel { title: plan, x, y: empty_axis(), series, rule: None });
     }
     let all = panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.marks);
@@ -38,7 +39,7 @@ pub(super) fn lines(
     let named = [
         (MarkKind::LoadLine, "load line: the largest rate that meets the objective"),
         (MarkKind::Saturation, "saturation: the largest sustained rate"),
-        (MarkKind::Oom, "memory runs out"),
+        (MarkKind::Oom, "memory runs out within ten minutes"),
     ];
     let marks = named.into_iter().filter(|(kind, _)| occurs(*kind)).collect();
     Lines { legend: legend(study, answers, split), marks, panels }

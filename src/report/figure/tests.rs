@@ -152,3 +152,29 @@ fn the_stages_of_a_bar_add_up_to_its_p95() {
     assert!((bars.groups[0].bars[0].length() - p95).abs() < 1e-9);
     assert_eq!(bars.legend.len(), Stage::COUNT);
 }
+
+#[test]
+fn every_point_and_mark_lies_on_its_axes() {
+    let plans = [("1GB", 1), ("2GB", 2), ("4GB", 4)];
+    let (study, mut answers) = sample::made_up(&plans, &["a", "b"], &[]);
+    answers.capacities[0].curve = vec![
+        sample::finding(0.001, 1.0, 1, 0),
+        sample::finding(0.5, 1.0, 1, 0),
+        sample::finding(0.9, 1.0, 1, 0),
+    ];
+    let at = |rate| Threshold::At { rate: PerSecond::new(rate), beyond: PerSecond::new(rate) };
+    answers.capacities[0].saturation = at(0.9);
+    answers.capacities[0].load_line = Some(at(0.7));
+    for figure in [response::figure(&study, &answers), memory::figure(&study, &answers)] {
+        for panel in lines_of(figure.unwrap()).panels {
+            let on = |x, y| {
+                (panel.x.low..=panel.x.high).contains(&x)
+                    && (panel.y.low..=panel.y.high).contains(&y)
+            };
+            for series in &panel.series {
+                assert!(series.points.iter().all(|it| on(it.x, it.y.unwrap_or(panel.y.low))));
+                assert!(series.marks.iter().all(|it| on(it.x, it.y)), "{:?}", series.marks);
+            }
+        }
+    }
+}
