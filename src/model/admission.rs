@@ -84,11 +84,14 @@ impl<T: Tape> World<'_, T> {
         }
     }
 
-    /// The connection stands: from now on Nginx waits for the answer.
+    /// The connection stands: from now on Nginx waits for the answer, unless its client gave up
+    /// before.
     #[inline]
     fn come_in(&mut self, id: RequestId) {
         self.probe.levels.inside.rise(self.now, 1);
-        self.reading.begin(id, self.now);
+        if !self.requests[id].settled {
+            self.reading.begin(id, self.now);
+        }
     }
 
     /// The connection attempt was dropped: the client's kernel will try again, until it or Nginx

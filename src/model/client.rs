@@ -44,6 +44,7 @@ impl Deadlines {
         if self.links.len() <= id as usize {
             self.links.resize(id as usize + 1, LOOSE);
         }
+        debug_assert!(!self.links[id as usize].listed, "nobody waits twice");
         self.links[id as usize] = Link { before: self.last, behind: END, due, listed: true };
         match self.last {
             END => (self.first, self.next_due) = (id, due),

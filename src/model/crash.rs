@@ -5,7 +5,7 @@ use rand::RngExt;
 
 use super::arrivals::Tape;
 use super::program::Op;
-use super::request::{At, RequestId};
+use super::request::{At, NOWHERE, RequestId};
 use super::worker::State;
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Stage};
@@ -268,13 +268,13 @@ impl<T: Tape> World<'_, T> {
     /// The OOM killer takes a process of the database: every connection drops, and whoever holds
     /// one fails; nobody gets a new one until it has recovered (reference section 6.5).
     fn crash_database(&mut self) {
-        for id in self.requests.connected() {
-            self.requests[id].has_connection = false;
+        // Away at once: what failing requests leave behind may call the OOM killer again.
+        self.postgres.away = true;
+        self.agenda.at(self.now + self.site.database.recovery, Event::DatabaseBack);
+        let connected = self.requests.connected();
+        for id in &connected {
+            self.requests[*id].has_connection = false;
             self.probe.levels.connections.fall(self.now, 1);
-            // Of one whose process was killed before, there is no more to lose.
-            if !self.requests[id].dead {
-                self.fail_without_connection(id);
-            }
         }
         for index in 0..self.workers.len() {
             for id in self.workers[index].pool.lose_all() {
@@ -286,9 +286,13 @@ impl<T: Tape> World<'_, T> {
         let open = self.postgres.close_all();
         self.probe.levels.open_connections.fall(self.now, u64::from(open));
         let connections = self.site.database.connection_memory * u64::from(open);
-        self.postgres.away = true;
         self.give_memory(self.database_host, self.site.database.memory + connections);
-        self.agenda.at(self.now + self.site.database.recovery, Event::DatabaseBack);
+        for id in connected {
+            // Some went with their worker, before or just now, and have no more to lose.
+            if self.requests[id].worker != NOWHERE && !self.requests[id].dead {
+                self.fail_without_connection(id);
+            }
+        }
     }
 
     /// The request's connection is gone, and the request fails.

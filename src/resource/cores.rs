@@ -201,7 +201,10 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
         /// The fast way tells whole nanoseconds, rounded up: each end is late by less than one, and
         /// makes those still running late by at most as much. So the k-th end differs by at most k.

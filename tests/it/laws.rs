@@ -2,6 +2,7 @@
 //! rate times work.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use tonnage::model::simulate;
 use tonnage::outcome::{Cause, Outcome, Queue, Stage};
 use tonnage::seed::Seed;
@@ -43,7 +44,9 @@ fn stays_below_capacity(name: &str, site: &Site, outcome: &Outcome) {
         WorkerKind::Threads { threads, .. } => workers * u64::from(threads),
         WorkerKind::Async { .. } => u64::MAX,
     };
-    let pools = server.connections.limit.map(|limit| workers * u64::from(limit));
+    // A killed worker's queries go on, with connections that its next life knows nothing of.
+    let pools = server.connections.limit.filter(|_| outcome.first_kill.is_none());
+    let pools = pools.map(|limit| workers * u64::from(limit));
     let slots = site.database.connection_slots.map(u64::from);
     let peaks = [
         ("cores", levels.cores.peak, Some(u64::from(site.host.cores))),
@@ -68,12 +71,17 @@ fn obeys_littles_law(name: &str, site: &Site, outcome: &Outcome) {
     let longest = outcome.response.iter().map(|each| each.max()).max().unwrap_or(0) as f64 / 1e9;
     let edges = (outcome.inside.0 + outcome.inside.1) as f64;
     let stays: f64 = outcome.response.iter().filter_map(total).sum();
-    let simple = site.front.nginx_cpu.is_zero() && counts.answered == counts.arrived;
+    // Who is with Nginx, or away until the next TCP retry, is not inside.
+    let never_away = site.front.listen == Listen::Unix || site.front.backlog.is_none();
+    // After a kill some have waited, before the window, for longer than anybody in it.
+    let calm = outcome.first_kill.is_none();
+    let at_once = calm && site.front.nginx_cpu.is_zero() && never_away;
+    let simple = at_once && counts.answered == counts.arrived;
     if simple {
         let (inside, slack) = (outcome.levels.inside.mean * seconds, edges * longest + 1e-6);
         assert!((inside - stays).abs() <= slack, "{name}: {inside} inside, {stays} stayed");
     }
-    if outcome.kills == 0 {
+    if at_once && counts.open == 0 {
         let waits = total(&outcome.waits[Queue::Connection as usize]).unwrap_or(0.0);
         let most = outcome.waits[Queue::Connection as usize].max() as f64 / 1e9;
         let (queue, slack) = (outcome.levels.pool_queue.mean * seconds, edges * most + 1e-6);
@@ -391,7 +399,8 @@ impl Memory {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 400,
+        cases: 2_000,
+        rng_seed: RngSeed::Fixed(1),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -415,7 +424,8 @@ proptest! {
         site.database.connection_slots = slots;
         site.server.accept =
             if per_process { Accept::PerProcess } else { Accept::Shared { bias: 0.9 } };
-        site.horizon.warmup = Span::from_millis(300);
+        // Nobody is there when the window opens, so that the laws' slack is known exactly.
+        site.horizon.warmup = Span::ZERO;
         site.horizon.measured = Span::from_whole_secs(5);
         site.horizon.drain = Span::from_whole_secs(20);
         memory.apply(&mut site);

@@ -1,1 +1,258 @@
+//! The house rules that no compiler knows: who may import whom, where each dependency lives, and
+//! how long a line, a function and a file may be.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floors, and the floors each may use.
+const FLOORS: [(&str, &[&str]); 12] = [
+    ("units", &[]),
+    ("seed", &[]),
+    ("kernel", &["units", "seed"]),
+    ("resource", &["units"]),
+    ("stats", &["units"]),
+    ("site", &["units"]),
+    ("outcome", &["units", "seed", "stats"]),
+    ("model", &["units", "seed", "kernel", "resource", "stats", "site", "outcome"]),
+    ("experiment", &["units", "seed", "stats", "site", "outcome", "model"]),
+    ("scenario", &["units", "seed", "site", "outcome", "experiment"]),
+    ("report", &["units", "seed", "stats", "site", "outcome", "experiment"]),
+    (
+        "cli",
+        &["units", "seed", "stats", "site", "outcome", "model", "experiment", "scenario", "report"],
+    ),
+];
+
+/// Dependencies that live in one place, so that replacing one is a change of that place.
+const HOMES: [(&str, &[&str]); 10] = [
+    ("clap", &["src/cli/"]),
+    ("clap_complete", &["src/cli/"]),
+    ("toml", &["src/scenario/"]),
+    ("annotate_snippets", &["src/scenario/", "src/cli/"]),
+    ("csv", &["src/report/csv.rs"]),
+    ("plotters", &["src/report/chart"]),
+    ("rayon", &["src/experiment/trial.rs"]),
+    ("rand_distr", &["src/model/arrivals.rs"]),
+    ("statrs", &["src/stats/estimate.rs"]),
+    ("indicatif", &["src/cli/"]),
+];
+
+const LONGEST_LINE: usize = 100;
+const LONGEST_FUNCTION: usize = 70;
+const SHORT_FUNCTION: usize = 15;
+const LONGEST_FILE: usize = 500;
+
+/// A Rust source, by lines.
+struct Source {
+    path: String,
+    lines: Vec<String>,
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join(folder)];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let mut entries: Vec<PathBuf> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        entries.sort();
+        for path in entries {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let path = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+                sources.push(Source { path, lines: text.lines().map(str::to_owned).collect() });
+            }
+        }
+    }
+    assert!(!sources.is_empty(), "{folder} holds sources");
+    sources
+}
+
+impl Source {
+    /// The floor it is on: the first part of its path below `src`.
+    fn floor(&self) -> Option<&str> {
+        let below = self.path.strip_prefix("src/")?;
+        Some(below.split(['/', '.']).next().unwrap_or(below))
+    }
+
+    /// Its lines, counted from 1, without comments.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let numbered = self.lines.iter().enumerate();
+        numbered.map(|(at, line)| (at + 1, line.split("//").next().unwrap_or("")))
+    }
+
+    /// The lines before its own tests, which may use more than the code does.
+    fn code_proper(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.code().take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+    }
+
+    /// Whether it imports a module of ours that is called as a dependency is (`report::csv`).
+    fn names_module(&self, name: &str) -> bool {
+        let ours = |line: &str| line.contains("use crate::") || line.contains("use super::");
+        let is_word = |line: &str| {
+            line.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == name)
+        };
+        self.lines.iter().any(|line| ours(line) && is_word(line))
+    }
+
+    /// Where each function begins, and how many lines it has: up to the first line that closes
+    /// with the indentation it opened with, as rustfmt lays it out.
+    fn functions(&self) -> Vec<(usize, usize)> {
+        let is_start = |line: &str| {
+            let words = line.trim_start().split(['(', '<']).next().unwrap_or("");
+            let mut words = words.split_whitespace();
+            words.any(|word| word == "fn") && !line.trim_end().ends_with(';')
+        };
+        let starts = self.code().filter(|(_, line)| is_start(line));
+        let length = |(start, line): (usize, &str)| {
+            let indent = line.len() - line.trim_start().len();
+            let closes = format!("{}}}", " ".repeat(indent));
+            let rest = self.lines[start - 1..].iter();
+            let end = rest.clone().position(|line| *line == closes);
+            (start, if line.ends_with('}') { 1 } else { end.map_or(1, |lines| lines + 1) })
+        };
+        starts.map(length).collect()
+    }
+}
+
+/// The floors that a line names, by `crate::floor` or `super`-free paths.
+fn floors_named(line: &str) -> Vec<&'static str> {
+    let names = |floor: &&str| {
+        let path = format!("crate::{floor}");
+        line.match_indices(&path).any(|(at, _)| {
+            let next = line[at + path.len()..].chars().next();
+            !next.is_some_and(|next| next.is_alphanumeric() || next == '_')
+        })
+    };
+    FLOORS.iter().map(|(floor, _)| *floor).filter(names).collect()
+}
+
+#[test]
+fn imports_run_one_way() {
+    let mut wrong = Vec::new();
+    for source in sources("src") {
+        let floor = source.floor().unwrap();
+        let Some((_, may)) = FLOORS.iter().find(|(name, _)| *name == floor) else {
+            assert!(["lib", "main"].contains(&floor), "{} is on no floor", source.path);
+            continue;
+        };
+        for (number, line) in source.code_proper() {
+            let named = floors_named(line).into_iter();
+            for other in named.filter(|other| *other != floor && !may.contains(other)) {
+                wrong.push(format!("{}:{number}: {floor} may not use {other}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_use_of_the_crate_names_its_floor_in_full() {
+    // `use crate::{a, b}` would slip past the test above.
+    let grouped = |source: &Source| {
+        let hit = source.code().find(|(_, line)| line.contains("crate::{"));
+        hit.map(|(number, _)| format!("{}:{number}", source.path))
+    };
+    let wrong: Vec<String> = sources("src").iter().filter_map(grouped).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn each_dependency_has_its_home() {
+    let mut wrong = Vec::new();
+    for source in sources("src") {
+        for (number, line) in source.code_proper() {
+            for (name, homes) in HOMES {
+                let uses = line.contains(&format!("use {name}::"))
+                    || line.contains(&format!("use {name};"))
+                    || line
+                        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+                        .any(|word| word.starts_with(&format!("{name}::")));
+                let ours = source.names_module(name);
+                if uses && !ours && !homes.iter().any(|home| source.path.starts_with(home)) {
+                    wrong.push(format!("{}:{number}: {name} is at home in {homes:?}", source.path));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_the_command_line_prints_exits_or_reads_the_environment() {
+    let forbidden = ["println!", "eprintln!", "print!(", "process::exit", "std::env::", "stdout()"];
+    let mut wrong = Vec::new();
+    for source in sources("src") {
+        if ["cli", "main"].contains(&source.floor().unwrap()) {
+            continue;
+        }
+        for (number, line) in source.code_proper() {
+            let hits = forbidden.iter().filter(|word| line.contains(**word));
+            wrong.extend(hits.map(|word| format!("{}:{number}: {word}", source.path)));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn lines_fit_and_no_work_is_left_lying_about() {
+    let mut wrong = Vec::new();
+    let left = ["TO", "FIX", "XX"].map(|start| {
+        format!(
+            "{start}{}",
+            if start == "TO" {
+                "DO"
+            } else if start == "FIX" {
+                "ME"
+            } else {
+                "X"
+            }
+        )
+    });
+    for source in sources("src").iter().chain(&sources("tests")) {
+        for (at, line) in source.lines.iter().enumerate() {
+            let place = format!("{}:{}", source.path, at + 1);
+            if line.chars().count() > LONGEST_LINE && !line.trim_start().starts_with("//") {
+                wrong.push(format!("{place}: more than {LONGEST_LINE} columns"));
+            }
+            wrong.extend(
+                left.iter()
+                    .filter(|word| line.contains(*word))
+                    .map(|word| format!("{place}: {word}")),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn functions_are_short_and_most_are_very_short() {
+    let mut lengths = Vec::new();
+    for source in sources("src") {
+        for (line, length) in source.functions() {
+            assert!(
+                length <= LONGEST_FUNCTION,
+                "{}:{line}: a function of {length} lines, and {LONGEST_FUNCTION} is the wall",
+                source.path
+            );
+            lengths.push(length);
+        }
+    }
+    lengths.sort_unstable();
+    let short = lengths.iter().filter(|length| **length < SHORT_FUNCTION).count();
+    let (count, median) = (lengths.len(), lengths[lengths.len() / 2]);
+    assert!(count > 200, "only {count} functions were found: the reader of sources is at fault");
+    assert!(10 * short >= 6 * count, "{short} of {count} functions are short; median {median}");
+}
+
+#[test]
+fn files_are_no_longer_than_a_sitting() {
+    let long = |source: &Source| {
+        let lines = source.lines.len();
+        (lines > LONGEST_FILE).then(|| format!("{}: {lines} lines", source.path))
+    };
+    let wrong: Vec<String> = sources("src").iter().filter_map(long).collect();
+    assert!(wrong.is_empty(), "more than {LONGEST_FILE} lines: {wrong:#?}");
+}
