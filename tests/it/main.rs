@@ -6,6 +6,7 @@ mod facts;
 mod laws;
 mod life;
 mod mistakes;
+mod output;
 mod readme;
 mod support;
 mod theory;

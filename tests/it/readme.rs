@@ -14,8 +14,8 @@ fn readme() -> String {
 
 /// The contents of the README's blocks of this language, in order.
 fn blocks(language: &str) -> Vec<String> {
-    let readme = readme();
-    let opened = readme.split(&format!("```{language}\n")).skip(1);
+    let (readme, fence) = (readme(), format!("```{language}\n"));
+    let opened = readme.split(fence.as_str()).skip(1);
     opened.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
