@@ -65,7 +65,7 @@ pub enum Effort {
     /// Until half the width of the 95 % interval of p95 is at most this share of p95, within a
     /// stated bound.
     Precision(Fraction),
-    /// Exactly so much.
+    /// Exactly so much for each row; searches take what their verdicts need.
     Fixed {
         /// Independent replications, at least one.
         replications: u32,
@@ -133,8 +133,8 @@ pub struct Finding {
     pub slow_request: Option<[f64; Stage::COUNT]>,
     /// OOM kills an hour.
     pub oom_kills_per_hour: f64,
-    /// Whether it does not sustain this rate: something grows, or more than 1 % is lost to
-    /// overload, or a limit of the simulator ended a run.
+    /// Whether it does not sustain this rate: something grows, or more than 1 % is lost (to
+    /// overload or to crashes), or so many were inside that the simulator ended a run.
     pub saturated: bool,
     /// What is closest to giving way.
     pub bottleneck: Limit,

@@ -80,7 +80,7 @@ fn saturation_point(lab: &mut Lab, combination: &Combination) -> Option<Threshol
     let high = bound.scaled(BEYOND_BOUND);
     let low = high.scaled(FLOOR);
     let mut try_rate = |rate| {
-        let sample = lab.explore(rate, Goal::Sustains, Bound::VERDICT)?;
+        let sample = lab.explore(rate, Goal::Sustains, Bound::SUSTAINS)?;
         Some(Trial { verdict: sustains(sample), guess: throughput(sample) })
     };
     // A crash loop, as a rule, sustains nothing.
@@ -129,7 +129,7 @@ fn load_line_of(
     };
     let low = top.scaled(CURVE[0]);
     let mut try_rate = |rate| {
-        let sample = lab.explore(rate, Goal::Meets(*objective), Bound::VERDICT)?;
+        let sample = lab.explore(rate, Goal::Meets(*objective), Bound::MEETS)?;
         let verdict = meets_objective(sample, objective);
         Some(Trial { verdict, guess: crossing(lab, high, objective) })
     };

@@ -22,7 +22,13 @@ pub(crate) struct Sample {
 /// search's resolution of 1 %, so that growth alone cannot move an answer by a whole step.
 pub(crate) const GROWTH: f64 = 0.005;
 
-/// A site that loses more than this share of the requests to overload does not sustain the rate.
+/// A site that starts empty at the very edge of what it sustains grows too, for as long as one
+/// looks: in n arrivals after a quarter as many of warm-up, by about this many times their root
+/// (a random walk that cannot go below zero, with exponential gaps and work).
+const EDGE: f64 = 0.65;
+
+/// A site that loses more than this share of the requests does not sustain the rate. What a crash
+/// takes counts as well: where memory runs out first, a crowd never gets to grow.
 pub(crate) const LOSS: f64 = 0.01;
 
 impl Sample {
@@ -44,12 +50,24 @@ impl Sample {
     }
 
     /// Whether the site does not sustain the rate: what is inside grows, significantly and by
-    /// more than [`GROWTH`]; or more than [`LOSS`] is lost to overload; or so many were inside
-    /// that the run was ended.
+    /// more than [`GROWTH`] and than it does at the edge; or more than [`LOSS`] is lost; or so
+    /// many were inside that the run was ended.
     pub(crate) fn saturated(&self) -> bool {
         let growth = self.mean(Summary::growth);
-        let grows = growth.mean > GROWTH && growth.interval().is_none_or(|(low, _)| low > 0.0);
-        grows || self.mean(Summary::lost).mean > LOSS || self.crowded()
+        let grows = growth.mean > GROWTH.max(self.edge());
+        let surely = growth.interval().is_none_or(|(low, _)| low > 0.0);
+        grows && surely || self.mean(Summary::error_rate).mean > LOSS || self.crowded()
+    }
+
+    /// Whether growth is obvious, however short the window.
+    pub(crate) fn runs_away(&self) -> bool {
+        let growth = self.mean(Summary::growth).interval();
+        self.crowded() || growth.is_some_and(|(low, _)| low > GROWTH + self.edge())
+    }
+
+    /// By how much a site at the edge of what it sustains grows in such a window, per arrival.
+    fn edge(&self) -> f64 {
+        EDGE / (self.arrived() as f64 / f64::from(self.replications())).max(1.0).sqrt()
     }
 
     /// Whether a run ended early because as many were inside as the simulator allows.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::experiment::answer::{Combination, Effort, Finding, Objective};
 use crate::experiment::demand::longest_stay;
-use crate::experiment::finding::{GROWTH, LOSS, Sample, meets};
+use crate::experiment::finding::{LOSS, Sample, meets};
 use crate::experiment::search::Verdict;
 use crate::experiment::summary::Summary;
 use crate::experiment::trial::{Crew, Watch, replicate};
@@ -32,9 +32,8 @@ const CRASH_LOOP: Span = Span::from_whole_secs(600);
 /// The warm-up, as a share of the window: see [`Sample::settled`] for what it is good for.
 const WARMUP: f64 = 0.25;
 
-/// By how much a window that was too short is lengthened: from a site at ease to one at about
-/// 95 % of what it sustains.
-const LENGTHEN: f64 = 8.0;
+/// By how much a window that was too short is lengthened.
+const LENGTHEN: f64 = 4.0;
 
 /// By how much the number of replications grows at most before another look: what is known of
 /// the noise from a few of them is itself noisy.
@@ -60,14 +59,16 @@ const FIXED_ARRIVALS: u64 = 200_000_000;
 pub(crate) struct Bound(pub(crate) u64);
 
 impl Bound {
-    /// For a row of the results: p95 to 5 % at 95 % of a single server's capacity takes two and a
-    /// half million.
-    pub(crate) const ROW: Bound = Bound(4_000_000);
+    /// For a row of the results: p95 to 5 % takes about half a million at 90 % of a single server's
+    /// capacity, and two and a half million at 95 %.
+    pub(crate) const ROW: Bound = Bound(2_000_000);
     /// For a row that is clearly not sustained: its errors tell more than its p95.
     const OVERLOADED: Bound = Bound(160_000);
-    /// For a verdict of a search: eight windows of 16,000, and a fifth more for the luck of the
-    /// draw. Growth of 1 % of the arrivals is then told from none.
-    pub(crate) const VERDICT: Bound = Bound(160_000);
+    /// For a verdict on what is sustained: eight windows of 8,000, and a quarter more for the luck
+    /// of the draw. They place the saturation point to about 1 %.
+    pub(crate) const SUSTAINS: Bound = Bound(80_000);
+    /// For a verdict on the objective: p95 is noisier than throughput.
+    pub(crate) const MEETS: Bound = Bound(160_000);
     /// For a point of a curve.
     pub(crate) const CURVE: Bound = Bound(32_000);
 }
@@ -217,22 +218,14 @@ pub(crate) fn at(site: &Site, rate: PerSecond, horizon: Horizon) -> Site {
 
 /// Whether the rate is sustained, as far as `sample` tells.
 pub(crate) fn sustains(sample: &Sample) -> Verdict {
-    let lost = sample.mean(Summary::lost);
-    if runs_away(sample) || above(&lost, LOSS) {
+    let lost = sample.mean(Summary::error_rate);
+    if sample.runs_away() || above(&lost, LOSS) {
         Verdict::Missed
     } else if sample.settled() && below(&lost, LOSS) {
         Verdict::Met
     } else {
         Verdict::Unclear { met: !sample.saturated() }
     }
-}
-
-/// Whether growth is obvious, however short the window. A site at the very edge, which starts
-/// empty, grows too, for as long as one looks: with n arrivals by about the root of n. So in a
-/// short window growth is obvious only beyond that.
-fn runs_away(sample: &Sample) -> bool {
-    let window = sample.arrived() as f64 / f64::from(sample.replications());
-    sample.crowded() || above(&sample.mean(Summary::growth), GROWTH + window.max(1.0).powf(-0.5))
 }
 
 /// Whether the objective is met, as far as `sample` tells. Waits begin at their shortest, in the
@@ -284,7 +277,7 @@ enum Next {
 }
 
 fn next(sample: &Sample, goal: Goal, bound: Bound) -> Next {
-    if runs_away(sample) || decided(sample, goal) {
+    if sample.runs_away() || decided(sample, goal) {
         return Next::Enough;
     }
     let bound = if sustains(sample) == Verdict::Missed {

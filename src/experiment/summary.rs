@@ -66,11 +66,6 @@ impl Summary {
         share(closed as f64 - opened as f64, self.counts.arrived)
     }
 
-    /// The share of the requests lost to overload.
-    pub(crate) fn lost(&self) -> f64 {
-        share(self.counts.lost_to_overload() as f64, self.counts.arrived)
-    }
-
     /// The share of the requests that failed, whatever the cause.
     pub(crate) fn error_rate(&self) -> f64 {
         share(self.counts.failures() as f64, self.counts.arrived)

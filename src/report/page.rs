@@ -104,8 +104,7 @@ fn at_rest(capacity: &Capacity) -> String {
 fn budgets(answers: &Answers) -> Table {
     let names = ["plan", "server", "before the first request"];
     let mut table = Table::new("Memory at rest", &names, &names);
-    let cells =
-        |it: &Capacity| vec![it.plan.clone(), it.server.clone(), text::arithmetic(&it.budget)];
+    let cells = |it: &Capacity| vec![it.plan.clone(), it.server.clone(), it.budget.to_string()];
     table.rows = answers.capacities.iter().map(cells).collect();
     table
 }

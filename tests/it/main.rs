@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
+mod cli;
 mod determinism;
 mod facts;
 mod laws;
 mod life;
 mod mistakes;
+mod output;
+mod readme;
 mod support;
 mod theory;
 mod tidy;

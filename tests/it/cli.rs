@@ -1,0 +1,248 @@
+//! The command line as a user types it: exit codes, files, messages.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A site that is simulated in a blink.
+const QUICK: &str = r#"
+title = "One worker"
+stack = "bare"
+
+[objective]
+p95 = "500ms"
+
+[[plan]]
+name = "box"
+cores = 1
+
+[[server]]
+name = "sync"
+kind = "sync"
+workers = 1
+
+[[endpoint]]
+name = "page"
+steps = [{ compute = "exp(50ms)" }]
+
+[run]
+replications = 4
+warmup = "10s"
+measure = "100s"
+
+[[tier]]
+name = "quiet"
+rate = "4/s"
+"#;
+
+/// A folder of its own with the quick scenario in it, to type commands in.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Desk {
+        let desk = Desk(tempfile::tempdir().unwrap());
+        desk.save("quick.toml", QUICK);
+        desk
+    }
+
+    fn save(&self, name: &str, text: &str) {
+        fs::write(self.0.path().join(name), text).unwrap();
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tonnage"));
+        command.current_dir(self.0.path()).args(line.split(' ')).stdin(Stdio::null());
+        command
+    }
+
+    fn tonnage(&self, line: &str) -> Output {
+        self.command(line).output().unwrap()
+    }
+
+    /// The names of the files in a folder, in order; none where there is no folder.
+    fn files(&self, folder: &str) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.0.path().join(folder)) else { return Vec::new() };
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.0.path().join(path)).unwrap()
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn run_writes_its_folder_and_prints_a_summary() {
+    let desk = Desk::new();
+    let output = desk.tonnage("run quick.toml");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+    assert!(stdout(&output).starts_with("One worker\n"), "{}", stdout(&output));
+    assert!(stdout(&output).ends_with("Written to output/quick\n"), "{}", stdout(&output));
+    let files = desk.files("output/quick");
+    for name in ["capacity.csv", "index.html", "response-time.png", "response-time.svg"] {
+        assert!(files.iter().any(|file| file == name), "{name} is missing among {files:?}");
+    }
+}
+
+#[test]
+fn one_thread_and_eight_give_the_same_bytes() {
+    let desk = Desk::new();
+    desk.tonnage("run quick.toml --threads 1 --out one");
+    desk.tonnage("run quick.toml --threads 8 --out eight");
+    let files = desk.files("one");
+    assert!(files.len() >= 3, "{files:?}");
+    assert_eq!(files, desk.files("eight"));
+    for file in files {
+        let [one, eight] = ["one", "eight"].map(|folder| desk.read(&format!("{folder}/{file}")));
+        assert!(one == eight, "{file} differs");
+    }
+}
+
+#[test]
+fn a_what_if_has_a_folder_of_its_own() {
+    let desk = Desk::new();
+    desk.tonnage("run quick.toml --no-search --set server.sync.workers=2");
+    assert_eq!(desk.files("output"), ["quick--server.sync.workers=2--no-search"]);
+}
+
+#[test]
+fn quiet_prints_nothing_and_writes_all_the_same() {
+    let desk = Desk::new();
+    let output = desk.tonnage("run quick.toml --quiet --no-search --out here");
+    assert_eq!((stdout(&output), stderr(&output)), (String::new(), String::new()));
+    assert!(desk.files("here").contains(&"results.csv".to_owned()));
+}
+
+#[test]
+fn a_scenario_may_come_from_standard_input() {
+    let desk = Desk::new();
+    let scenario = fs::File::open(desk.0.path().join("quick.toml")).unwrap();
+    let output = desk.command("run - --no-search").stdin(scenario).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(desk.files("output"), ["stdin--no-search"]);
+}
+
+#[test]
+fn a_missing_scenario_is_exit_code_2_and_one_message() {
+    let desk = Desk::new();
+    let output = desk.tonnage("run missing.toml");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stdout(&output), "");
+    assert!(stderr(&output).contains("there is no such file"), "{}", stderr(&output));
+    assert_eq!(desk.files("output"), [""; 0]);
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_written_is_found_before_any_simulation() {
+    let desk = Desk::new();
+    desk.save("taken", "a file is in the way");
+    // At this rate a simulation would outlast any test run.
+    let line = "run quick.toml --out taken --set run.measure=10000h --set run.replications=1000";
+    let output = desk.tonnage(line);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).starts_with("error: cannot write to taken: "), "{}", stderr(&output));
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_no_half_written_file() {
+    // The disk is standard output's: the one full device that every Linux has.
+    if !Path::new("/dev/full").exists() {
+        return;
+    }
+    let desk = Desk::new();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = desk.command("check quick.toml").stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).starts_with("error: cannot print: "), "{}", stderr(&output));
+}
+
+#[test]
+fn a_reader_who_has_read_enough_is_no_error() {
+    let desk = Desk::new();
+    let mut child = desk
+        .command("completions bash")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_no_file_and_says_what_was_finished() {
+    let desk = Desk::new();
+    let line = "run quick.toml --set run.measure=1h --set run.replications=100000 --threads 2";
+    let child = desk.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let folder = desk.0.path().join("output");
+    wait_for(|| folder.exists());
+    let id = child.id().to_string();
+    // Until the program watches for it, Ctrl-C ends it without a word: ask again and again.
+    let interrupted = std::thread::spawn(move || {
+        for _ in 0..200 {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            if !Command::new("kill").args(["-INT", &id]).status().unwrap().success() {
+                break;
+            }
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    interrupted.join().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert_eq!(desk.files("output/quick--run.measure=1h--run.replications=100000"), [""; 0]);
+}
+
+/// Waits until `done`, which is sure to come.
+#[cfg(unix)]
+fn wait_for(done: impl Fn() -> bool) {
+    while !done() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn check_says_what_was_made_of_a_scenario() {
+    let desk = Desk::new();
+    let output = desk.tonnage("check quick.toml");
+    let expected = "quick.toml: no problems
+One worker
+
+box with sync
+  workers          1
+  memory at rest   nothing
+  at most          20.0/s by cores
+                   20.0/s by workers
+
+tiers
+  quiet: 4/s
+";
+    assert_eq!(stdout(&output), expected);
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn check_looks_at_every_scenario_whatever_is_wrong_with_one() {
+    let desk = Desk::new();
+    desk.save("wrong.toml", &QUICK.replace("workers", "wokers"));
+    let output = desk.tonnage("check wrong.toml quick.toml missing.toml");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stdout(&output).starts_with("quick.toml: no problems\n"));
+    for said in ["wrong.toml", "wokers", "missing.toml"] {
+        assert!(stderr(&output).contains(said), "{said} is not in {}", stderr(&output));
+    }
+}
