@@ -329,6 +329,7 @@ mod tests {
     use super::*;
     use crate::report::sample;
     use crate::stats::estimate::Estimate;
+    use crate::units::Bytes;
 
     const LONG: &str = "a plan whose name has rather more than sixty letters in all of it";
 
