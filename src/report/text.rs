@@ -81,8 +81,8 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     notes
 }
 
-const OVERLOADED: &str = "Overloaded rows have no p95 to settle at: it grows with the time measured, \
-                          until visitors give up.";
+const OVERLOADED: &str = "Overloaded rows have no p95 to settle at: it grows with the time \
+                          measured, until visitors give up.";
 
 /// Whether a row has a p95 to be precise about, and was not simulated long enough for it.
 fn is_weak(row: &Row) -> bool {
