@@ -17,7 +17,8 @@ import work
 
 def psycopg_once() -> None:
     """Opens and closes a connection as Django does."""
-    psycopg.connect(**work.DATABASE).close()
+    where = work.DATABASE
+    psycopg.connect(host=where["host"], user=where["user"], dbname=where["dbname"]).close()
 
 
 async def asyncpg_once() -> None:

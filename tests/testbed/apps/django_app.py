@@ -48,3 +48,4 @@ def view(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [path("work", view)]
 application = get_wsgi_application()
+BALLAST = work.ballast()

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import asynchronous
+import work
 
 
 async def endpoint(request: Request) -> Response:
@@ -14,3 +15,4 @@ async def endpoint(request: Request) -> Response:
 
 
 application = Starlette(routes=[Route("/work", endpoint)], lifespan=asynchronous.lifespan)
+BALLAST = work.ballast()

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import threaded
+import work
 
 
 def endpoint(request: Request) -> Response:
@@ -14,3 +15,4 @@ def endpoint(request: Request) -> Response:
 
 
 application = Starlette(routes=[Route("/work", endpoint)], lifespan=threaded.lifespan)
+BALLAST = work.ballast()

@@ -20,9 +20,7 @@ HOLD_FOR_REQUEST = os.environ.get("TESTBED_HOLD") == "request"
 PERSIST = os.environ.get("TESTBED_PERSIST", "1") == "1"
 REQUEST_BYTES = int(os.environ.get("TESTBED_REQ_KB", "0")) * 1024
 
-# Held for the life of the process: what a larger application than this one would weigh.
-# Repeating a non-zero byte writes every page; zeroed memory would not be resident.
-BALLAST = b"b" * (int(os.environ.get("TESTBED_BALLAST_MB", "0")) << 20)
+BALLAST_BYTES = int(os.environ.get("TESTBED_BALLAST_MB", "0")) << 20
 
 
 class Asked(NamedTuple):
@@ -62,6 +60,15 @@ def compute(seconds: float) -> None:
     while time.thread_time() < end:
         for _ in range(60):
             pass
+
+
+def ballast() -> bytes:
+    """What a larger application than this one would weigh, to be held as long as the process.
+
+    Made when all else is imported, as an application's weight is what its imports leave behind.
+    Repeating a non-zero byte writes every page; zeroed memory would not be resident.
+    """
+    return b"b" * BALLAST_BYTES
 
 
 def allocate() -> bytes:

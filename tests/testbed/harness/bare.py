@@ -76,7 +76,9 @@ def _probe(
         pause_s=way.pause_s,
         seconds=seconds,
     )
-    spent = [processes.cpu_seconds(p) - c for p, c in zip((server.pid, postmaster), cpu)]
+    spent = [
+        processes.cpu_seconds(p) - c for p, c in zip((server.pid, postmaster), cpu, strict=True)
+    ]
     good = sorted(1000.0 * row.latency_s for row in report.rows if row.status == 200)
     return {
         "id": server.case.id,
@@ -89,9 +91,7 @@ def _probe(
     }
 
 
-def _connect(
-    case: Case, directory: Path, driver: str, postmaster: int
-) -> dict[str, summary.Cell]:
+def _connect(case: Case, directory: Path, driver: str, postmaster: int) -> dict[str, summary.Cell]:
     """Opening and closing connections one after another, with no server around."""
     stolen = machine.jiffies()
     before = processes.cpu_seconds(postmaster)

@@ -129,4 +129,6 @@ def read(path: Path = CASES) -> dict[str, Case]:
 
 def _case(entry: Mapping[str, Any]) -> Case:
     """A case from its table; lists become tuples, as a case is a value."""
-    return Case(**{key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()})
+    fields: dict[str, Any] = dict(entry)
+    lists = [name for name, value in fields.items() if isinstance(value, list)]
+    return Case(**fields | {name: tuple(fields[name]) for name in lists})

@@ -49,7 +49,7 @@ class Exchange:
         if not found:
             return False
         lowered = head.lower()
-        name, found, rest = lowered.partition(b"content-length:")
+        _, found, rest = lowered.partition(b"content-length:")
         if found:
             return len(body) >= int(rest.split(b"\r\n", 1)[0])
         return b"chunked" in lowered and body.endswith(b"0" + _HEAD_END)

@@ -5,13 +5,12 @@ by the rate, so that a case at 5 and at 50 requests a second faces the same requ
 cases of the same seed differ by their servers alone.
 """
 
-import csv
-import gzip
-import io
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from harness import files
 
 Segment = Callable[[random.Random], float]
 
@@ -46,9 +45,8 @@ def draw(segments: str, rate: float, seconds: float, seed: int) -> list[Request]
 
 def of_trace(path: Path) -> list[Request]:
     """The requests of an earlier recording, to be sent once more."""
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with opened as raw, io.TextIOWrapper(raw, encoding="utf-8") as text:
-        return [Request(float(r["arrival_s"]), r["segments_ms"]) for r in csv.DictReader(text)]
+    rows = files.read_compressed(path) if path.suffix == ".gz" else files.read_table(path)
+    return [Request(float(row["arrival_s"]), row["segments_ms"]) for row in rows]
 
 
 def problems(segments: str) -> list[str]:
@@ -68,10 +66,11 @@ def _law(text: str) -> Segment:
     """How to draw one segment, in milliseconds; raises `ValueError` or `KeyError`."""
     name, *written = text.strip().split(":")
     values = [float(value) for value in written]
-    maker, wanted = {"exp": (_exponential, 1), "const": (_constant, 1), "mix": (_mixture, 3)}[name]
-    if len(values) != wanted or min(values) < 0.0:
+    if len(values) != {"exp": 1, "const": 1, "mix": 3}[name] or min(values) < 0.0:
         raise ValueError(text)
-    return maker(*values)
+    if name == "mix":
+        return _mixture(*values)
+    return _exponential(values[0]) if name == "exp" else _constant(values[0])
 
 
 def _exponential(mean: float) -> Segment:
@@ -79,7 +78,7 @@ def _exponential(mean: float) -> Segment:
 
 
 def _constant(value: float) -> Segment:
-    return lambda stream: value
+    return lambda _: value
 
 
 def _mixture(usual: float, share: float, rare: float) -> Segment:

@@ -1,10 +1,10 @@
 """The files of a set of recordings; each is replaced whole, so an interrupted run leaves none half
-written, and recording a case again replaces what was there of it."""
+written, and recording a case again replaces what was there of it.
+"""
 
 import csv
 import gzip
 import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,4 +55,9 @@ def replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.part")
     beside.write_bytes(content)
-    os.replace(beside, path)
+    beside.replace(path)
+
+
+def read_compressed(path: Path) -> list[dict[str, str]]:
+    """The rows of a gzipped CSV table."""
+    return list(csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode())))

@@ -17,7 +17,8 @@ HOME = Path(__file__).parent.parent
 class Row(NamedTuple):
     """What happened to one request."""
 
-    index: int
+    number: int
+    """Its place in the order of sending."""
     due_s: float
     begun_s: float
     latency_s: float

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Unavailable(Exception):
-    """This machine has no memory cgroup for us; the message says why."""
+    """The machine has no memory cgroup for us; the message says why."""
 
 
 class Limit:

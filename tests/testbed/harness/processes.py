@@ -26,6 +26,7 @@ def running(
     user: str | None = None,
     directory: Path | None = None,
     stop_with: signal.Signals = signal.SIGTERM,
+    grace_s: float = 5.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a command in a session of its own and ends it, and all it started, on the way out.
 
@@ -48,16 +49,16 @@ def running(
     try:
         yield process
     finally:
-        stop(process, stop_with)
+        stop(process, stop_with, grace_s)
 
 
-def stop(process: subprocess.Popen[bytes], stop_with: signal.Signals) -> None:
-    """Asks the process to end, then kills it and its descendants if it has not after 5 s."""
+def stop(process: subprocess.Popen[bytes], stop_with: signal.Signals, grace_s: float) -> None:
+    """Asks the process to end, then kills it and its descendants if it has not in time."""
     family = {pid: _started(pid) for pid in tree(process.pid)}
     if process.poll() is None:
         process.send_signal(stop_with)
     try:
-        process.wait(timeout=5.0)
+        process.wait(timeout=grace_s)
     except subprocess.TimeoutExpired:
         family |= {pid: _started(pid) for pid in tree(process.pid)}
         process.kill()

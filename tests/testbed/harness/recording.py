@@ -17,6 +17,9 @@ BESIDE = (
 ).split(",")
 """Columns of `machine.csv`: what was measured beside the recording, over all its requests."""
 
+TRACE = ("arrival_s", "segments_ms", "latency_s", "status")
+WORKERS = ("arrival_s", "late_s", "worker")
+
 SETTLE_S = 0.5
 """Between the warm-up and the first request: the last of its connections are closed by then."""
 
@@ -37,10 +40,8 @@ class Recording:
     def write(self, directory: Path) -> None:
         """Writes the trace and puts the rows into their tables."""
         name = f"{self.case.id}-{summary.number(self.rate)}.csv.gz"
-        columns = ("arrival_s", "segments_ms", "latency_s", "status")
-        files.write_compressed(directory / "traces" / name, columns, self._trace())
-        columns = ("arrival_s", "late_s", "worker")
-        files.write_compressed(directory / "workers" / name, columns, self._workers())
+        files.write_compressed(directory / "traces" / name, TRACE, self._trace())
+        files.write_compressed(directory / "workers" / name, WORKERS, self._workers())
         key = ("id", "rate")
         files.merge_rows(directory / "machine.csv", BESIDE, [self.beside], key)
         # Last, as a row here says that the recording is complete.
@@ -115,7 +116,7 @@ def _known(
         "rate": summary.number(rate),
         "recorded_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "n": len(requests),
-        "asked_cpu_s": round(sum(computes[row.index] for row in good) / 1000.0, 3),
+        "asked_cpu_s": round(sum(computes[row.number] for row in good) / 1000.0, 3),
         "generator_cpu_s": round(report.cpu_s, 3),
         "late_ms": round(report.late_ms(), 3),
         "worker_requests": " ".join(map(str, sorted(counts.values(), reverse=True))),

@@ -29,6 +29,10 @@ WARM_UP_S = 12.0
 """Longest warm-up: a server in an OOM loop never has all its workers at once."""
 
 
+STOP_S = 2.0
+"""A server that has more to do than that is killed: nobody waits for its answers any more."""
+
+
 class DidNotStart(Exception):
     """The server ended or never answered; the message has its log's last lines."""
 
@@ -48,7 +52,9 @@ def running(case: Case, socket_directory: Path, limit: Limit | None) -> Iterator
     if limit is not None:
         command = limit.around(command)
     environment = _environment(case, socket_directory)
-    with processes.running(command, log=log, environment=environment, directory=APPS) as process:
+    with processes.running(
+        command, log=log, environment=environment, directory=APPS, grace_s=STOP_S
+    ) as process:
         server = Server(case, process, port, log)
         server.wait_until_ready()
         yield server
@@ -57,9 +63,7 @@ def running(case: Case, socket_directory: Path, limit: Limit | None) -> Iterator
 class Server:
     """A running server."""
 
-    def __init__(
-        self, case: Case, process: subprocess.Popen[bytes], port: int, log: Path
-    ) -> None:
+    def __init__(self, case: Case, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         self.case = case
         self.pid = process.pid
         self.port = port

@@ -94,7 +94,7 @@ def say(message: str) -> None:
     print(message, flush=True)
 
 
-def run(command: Callable[[], None]) -> None:
+def run(command: Callable[[], object]) -> None:
     """Runs a command; what a user can mend is a sentence on standard error, and exit code 1."""
     try:
         command()

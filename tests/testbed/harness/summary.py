@@ -36,7 +36,7 @@ def row(
     """The recording's row: times are over requests answered with 200."""
     # A run of a few seconds, as the smoke test makes, would have nothing left.
     first = min(WARM_UP_S, case.seconds / 4)
-    counted = [row for row in report.rows if requests[row.index].arrival_s >= first]
+    counted = [row for row in report.rows if requests[row.number].arrival_s >= first]
     good = sorted(1000.0 * row.latency_s for row in counted if row.status == 200)
     codes = Counter(row.status for row in counted)
     return {
@@ -54,7 +54,7 @@ def times(sorted_ms: Sequence[float]) -> dict[str, Cell]:
     """Mean and quantiles in ms; empty if there is nothing to sum up."""
     names = ("p50_ms", "p90_ms", "p95_ms", "p99_ms")
     if not sorted_ms:
-        return {name: "" for name in ("mean_ms", *names)}
+        return dict.fromkeys(("mean_ms", *names), "")
     found = [quantile(sorted_ms, share) for share in (0.5, 0.9, 0.95, 0.99)]
     mean = sum(sorted_ms) / len(sorted_ms)
     return {
