@@ -2,7 +2,9 @@
 
 import argparse
 import dataclasses
+import math
 from pathlib import Path
+from typing import Any
 
 from harness import cases, demand
 from harness.session import run, say, session
@@ -27,26 +29,39 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Records the case at the rates asked for."""
     typed = arguments()
-    declared = cases.read()
     if typed.case is None:
-        for case in declared.values():
-            say(f"{case.id:32} at {', '.join(map(number, case.rates))}/s: {case.why}")
+        list_cases()
         return
-    if typed.case not in declared:
-        raise ValueError(f"no case {typed.case!r}; without --case the cases are listed")
-    changes = {name: getattr(typed, name) for name in ("seconds", "seed")}
-    case = declared[typed.case]
-    if typed.rate is not None:
-        changes |= {"rates": (typed.rate,), "thrice": ()}
-    case = dataclasses.replace(case, **{k: v for k, v in changes.items() if v is not None})
-    if problems := case.problems():
-        raise ValueError("; ".join(problems))
-    requests = demand.of_trace(typed.requests) if typed.requests else None
+    case, requests = asked(typed)
     with session(typed.out) as recorder:
         if typed.bare:
             recorder.bare(case, typed.bare)
         for rate in case.rates:
             recorder.record(case, rate, requests)
+
+
+def list_cases() -> None:
+    """Says what there is to record."""
+    for case in cases.read().values():
+        say(f"{case.id:32} at {', '.join(map(number, case.rates))}/s: {case.why}")
+
+
+def asked(typed: argparse.Namespace) -> tuple[cases.Case, list[demand.Request] | None]:
+    """The case as changed on the command line, and the requests to send if not drawn ones."""
+    declared = cases.read()
+    if typed.case not in declared:
+        raise ValueError(f"no case {typed.case!r}; without --case the cases are listed")
+    requests = demand.of_trace(typed.requests) if typed.requests else None
+    changes: dict[str, Any] = {"seed": typed.seed, "seconds": typed.seconds}
+    if requests:
+        changes["seconds"] = math.ceil(requests[-1].arrival_s)
+    if typed.rate is not None:
+        changes |= {"rates": (typed.rate,), "thrice": ()}
+    given = {name: value for name, value in changes.items() if value is not None}
+    case = dataclasses.replace(declared[typed.case], **given)
+    if problems := case.problems():
+        raise ValueError("; ".join(problems))
+    return case, requests
 
 
 if __name__ == "__main__":

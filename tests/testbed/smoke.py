@@ -241,7 +241,8 @@ class RealServers(unittest.TestCase):
         self.assertGreater(float(beside["server_cpu_s"]), float(beside["asked_cpu_s"]))
 
     def test_a_database_without_connections_left_is_a_500(self) -> None:
-        case = small("sync-w8-maxconn8-c1", segments="const:1,const:400,const:1", workers=7)
+        changes = {"workers": 3, "max_connections": 4}
+        case = small("sync-w8-maxconn8-c1", segments="const:1,const:400,const:1", **changes)
         statuses = {row["status"] for row in self.recorded(case, 40)}
         self.assertEqual(statuses, {"200", "500"})
 
