@@ -86,9 +86,11 @@ class Server:
         Without it the first requests of a trace would pay for lazy imports and for opening
         connections that are kept. Bursts that compute make every process accept some.
         """
-        burst = max(16, 8 * self.case.workers * self.case.threads)
+        # Not more than 64 at a time: the warm-up must not be what exhausts a case's memory.
+        burst = min(64, max(16, 8 * self.case.workers * self.case.threads))
         requests = [(0.002 * index, "3;15;1") for index in range(burst)]
         answered: dict[int, int] = {}
+        wanted = 3 * min(self.case.threads, 8)
         deadline = time.monotonic() + WARM_UP_S
         while time.monotonic() < deadline:
             cores = generator.cores_beside(self.case.cores)
@@ -96,7 +98,7 @@ class Server:
             for row in report.rows:
                 answered[row.worker] = answered.get(row.worker, 0) + 1
             answered.pop(0, None)
-            warm = [pid for pid, count in answered.items() if count >= 3 * self.case.threads]
+            warm = [pid for pid, count in answered.items() if count >= wanted]
             if len(warm) >= self.case.workers:
                 return True
         if not answered and self.case.memory_mb is None:
