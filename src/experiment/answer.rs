@@ -297,6 +297,8 @@ pub enum Threshold {
         rate: PerSecond,
         /// The nearest rate tried on the other side.
         beyond: PerSecond,
+        /// What the answer is good to.
+        accuracy: Accuracy,
     },
     /// It never changes, however high the rate.
     Never,
@@ -307,7 +309,21 @@ pub enum Threshold {
     NotSearched,
 }
 
+/// What limits the accuracy of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accuracy {
+    /// The resolution: both ends of the bracket are certain.
+    Resolution,
+    /// The noise: a verdict at an end of the bracket was unclear, and went by the mean.
+    Noise,
+}
+
 impl Threshold {
+    /// Whether the answer is only known to the noise of the simulation.
+    pub fn is_noisy(&self) -> bool {
+        matches!(self, Threshold::At { accuracy: Accuracy::Noise, .. })
+    }
+
     /// The rate, where there is one.
     pub fn rate(&self) -> Option<PerSecond> {
         match self {

@@ -180,7 +180,9 @@ fn first_limit(lab: &Lab, threshold: Threshold, objective: Option<&Objective>) -
 
 fn threshold(found: Found) -> Threshold {
     match found {
-        Found::Between { met, missed, .. } => Threshold::At { rate: met, beyond: missed },
+        Found::Between { met, missed, limit } => {
+            Threshold::At { rate: met, beyond: missed, accuracy: limit }
+        }
         Found::Everywhere => Threshold::Never,
         Found::Nowhere => Threshold::AtRest,
     }

@@ -63,10 +63,16 @@ pub(crate) fn slots(site: &Site) -> Option<u64> {
     }
 }
 
-/// How long the slowest kind of request takes on average with nobody else there, in seconds.
+/// How long a request of the slowest kind takes that is met on its way, with nobody else there, in
+/// seconds: E[S²]/E[S], since one meets long ones more often. It is what a site needs to forget
+/// that one of them was there.
 pub(crate) fn longest_stay(site: &Site) -> f64 {
     let wanted = site.traffic.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0);
-    wanted.map(|endpoint| demands(site, endpoint).stay).fold(0.0, f64::max)
+    let met = |endpoint: &Endpoint| match demands(site, endpoint).stay {
+        stay if stay > 0.0 => stay + endpoint.variance_secs2() / stay,
+        _ => 0.0,
+    };
+    wanted.map(met).fold(0.0, f64::max)
 }
 
 /// How long the average request takes with nobody else there, in seconds.

@@ -60,7 +60,7 @@ fn assert_near(found: Threshold, expected: f64) {
 }
 
 fn assert_within(tolerance: f64, found: Threshold, expected: f64) {
-    let Threshold::At { rate, beyond } = found else { panic!("{found:?}, not {expected}") };
+    let Threshold::At { rate, beyond, .. } = found else { panic!("{found:?}, not {expected}") };
     let error = rate.get() / expected - 1.0;
     assert!(error.abs() < tolerance, "{rate} is {:.1} % from {expected}", error * 100.0);
     assert!(beyond > rate && beyond.get() / rate.get() < 1.011);
@@ -300,7 +300,7 @@ fn memory_runs_out_where_the_crowd_comes_to_fill_it() {
     site.traffic.endpoints[0].memory = Bytes::from_mib(10);
     site.host.memory = Some(Bytes::from_mib(1000));
     let oom = capacity(site, Objective::default()).oom;
-    let Threshold::At { rate, beyond } = oom else { panic!("{oom:?}") };
+    let Threshold::At { rate, beyond, .. } = oom else { panic!("{oom:?}") };
     assert!(beyond < rate && rate.get() / beyond.get() < 1.021, "{oom:?}");
     assert!((60.0..80.0).contains(&rate.get()), "{oom:?}");
 }

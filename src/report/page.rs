@@ -108,7 +108,10 @@ fn budgets(answers: &Answers) -> Table {
 
 fn threshold(threshold: &Threshold) -> String {
     match threshold {
-        Threshold::At { rate, .. } => format!("{}/s", plain(rate.get())),
+        Threshold::At { rate, .. } => {
+            let about = if threshold.is_noisy() { "about " } else { "" };
+            format!("{about}{}/s", plain(rate.get()))
+        }
         Threshold::Never => "never".to_owned(),
         Threshold::AtRest => "at rest".to_owned(),
         Threshold::NotSearched => "not searched".to_owned(),

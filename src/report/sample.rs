@@ -49,6 +49,7 @@ fn capacity(plan: &str, server: &str, gib: u64, knee: f64, turn: usize) -> Capac
     let at = |rate: f64, beyond: f64| Threshold::At {
         rate: PerSecond::new(rate),
         beyond: PerSecond::new(beyond),
+        accuracy: Accuracy::Resolution,
     };
     Capacity {
         plan: plan.to_owned(),

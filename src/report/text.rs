@@ -67,6 +67,9 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     if !weak.is_empty() {
         notes.push(format!("* Less precise than asked for: {}.", weak.join("; ")));
     }
+    if answers.capacities.iter().any(|capacity| words::carries(capacity).is_noisy()) {
+        notes.push(NOISY.to_owned());
+    }
     if answers.rows.iter().any(|row| row.finding.saturated) {
         notes.push(OVERLOADED.to_owned());
     }
@@ -80,6 +83,10 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     }
     notes
 }
+
+/// What a rate with "about" before it is.
+const NOISY: &str = "A rate with \"about\": so close to it, the simulation's noise (or how rarely the \
+                     slowest requests come) hides the difference that a per cent of load makes.";
 
 const OVERLOADED: &str = "Overloaded rows have no p95 to settle at: it grows with the time \
                           measured, until visitors give up.";
@@ -110,10 +117,13 @@ fn load_clause(study: &Study, capacity: &Capacity) -> String {
         None => String::new(),
     };
     let judged = capacity.load_line.is_some_and(|line| line != Threshold::NotSearched);
+    let carries = words::carries(capacity);
+    let about = if carries.is_noisy() { "about " } else { "" };
     let rate = |rate: PerSecond| {
-        format!("{} requests/s ({})", plain(rate.get()), words::visitors(study.visits, rate))
+        let visitors = words::visitors(study.visits, rate);
+        format!("{about}{} requests/s ({visitors})", plain(rate.get()))
     };
-    match words::carries(capacity) {
+    match carries {
         Threshold::At { rate: most, .. } if !judged => format!("sustains {}{why}", rate(most)),
         Threshold::At { rate: most, .. } if capacity.saturation.rate() == Some(most) => {
             format!("carries {}, all that it sustains{why}", rate(most))

@@ -98,8 +98,8 @@ impl Cores {
     /// How long `work` takes with a core of its own.
     #[inline]
     pub fn alone(&self, work: Span) -> Span {
-        let (rate, slowness) = self.rates[0];
-        if rate < 1.0 || rate > 1.0 { work.scaled(slowness) } else { work }
+        let (_, slowness) = self.rates[0];
+        work.scaled(slowness)
     }
 
     /// A task has ended. Returns whether one core fewer is busy.
