@@ -100,13 +100,13 @@ fn a_row_says_what_mm1_does_and_how_surely() {
 }
 
 /// R3-T of the reference: at 95 % of capacity, the mean to 5 % takes 252,323 s of simulated time,
-/// which is more than the bound on effort; at 90 %, by the same formula, 64,854 s.
+/// which is more than the bound on effort; at 85 %, by the same formula, 29,729 s.
 #[test]
 fn near_saturation_precision_is_not_claimed_before_it_is_reached() {
-    let [high, higher] = [9.0, 9.7].map(|rate| row(mm1(1.0, 10.0), rate).finding);
+    let [high, higher] = [8.5, 9.7].map(|rate| row(mm1(1.0, 10.0), rate).finding);
     let simulated = high.measured.as_secs() * f64::from(high.replications);
     assert!(high.precise && simulated > 20_000.0, "{simulated} s");
-    assert!((high.p95.unwrap().mean / 20f64.ln() - 1.0).abs() < 0.06, "{:?}", high.p95);
+    assert!((high.p95.unwrap().mean / (20f64.ln() / 1.5) - 1.0).abs() < 0.06, "{:?}", high.p95);
     assert!(!higher.precise && !higher.saturated);
 }
 
