@@ -312,7 +312,8 @@ pub enum Threshold {
 /// What limits the accuracy of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accuracy {
-    /// The resolution: both ends of the bracket are certain.
+    /// The resolution: the verdicts at both ends of the bracket are clear, or what they judge is
+    /// known so well that they are off by a step or two at most.
     Resolution,
     /// The noise: a verdict at an end of the bracket was unclear, and went by the mean.
     Noise,
