@@ -8,7 +8,7 @@ use crate::experiment::demand::bounds;
 use crate::experiment::finding::{LOSS, Sample};
 use crate::experiment::lab::{Bound, Goal, Lab, meets_objective, sustains};
 use crate::experiment::memory::{out_of_memory, too_many_workers};
-use crate::experiment::search::{Found, RESOLUTION, Trial, largest};
+use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
 use crate::experiment::summary::Summary;
 use crate::units::{Fraction, PerSecond};
 
@@ -122,16 +122,16 @@ fn load_line_of(
     top: PerSecond,
     objective: &Objective,
 ) -> Option<Threshold> {
-    let high = match saturation {
+    let most = match saturation {
         Threshold::At { rate, .. } => rate,
         Threshold::Never => top.scaled(FAR),
         Threshold::AtRest | Threshold::NotSearched => return Some(saturation),
     };
-    let low = top.scaled(CURVE[0]);
+    let (low, high) = (top.scaled(CURVE[0]), lowest_missed(lab, most, objective));
     let mut try_rate = |rate| {
         let sample = lab.explore(rate, Goal::Meets(*objective), Bound::MEETS)?;
         let verdict = meets_objective(sample, objective);
-        Some(Trial { verdict, guess: crossing(lab, high, objective) })
+        Some(Trial { verdict, guess: crossing(lab, most, objective) })
     };
     if !try_rate(low)?.verdict.leans_to_met() {
         return Some(Threshold::AtRest);
@@ -144,6 +144,14 @@ fn load_line_of(
         }
         found => threshold(found),
     })
+}
+
+/// The lowest rate that is known to miss the objective, if below `high`: what a tier's row has
+/// told with more effort than a trial's, the load line must not contradict.
+fn lowest_missed(lab: &Lab, high: PerSecond, objective: &Objective) -> PerSecond {
+    let misses = |sample: &&Sample| meets_objective(sample, objective) == Verdict::Missed;
+    let lowest = lab.samples().find(misses).map(|sample| sample.site.traffic.rate);
+    lowest.filter(|rate| *rate < high).unwrap_or(high)
 }
 
 /// Whether p95 at this rate is known to a tenth of itself. Close to the load line it grows by five
