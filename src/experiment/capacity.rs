@@ -1,14 +1,14 @@
 //! Where one plan with one server gives way.
 
 use crate::experiment::answer::{
-    Accuracy, Capacity, Combination, Effort, Limit, Objective, Study, Threshold,
+    Accuracy, Capacity, Combination, Effort, Limit, Objective, Study, Threshold, Tier,
 };
 use crate::experiment::bottleneck::{bottleneck, of_errors};
 use crate::experiment::demand::bounds;
 use crate::experiment::finding::{LOSS, Sample};
 use crate::experiment::lab::{Bound, Goal, Lab, meets_objective, sustains};
 use crate::experiment::memory::{out_of_memory, too_many_workers};
-use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
+use crate::experiment::search::{Found, RESOLUTION, Trial, largest};
 use crate::experiment::summary::Summary;
 use crate::units::{Fraction, PerSecond};
 
@@ -46,7 +46,7 @@ pub(crate) fn capacity(
         draw_curve(lab, top, study.effort)?;
         lab.watch.found(1);
         if let Some(objective) = &objective {
-            load_line = Some(load_line_of(lab, saturation, top, objective)?);
+            load_line = Some(load_line_of(lab, &combination.tiers, (saturation, top), objective)?);
         }
         lab.watch.found(1);
     }
@@ -118,8 +118,8 @@ fn draw_curve(lab: &mut Lab, top: PerSecond, effort: Effort) -> Option<()> {
 /// begins.
 fn load_line_of(
     lab: &mut Lab,
-    saturation: Threshold,
-    top: PerSecond,
+    tiers: &[Tier],
+    (saturation, top): (Threshold, PerSecond),
     objective: &Objective,
 ) -> Option<Threshold> {
     let most = match saturation {
@@ -127,7 +127,7 @@ fn load_line_of(
         Threshold::Never => top.scaled(FAR),
         Threshold::AtRest | Threshold::NotSearched => return Some(saturation),
     };
-    let (low, high) = (top.scaled(CURVE[0]), lowest_missed(lab, most, objective));
+    let (low, high) = (top.scaled(CURVE[0]), lowest_missed(lab, tiers, most, objective));
     let mut try_rate = |rate| {
         let sample = lab.explore(rate, Goal::Meets(*objective), Bound::MEETS)?;
         let verdict = meets_objective(sample, objective);
@@ -146,11 +146,14 @@ fn load_line_of(
     })
 }
 
-/// The lowest rate that is known to miss the objective, if below `high`: what a tier's row has
-/// told with more effort than a trial's, the load line must not contradict.
-fn lowest_missed(lab: &Lab, high: PerSecond, objective: &Objective) -> PerSecond {
-    let misses = |sample: &&Sample| meets_objective(sample, objective) == Verdict::Missed;
-    let lowest = lab.samples().find(misses).map(|sample| sample.site.traffic.rate);
+/// The lowest of the tiers' rates that misses the objective, if below `high`: what a row has told
+/// with more effort than a trial's, the load line must not contradict.
+fn lowest_missed(lab: &Lab, tiers: &[Tier], high: PerSecond, objective: &Objective) -> PerSecond {
+    let is_tier = |rate: PerSecond| tiers.iter().any(|tier| tier.rate == rate);
+    let misses = |sample: &&Sample| !meets_objective(sample, objective).leans_to_met();
+    let mut missed =
+        lab.samples().filter(|sample| is_tier(sample.site.traffic.rate)).filter(misses);
+    let lowest = missed.next().map(|sample| sample.site.traffic.rate);
     lowest.filter(|rate| *rate < high).unwrap_or(high)
 }
 
