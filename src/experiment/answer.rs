@@ -286,6 +286,21 @@ pub struct Capacity {
     pub curve: Vec<Finding>,
 }
 
+impl Capacity {
+    /// Which of the three points comes first as the rate rises, by name; of several at one rate
+    /// the gravest. `None` where none is reached.
+    pub fn comes_first(&self) -> Option<&'static str> {
+        let load_line = self.load_line.unwrap_or(Threshold::NotSearched);
+        let points = [("oom", self.oom), ("load line", load_line), ("saturation", self.saturation)];
+        let reached = points.into_iter().filter_map(|(name, point)| match point {
+            Threshold::At { rate, .. } => Some((name, rate.get())),
+            Threshold::AtRest => Some((name, 0.0)),
+            Threshold::Never | Threshold::NotSearched => None,
+        });
+        reached.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(name, _)| name)
+    }
+}
+
 /// A rate at which something changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Threshold {

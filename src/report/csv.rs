@@ -104,6 +104,7 @@ const CAPACITY: &[Column<Capacity>] = &[
     ("first_limit", |_, capacity| {
         capacity.first_limit.map(|limit| limit.name().to_owned()).unwrap_or_default()
     }),
+    ("comes_first", |_, capacity| capacity.comes_first().unwrap_or_default().to_owned()),
     ("saturation", |_, capacity| ending(Some(capacity.saturation))),
     ("saturation_beyond_rps", |_, capacity| beyond(Some(capacity.saturation))),
     ("load_line", |_, capacity| ending(capacity.load_line)),
@@ -247,15 +248,15 @@ mod tests {
     fn the_columns_of_the_capacities_are_a_promise() {
         let (study, answers) = sample::made_up(&[], &[], &[]);
         let header = "plan,server,workers,price,saturation_rps,load_line_rps,oom_rps,oom_workers,\
-            first_limit,saturation,saturation_beyond_rps,load_line,load_line_beyond_rps,oom,\
-            oom_beyond_rps,rps_per_price,memory_at_rest_mb,memory_mb,fits_at_rest";
+            first_limit,comes_first,saturation,saturation_beyond_rps,load_line,\
+            load_line_beyond_rps,oom,oom_beyond_rps,rps_per_price,memory_at_rest_mb,memory_mb,fits_at_rest";
         assert_eq!(lines(capacity(&study, &answers)), [header]);
     }
 
     #[test]
     fn a_capacity_reads_as_written_by_hand() {
         let (study, answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
-        let line = "2GB,gunicorn,3,12,23,20.7,,9,cores,at,23.23,at,20.93,never,,1.725,1050,2048,\
+        let line = "2GB,gunicorn,3,12,23,20.7,,9,cores,load line,at,23.23,at,20.93,never,,1.725,1050,2048,\
                     true";
         assert_eq!(lines(capacity(&study, &answers))[1], line);
     }
@@ -321,7 +322,7 @@ mod tests {
         capacity_row.first_limit = Some(Limit::DatabaseCores);
         capacity_row.price = None;
         capacity_row.budget.ceiling = None;
-        let line = "box,mm1,3,,,,,,database cores,not searched,,,,at rest,,,1050,,true";
+        let line = "box,mm1,3,,,,,,database cores,oom,not searched,,,,at rest,,,1050,,true";
         assert_eq!(lines(capacity(&study, &answers))[1], line);
     }
 }
