@@ -2,7 +2,6 @@
 
     python3 benches/instructions.py            # compare with instructions.csv
     python3 benches/instructions.py --update   # renew it, after a change that is meant
-    python3 benches/instructions.py --profile sync5   # the functions that take most
 
 Counts repeat where times do not. Of a short run and one three times as long only the difference
 is counted, so that starting up cancels out. Another compiler gives somewhat other counts: renew
@@ -15,22 +14,16 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
 RECORD = HERE / "instructions.csv"
 REQUESTS = 10_000
-PROFILED = 50_000
 # A model that takes this much more or less than on record, as a share of the record, is told.
 MARGIN = 0.05
-# A profile needs to know which line an instruction comes from; the code is the same.
-LINES = {"CARGO_PROFILE_BENCH_DEBUG": "line-tables-only", "CARGO_TARGET_DIR": "target/profile"}
 
 
 def main(args):
-    if args[:1] == ["--profile"]:
-        return profile(build(LINES), args[1])
     yardstick = build()
     names = subprocess.check_output([yardstick, "models"], text=True).split()
     counted = {name: per_request(yardstick, name) for name in names}
@@ -57,22 +50,14 @@ def per_request(yardstick, name):
     return instructions / requests, events / requests
 
 
-def count(yardstick, name, requests, out="/dev/null"):
+def count(yardstick, name, requests, out="/dev/null", options=()):
     """Requests, events and instructions of a run."""
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
-    command += [yardstick, name, str(requests), "1"]
+    command += [*options, yardstick, name, str(requests), "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     run = json.loads(done.stdout)
     instructions = re.search(r"Collected : (\d+)", done.stderr)[1]
     return run["customers"], run["events"], int(instructions)
-
-
-def profile(yardstick, name):
-    """Prints the functions and the lines that take most."""
-    with tempfile.NamedTemporaryFile(suffix=".callgrind") as out:
-        count(yardstick, name, PROFILED, out.name)
-        annotate = ["callgrind_annotate", "--auto=no", out.name]
-        print(subprocess.check_output(annotate, text=True))
 
 
 def read():
