@@ -375,6 +375,10 @@ impl Database {
     /// Connections that PostgreSQL keeps back for the administrator
     /// (`superuser_reserved_connections`, PostgreSQL 15; reference section 6.1).
     pub const RESERVED_CONNECTIONS: u32 = 3;
+
+    /// Round trips that opening a connection takes: TCP's handshake is one, start-up and
+    /// authentication are the others (reference section 6.2, less what overlaps).
+    pub const CONNECT_ROUND_TRIPS: u32 = 3;
 }
 
 impl Traffic {

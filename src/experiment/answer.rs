@@ -17,8 +17,39 @@ pub struct Study {
     pub objective: Objective,
     /// How much to simulate.
     pub effort: Effort,
+    /// How visitors a day and requests a second at the peak belong together.
+    pub visits: Visits,
     /// Plan by plan, server by server, in the scenario's order.
     pub combinations: Vec<Combination>,
+}
+
+/// How visitors a day and requests a second at the peak belong together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Visits {
+    /// Requests a visitor makes, on average; above zero.
+    pub requests: f64,
+    /// The peak rate over the day's mean rate; at least 1.
+    pub peak: f64,
+}
+
+impl Visits {
+    /// What is assumed where a scenario does not say: "dynamic requests per page view are 1-10
+    /// depending on the app" and "2.5-3 for a one-country site" (reference section 11, both
+    /// unverified there).
+    pub const ASSUMED: Visits = Visits { requests: 5.0, peak: 3.0 };
+
+    /// Seconds in a day.
+    const DAY_S: f64 = 86_400.0;
+
+    /// Requests a second at the peak of a day with so many visitors.
+    pub fn rate(&self, visitors_a_day: f64) -> f64 {
+        visitors_a_day * self.requests * self.peak / Visits::DAY_S
+    }
+
+    /// Visitors of a day whose peak is `rate`.
+    pub fn visitors_a_day(&self, rate: PerSecond) -> f64 {
+        rate.get() * Visits::DAY_S / (self.requests * self.peak)
+    }
 }
 
 /// One plan with one server.

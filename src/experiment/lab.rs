@@ -60,8 +60,9 @@ pub(crate) struct Bound(pub(crate) u64);
 
 impl Bound {
     /// For a row of the results: p95 to 5 % takes about half a million at 90 % of a single server's
-    /// capacity, and two and a half million at 95 %.
-    pub(crate) const ROW: Bound = Bound(2_000_000);
+    /// capacity. Closer to saturation it would take millions, for a figure that is of no use there:
+    /// such a row says that it is less precise.
+    pub(crate) const ROW: Bound = Bound(600_000);
     /// For a row that is clearly not sustained: its errors tell more than its p95.
     const OVERLOADED: Bound = Bound(160_000);
     /// For a verdict on what is sustained: eight windows of 8,000, and a quarter more for the luck

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use crate::experiment::answer::{
-    Answers, Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold, Tier,
+    Answers, Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold, Tier, Visits,
 };
 use crate::experiment::demand::bounds;
 use crate::experiment::sites::{bare, exp, mm1, query};
@@ -31,6 +31,7 @@ fn study(site: Site, objective: Objective, rates: &[f64]) -> Study {
         seed: Seed::new(1),
         objective,
         effort: Effort::Precision(Fraction::new(0.05)),
+        visits: Visits::ASSUMED,
         combinations: vec![combination],
     }
 }

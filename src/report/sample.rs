@@ -17,6 +17,7 @@ pub(super) fn made_up(plans: &[(&str, u64)], servers: &[&str], tiers: &[f64]) ->
             errors: Some(Fraction::new(0.001)),
         },
         effort: Effort::Precision(Fraction::new(0.05)),
+        visits: Visits::ASSUMED,
         combinations: Vec::new(),
     };
     let mut answers = Answers { rows: Vec::new(), capacities: Vec::new() };

@@ -59,7 +59,7 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
         notes.push(format!("Objective: {objective}."));
     }
     if answers.capacities.iter().any(|capacity| words::carries(capacity).rate().is_some()) {
-        notes.push(words::VISITORS.to_owned());
+        notes.push(words::visits(study.visits));
     }
     notes.extend(conversions(study));
     let weak: Vec<String> =
@@ -81,8 +81,8 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     notes
 }
 
-const OVERLOADED: &str = "Overloaded rows have no p95 to settle at: it grows with the time measured, \
-                          until visitors give up.";
+const OVERLOADED: &str = "Overloaded rows have no p95 to settle at: it grows with the time \
+                          measured, until visitors give up.";
 
 /// Whether a row has a p95 to be precise about, and was not simulated long enough for it.
 fn is_weak(row: &Row) -> bool {
@@ -110,8 +110,9 @@ fn load_clause(study: &Study, capacity: &Capacity) -> String {
         None => String::new(),
     };
     let judged = capacity.load_line.is_some_and(|line| line != Threshold::NotSearched);
-    let rate =
-        |rate: PerSecond| format!("{} requests/s ({})", plain(rate.get()), words::visitors(rate));
+    let rate = |rate: PerSecond| {
+        format!("{} requests/s ({})", plain(rate.get()), words::visitors(study.visits, rate))
+    };
     match words::carries(capacity) {
         Threshold::At { rate: most, .. } if !judged => format!("sustains {}{why}", rate(most)),
         Threshold::At { rate: most, .. } if capacity.saturation.rate() == Some(most) => {

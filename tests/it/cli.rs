@@ -196,7 +196,8 @@ fn ctrl_c_leaves_no_file_and_says_what_was_finished() {
     let interrupted = std::thread::spawn(move || {
         for _ in 0..200 {
             std::thread::sleep(std::time::Duration::from_millis(50));
-            if !Command::new("kill").args(["-INT", &id]).status().unwrap().success() {
+            let mut kill = Command::new("kill");
+            if !kill.args(["-INT", &id]).stderr(Stdio::null()).status().unwrap().success() {
                 break;
             }
         }

@@ -1,5 +1,7 @@
 //! Tests from outside, one binary. Each module says what it holds the crate to.
 
+#![allow(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
+
 mod cli;
 mod determinism;
 mod facts;
