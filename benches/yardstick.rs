@@ -4,7 +4,7 @@
 //!   times, and prints the ratio of their speeds, which other machines and other load on this one
 //!   change little.
 //! - `yardstick <model or loop> <requests> <seed>` does one run, and prints it as JSON: for
-//!   `peers/run.py` and `instructions.py`.
+//!   `peers/run.py` and `instructions.py`. `in-flight-1000` is a model with so many in flight.
 //! - `yardstick models` names the models.
 //!
 //! Times are of the CPU, where the system tells.
@@ -76,6 +76,10 @@ fn one(name: &str, requests: u64, seed: u64) -> Option<Run> {
     match name {
         "loop-two-timers" => Some(timed(|| two_timers(requests, seed))),
         "loop-heap" => Some(timed(|| heap(requests, seed))),
+        _ if name.starts_with("in-flight-") => {
+            let count = name["in-flight-".len()..].parse().ok()?;
+            Some(tonnage(&in_flight(count, requests), seed))
+        }
         _ => {
             let model = MODELS.iter().find(|model| model.name == name)?;
             Some(tonnage(&model.site(requests), seed))

@@ -41,13 +41,15 @@ pub(crate) const MODELS: [Model; 9] = [
     Model { name: "asyncflow", build: asyncflow },
 ];
 
-/// One loop that always has about `requests` in flight, half busy, over `requests` arrivals or
-/// ten times the time that one takes, whichever is longer.
+/// One loop that has about `in_flight` requests in flight, half busy, over `requests` arrivals or
+/// twenty times the time that one takes, whichever is longer. None takes so long that the run, which
+/// ends with the last answer, would be prolonged by much.
 pub(crate) fn in_flight(in_flight: u32, requests: u64) -> Site {
     let rate = f64::from(in_flight);
-    let steps = vec![compute(0.5 / rate), call(exponential(1.0))];
+    let (low, high) = (Span::from_millis(500), Span::from_millis(1_500));
+    let steps = vec![compute(0.5 / rate), call(Dist::Uniform { low, high })];
     let site = bare(loops(1), 1, rate, steps);
-    lasting(site, requests.max(10 * u64::from(in_flight)))
+    lasting(site, requests.max(20 * u64::from(in_flight)))
 }
 
 /// The same page by sync workers and by event loops on two cores, with the database this far away,
