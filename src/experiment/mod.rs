@@ -13,6 +13,7 @@ pub mod demand;
 mod finding;
 mod lab;
 mod memory;
+pub mod replay;
 pub mod search;
 #[cfg(test)]
 mod sites;

@@ -62,9 +62,34 @@ pub fn replay(
     tape: impl Iterator<Item = (Arrival, Vec<Span>)>,
     seed: Seed,
 ) -> (Outcome, Vec<Reply>) {
+    let mut replies = Vec::new();
     let programs = programs(site, Draws::All);
-    let (outcome, tape) = World::new(site, programs, Recording::new(tape), seed).run();
-    (outcome, tape.into_replies())
+    let tape = tape.map(|(arrival, demands)| (arrival, demands, ()));
+    let tape = Recording::new(tape, |(), reply| replies.push(reply));
+    let (outcome, tape) = World::new(site, programs, tape, seed).run();
+    tape.finish();
+    (outcome, replies)
+}
+
+/// Runs `site` once with recorded requests as [`replay`] does, but for as long as the tape is,
+/// whatever the horizon: all of it is measured, and the run goes on until every request has
+/// ended, or for the horizon's drain. Each request comes with a value of the caller's; `each` is
+/// given it back with the reply, in order of arrival, as soon as all before it have ended: so a
+/// tape of any length is played in the room that the requests in flight take.
+pub fn play<V>(
+    site: &Site,
+    tape: impl Iterator<Item = (Arrival, Vec<Span>, V)>,
+    seed: Seed,
+    each: impl FnMut(V, Reply),
+) -> Outcome {
+    let programs = programs(site, Draws::All);
+    let tape = Recording::new(tape, each);
+    let mut site = site.clone();
+    site.horizon.warmup = Span::ZERO;
+    site.horizon.measured = Time::NEVER - Time::ZERO;
+    let (outcome, tape) = World::new(&site, programs, tape, seed).run_to_the_end();
+    tape.finish();
+    outcome
 }
 
 fn programs(site: &Site, draws: Draws) -> Vec<Program> {
@@ -242,6 +267,19 @@ impl<'a, T: Tape> World<'a, T> {
             self.probe.close(self.now);
         }
         while self.probe.pending() > 0 && self.step(closes + horizon.drain) {}
+        let ended = Ended { stopped: self.stopped, events: self.events };
+        (self.probe.into_outcome(self.seed, ended), self.tape)
+    }
+
+    /// The whole tape, and then on until all that came on it is answered.
+    fn run_to_the_end(mut self) -> (Outcome, T) {
+        self.start_up();
+        self.expect_next();
+        self.probe.open(self.now);
+        while self.comes < Time::NEVER && self.step(Time::NEVER) {}
+        self.probe.close(self.now);
+        let end = self.now + self.site.horizon.drain;
+        while self.probe.pending() > 0 && self.step(end) {}
         let ended = Ended { stopped: self.stopped, events: self.events };
         (self.probe.into_outcome(self.seed, ended), self.tape)
     }

@@ -6,6 +6,7 @@ pub mod csv;
 pub mod figure;
 
 pub mod page;
+pub mod recorded;
 pub mod text;
 mod words;
 
