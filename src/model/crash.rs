@@ -15,6 +15,10 @@ use crate::units::{Bytes, Span};
 /// Marks a task on the cores that is not a request but the boot of a worker.
 pub(super) const BOOT: u32 = 1 << 31;
 
+/// Marks a task on the cores that is not a request but the end of a closed connection's process
+/// in the database.
+pub(super) const CLOSING: u32 = 1 << 30;
+
 /// In how many slices a booting worker's memory grows to its full size: importing an application
 /// touches memory all along, so the OOM killer meets it half-grown.
 const BOOT_SLICES: u32 = 8;

@@ -13,6 +13,7 @@ mod client;
 mod crash;
 mod database;
 mod probe;
+mod processor;
 mod program;
 mod request;
 mod steps;
@@ -25,7 +26,6 @@ pub use arrivals::{Arrival, Reply};
 use crate::kernel::agenda::{self, Agenda};
 use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::outcome::{Outcome, Stopped};
-use crate::resource::cores::Cores;
 use crate::resource::memory::Memory;
 use crate::seed::Seed;
 use crate::site::{Accept, Site, WorkerKind};
@@ -34,6 +34,7 @@ use arrivals::{Drawing, Recording, Tape};
 use client::Deadlines;
 use database::Postgres;
 use probe::{Ended, Probe};
+use processor::Processor;
 use program::{Draws, Program};
 use request::{RequestId, Requests};
 use worker::Worker;
@@ -186,7 +187,7 @@ struct World<'a, T> {
     ready: VecDeque<RequestId>,
 
     /// The workers' host and, where it has one, the database's own.
-    cores: [Cores; 2],
+    cores: [Processor; 2],
     memory: [Memory; 2],
     /// Where the database lives.
     database_host: usize,
@@ -201,6 +202,8 @@ struct World<'a, T> {
     backlog: VecDeque<RequestId>,
     /// systemd has stopped the whole unit.
     is_down: bool,
+    /// Numbers the processes of closed connections.
+    closings: u32,
     /// Workers started so far.
     lives: u64,
     patience: Deadlines,
@@ -231,10 +234,7 @@ impl<'a, T: Tape> World<'a, T> {
             agenda: Agenda::new(),
             requests: Requests::new(stride),
             ready: VecDeque::new(),
-            cores: [
-                Cores::new(site.host.cores, site.host.speed),
-                Cores::new(other.cores, other.speed),
-            ],
+            cores: [Processor::new(&site.host), Processor::new(other)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             database_host: usize::from(own.is_some()),
             postgres: Postgres::new(site.database.connection_slots),
@@ -244,6 +244,7 @@ impl<'a, T: Tape> World<'a, T> {
             idle: Vec::new(),
             backlog: VecDeque::new(),
             is_down: false,
+            closings: 0,
             lives: u64::from(site.server.workers),
             patience: Deadlines::new(site.client.patience),
             reading: Deadlines::new(site.front.read_timeout),
@@ -319,13 +320,13 @@ impl<'a, T: Tape> World<'a, T> {
     /// What happens next, and when. Among equals the first of the list.
     #[inline]
     fn next(&self) -> (Time, Source) {
-        let mut next = (self.cores[0].next_finish(), Source::Cores(0));
+        let mut next = (self.cores[0].next_change(), Source::Cores(0));
         let mut or = |time: Time, source| {
             if time < next.0 {
                 next = (time, source);
             }
         };
-        or(self.cores[1].next_finish(), Source::Cores(1));
+        or(self.cores[1].next_change(), Source::Cores(1));
         or(self.agenda.next_time(), Source::Agenda);
         or(self.patience.next_due(), Source::Patience);
         or(self.reading.next_due(), Source::Reading);

@@ -1,7 +1,7 @@
 //! A request's steps: the worker's turn, the cores, connections, queries, and the end.
 
 use super::arrivals::Tape;
-use super::crash::BOOT;
+use super::crash::{BOOT, CLOSING};
 use super::database::{Acquired, Returned};
 use super::program::{Amount, Op};
 use super::request::{At, NOWHERE, RequestId};
@@ -43,6 +43,13 @@ impl<T: Tape> World<'_, T> {
             Some(index) => self.requests.demand(id, index) + amount.known,
             None => amount.known,
         }
+    }
+
+    /// An amount whose drawn part takes whole steps of the database's clock.
+    fn amount_in_steps(&self, id: RequestId, amount: Amount) -> Span {
+        let step = self.site.database.wait_step;
+        let drawn = amount.drawn.map_or(Span::ZERO, |index| self.requests.demand(id, index));
+        step * drawn.as_nanos().div_ceil(step.as_nanos()) + amount.known
     }
 
     /// On to the next operation.
@@ -208,11 +215,15 @@ impl<T: Tape> World<'_, T> {
     #[inline]
     pub(super) fn cores_done(&mut self, host: usize) {
         let busy = self.cores[host].busy();
-        let task = self.cores[host].finish(self.now);
+        let change = self.cores[host].change(self.now);
         let fewer = busy - self.cores[host].busy();
         self.probe.levels.cores[host].fall(self.now, u64::from(fewer));
+        let Some(task) = change else { return };
         if task & BOOT != 0 {
             return self.booted(task & !BOOT);
+        }
+        if task & CLOSING != 0 {
+            return;
         }
         let request = &mut self.requests[task];
         let alone = self.cores[host].alone(request.left);
@@ -247,7 +258,10 @@ impl<T: Tape> World<'_, T> {
 
     #[inline]
     fn wait(&mut self, id: RequestId, amount: Amount) -> bool {
-        let span = self.amount(id, amount);
+        let span = match amount.stepped {
+            true => self.amount_in_steps(id, amount),
+            false => self.amount(id, amount),
+        };
         if span.is_zero() {
             return self.step_on(id);
         }
@@ -372,7 +386,18 @@ impl<T: Tape> World<'_, T> {
                 self.set_ready(next);
             }
             Returned::Kept => {}
-            Returned::Closed => self.close_connections(1),
+            Returned::Closed => self.close_in_order(),
+        }
+    }
+
+    /// A connection is closed by who had it: its process in the database has to end, which
+    /// nobody waits for.
+    fn close_in_order(&mut self) {
+        self.close_connections(1);
+        let work = self.site.database.close_cpu;
+        if !work.is_zero() {
+            self.closings = (self.closings + 1) % CLOSING;
+            self.start_on_cores(self.database_host, CLOSING | self.closings, work);
         }
     }
 

@@ -192,7 +192,10 @@ impl Builder<'_> {
         let how = numbers.connections.as_ref().map_or(silent, |connections| connections.how);
         let unlimited = Connections { keep: 0, limit: None, timeout: None, hold: Hold::Request };
         Some(match how {
-            How::PerRequest => unlimited,
+            How::PerRequest => Connections {
+                hold: self.server.connection_ends.unwrap_or(Hold::Request),
+                ..unlimited
+            },
             How::Persistent => {
                 let threads = if kind == Kind::Threads { self.server.threads? } else { 1 };
                 Connections { keep: threads, ..unlimited }

@@ -36,6 +36,7 @@ pub(super) struct ServerFile {
     pub(super) per_process: bool,
     pub(super) on_oom: Option<OnOom>,
     pub(super) database_latency: Option<Span>,
+    pub(super) connection_ends: Option<Hold>,
     pub(super) numbers: ServerNumbers,
 }
 
@@ -164,6 +165,10 @@ pub(super) fn read(section: &Section<'_>) -> ServerFile {
             choice("a policy", &[("respawn", OnOom::Respawn), ("stop", OnOom::Stop)]),
         ),
         database_latency: section.read("database_latency", span),
+        connection_ends: section.read(
+            "connection_ends",
+            choice("an end", &[("last-query", Hold::Queries), ("request", Hold::Request)]),
+        ),
         numbers: numbers(section),
     };
     ignored_keys(section, &server);

@@ -1,0 +1,225 @@
+//! Cores as Linux shares them: each runs one task at a time, and what wakes up waits until the
+//! one that runs has had its slice. A core that was idle for long has gone cold.
+//!
+//! For tasks much longer than a slice this is [`super::cores`], fair shares; a task shorter than
+//! one waits for others' slices where fair shares would let it through at half the speed.
+
+use std::collections::VecDeque;
+
+use crate::units::{Span, Time};
+
+/// What a core that falls asleep costs: the first task after `idle` takes `most` x (1 - e^(-idle /
+/// over)) more work, for caches that others have filled and for waking up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cooling {
+    /// After a very long time.
+    pub most: Span,
+    /// The time it takes to get most of the way there. Above zero.
+    pub over: Span,
+}
+
+/// Some cores, and the tasks on them, in the order of a queue. A task is a number of the caller's.
+#[derive(Debug, Clone)]
+pub struct Sliced {
+    speed: f64,
+    slice: Span,
+    cooling: Option<Cooling>,
+    cores: Vec<Core>,
+    /// Tasks that wait for a core, with the work each still needs.
+    queue: VecDeque<(u32, Span)>,
+    next_change: Time,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Core {
+    /// What runs, and the work it needed at `since`.
+    running: Option<(u32, Span)>,
+    /// When it began to run; where nothing runs, when the core fell idle.
+    since: Time,
+}
+
+impl Sliced {
+    /// `cores` idle cores (at least one) of speed `speed` (above zero), shared in slices of `slice`
+    /// (above zero).
+    pub fn new(cores: u32, speed: f64, slice: Span, cooling: Option<Cooling>) -> Sliced {
+        assert!(cores > 0 && speed > 0.0 && speed.is_finite(), "{cores} cores of speed {speed}");
+        assert!(!slice.is_zero(), "a slice takes time");
+        let idle = Core { running: None, since: Time::ZERO };
+        Sliced {
+            speed,
+            slice,
+            cooling,
+            cores: vec![idle; cores as usize],
+            queue: VecDeque::new(),
+            next_change: Time::NEVER,
+        }
+    }
+
+    /// Starts `task`, which needs `work` on a warm core of speed 1.
+    pub fn start(&mut self, now: Time, task: u32, work: Span) {
+        match self.warmest() {
+            Some(index) => {
+                let idle = now - self.cores[index].since;
+                let work = work + self.warming(idle);
+                self.cores[index] = Core { running: Some((task, work)), since: now };
+            }
+            None => self.queue.push_back((task, work)),
+        }
+        self.look_ahead(now);
+    }
+
+    /// The idle core that fell idle last.
+    fn warmest(&self) -> Option<usize> {
+        let idle = self.cores.iter().enumerate().filter(|(_, core)| core.running.is_none());
+        idle.max_by_key(|(_, core)| core.since).map(|(index, _)| index)
+    }
+
+    /// What a core takes to get warm after so long.
+    fn warming(&self, idle: Span) -> Span {
+        self.cooling.map_or(Span::ZERO, |Cooling { most, over }| {
+            let cooled = -(-(idle.as_nanos() as f64) / over.as_nanos() as f64).exp_m1();
+            most.scaled(cooled)
+        })
+    }
+
+    /// When a task will be done, or give way to another, if nothing changes; [`Time::NEVER`]
+    /// where none runs.
+    #[inline]
+    pub fn next_change(&self) -> Time {
+        self.next_change
+    }
+
+    /// What happens at `now`, which must be [`Sliced::next_change`]: a task is done, and returned
+    /// with its core free for the next, or has had its slice and given way.
+    pub fn change(&mut self, now: Time) -> Option<u32> {
+        let due = |core: &Core| self.due(core, now);
+        let ends: Vec<Time> = self.cores.iter().map(due).collect();
+        let index = ends.iter().position(|end| *end <= now).expect("something is due");
+        let core = self.cores[index];
+        let (task, work) = core.running.expect("what is due runs");
+        let left = work.saturating_sub(self.done(now - core.since));
+        let done = left.is_zero();
+        if !done {
+            self.queue.push_back((task, left));
+        }
+        self.cores[index] = Core { running: self.queue.pop_front(), since: now };
+        self.look_ahead(now);
+        done.then_some(task)
+    }
+
+    /// Takes `task` off before it is done, and says how much work it still needed; `None` where
+    /// it is not there.
+    pub fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
+        let is = |other: &(u32, Span)| other.0 == task;
+        let found = self.cores.iter().position(|core| core.running.as_ref().is_some_and(is));
+        let left = match found {
+            Some(index) => {
+                let Core { running, since } = self.cores[index];
+                let (_, work) = running?;
+                let left = work.saturating_sub(self.done(now - since));
+                self.cores[index] = Core { running: self.queue.pop_front(), since: now };
+                left
+            }
+            None => self.queue.remove(self.queue.iter().position(is)?)?.1,
+        };
+        self.look_ahead(now);
+        Some(left)
+    }
+
+    /// How many cores are busy.
+    pub fn busy(&self) -> u32 {
+        self.cores.iter().filter(|core| core.running.is_some()).count() as u32
+    }
+
+    /// How long `work` takes with a warm core of its own.
+    pub fn alone(&self, work: Span) -> Span {
+        work.scaled(1.0 / self.speed)
+    }
+
+    /// The work done in `span`.
+    fn done(&self, span: Span) -> Span {
+        span.scaled(self.speed)
+    }
+
+    /// When what runs on `core` is done or, where others wait, gives way.
+    fn due(&self, core: &Core, now: Time) -> Time {
+        let Some((_, work)) = core.running else { return Time::NEVER };
+        let done = core.since + self.alone(work);
+        if self.queue.is_empty() {
+            return done;
+        }
+        // Slices follow one another while a task runs, whether or not others wait.
+        let ran = (now - core.since).as_nanos();
+        let slices = ran.div_ceil(self.slice.as_nanos()).max(1);
+        done.min(core.since + self.slice * slices)
+    }
+
+    fn look_ahead(&mut self, now: Time) {
+        let due = self.cores.iter().map(|core| self.due(core, now));
+        self.next_change = due.min().unwrap_or(Time::NEVER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn at(millis: u64) -> Time {
+        Time::from_nanos(millis * MS)
+    }
+
+    /// Runs everything to its end: which task is done when, in milliseconds.
+    fn ends(cores: &mut Sliced) -> Vec<(u32, u64)> {
+        let mut ends = Vec::new();
+        while cores.next_change() < Time::NEVER {
+            let now = cores.next_change();
+            if let Some(task) = cores.change(now) {
+                ends.push((task, now.as_nanos() / MS));
+            }
+        }
+        ends
+    }
+
+    #[test]
+    fn what_wakes_up_waits_for_the_slice_of_what_runs() {
+        let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), None);
+        cores.start(at(0), 1, Span::from_millis(7));
+        cores.start(at(3), 2, Span::from_millis(1));
+        // The second of 1's slices ends at 4; 2 then runs to its end, and 1 has 3 left.
+        assert_eq!(ends(&mut cores), [(2, 5), (1, 8)]);
+    }
+
+    #[test]
+    fn long_tasks_get_fair_shares_and_no_task_runs_on_two_cores() {
+        let mut cores = Sliced::new(2, 1.0, Span::from_millis(2), None);
+        for task in 0..3 {
+            cores.start(at(0), task, Span::from_millis(40));
+        }
+        assert!(ends(&mut cores).iter().all(|(_, end)| (56..=60).contains(end)));
+        let mut fast = Sliced::new(4, 2.0, Span::from_millis(2), None);
+        fast.start(at(0), 1, Span::from_millis(40));
+        assert_eq!(ends(&mut fast), [(1, 20)]);
+    }
+
+    #[test]
+    fn a_core_goes_cold_while_it_is_idle() {
+        let cooling = Cooling { most: Span::from_millis(8), over: Span::from_millis(1) };
+        let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), Some(cooling));
+        cores.start(at(1_000), 1, Span::from_millis(5));
+        assert_eq!(ends(&mut cores), [(1, 1_013)]);
+        cores.start(at(1_013), 2, Span::from_millis(5));
+        assert_eq!(ends(&mut cores), [(2, 1_018)]);
+    }
+
+    #[test]
+    fn a_stopped_task_says_what_it_still_needed_and_the_next_begins() {
+        let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), None);
+        cores.start(at(0), 1, Span::from_millis(5));
+        cores.start(at(0), 2, Span::from_millis(5));
+        assert_eq!(cores.stop(at(1), 1), Some(Span::from_millis(4)));
+        assert_eq!(cores.stop(at(1), 1), None);
+        assert_eq!(ends(&mut cores), [(2, 6)]);
+    }
+}
