@@ -240,6 +240,9 @@ pub enum Listen {
 pub struct Client {
     /// How long a client waits, from its first attempt; the server does not learn of it.
     pub patience: Option<Span>,
+    /// The way to the site and back, and the client's own time: part of every response that is
+    /// answered, and nobody's work.
+    pub round_trip: Span,
 }
 
 /// How many requests come, and wanting what. Arrivals are Poisson.

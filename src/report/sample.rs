@@ -148,7 +148,7 @@ fn combination(plan: &str, server: &str, capacity: &Capacity, tiers: &[f64]) -> 
 /// A site that nobody simulates.
 fn site(capacity: &Capacity) -> Site {
     Site {
-        host: Host { cores: 1, speed: 1.0, memory: capacity.budget.ceiling, residents: vec![] },
+        host: Host { cores: 1, speed: 1.0, sharing: Sharing::Fair, memory: capacity.budget.ceiling, residents: vec![] },
         server: Server {
             kind: WorkerKind::Sync,
             workers: capacity.workers,
@@ -172,6 +172,8 @@ fn site(capacity: &Capacity) -> Site {
             connect_cpu: Span::ZERO,
             connect_wait: Span::ZERO,
             refusal_cpu: Span::ZERO,
+        close_cpu: Span::ZERO,
+        wait_step: Span::ZERO,
             largest_process: Bytes::ZERO,
             recovery: Span::ZERO,
         },
@@ -182,7 +184,7 @@ fn site(capacity: &Capacity) -> Site {
             connect_timeout: None,
             read_timeout: None,
         },
-        client: Client { patience: None },
+        client: Client { patience: None, round_trip: Span::ZERO },
         traffic: Traffic { rate: PerSecond::new(1.0), endpoints: vec![] },
         horizon: Horizon {
             warmup: Span::ZERO,

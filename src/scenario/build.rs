@@ -135,7 +135,10 @@ impl Builder<'_> {
             server: self.site_server()?,
             database: database(self.file, self.server, self.preset),
             front: front(&self.file.front, &self.preset.front),
-            client: Client { patience: self.file.patience.flatten() },
+            client: Client {
+                patience: self.file.client.patience.flatten(),
+                round_trip: self.file.client.round_trip.unwrap_or_default(),
+            },
             traffic: self.traffic()?,
             horizon: self.horizon(),
         })

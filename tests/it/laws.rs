@@ -420,7 +420,7 @@ proptest! {
         site.traffic.rate = PerSecond::new(rate);
         site.traffic.endpoints = endpoints.into_iter().map(endpoint).collect();
         (site.server.connections, site.front) = (connections, front);
-        site.client = Client { patience };
+        site.client.patience = patience;
         site.database.connection_slots = slots;
         site.server.accept =
             if per_process { Accept::PerProcess } else { Accept::Shared { bias: 0.9 } };

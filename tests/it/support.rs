@@ -46,7 +46,7 @@ pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>)
             connect_timeout: None,
             read_timeout: None,
         },
-        client: Client { patience: None },
+        client: Client { patience: None, round_trip: Span::ZERO },
         traffic: Traffic { rate: PerSecond::new(1.0), endpoints: vec![endpoint(steps)] },
         horizon: Horizon {
             warmup: Span::ZERO,
@@ -68,6 +68,8 @@ fn database() -> Database {
         connect_cpu: Span::ZERO,
         connect_wait: Span::ZERO,
         refusal_cpu: Span::ZERO,
+        close_cpu: Span::ZERO,
+        wait_step: Span::ZERO,
         largest_process: Bytes::ZERO,
         recovery: Span::ZERO,
     }
