@@ -26,6 +26,9 @@ pub(super) enum Command {
     /// Play a recording of real requests through the model: predicted beside measured
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
+    /// How far predictions are off on a recorded set (for developers)
+    #[command(hide = true)]
+    Accuracy(AccuracyArgs),
     /// Print shell completions
     Completions {
         /// The shell they are for
@@ -119,6 +122,22 @@ pub(super) struct CheckArgs {
     /// The scenario files, or - for standard input
     #[arg(required = true, value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
+    #[command(flatten)]
+    pub sets: Sets,
+}
+
+/// `tonnage accuracy`.
+#[derive(Debug, Args)]
+pub(super) struct AccuracyArgs {
+    /// The list of the cases; their traces lie in a folder traces beside it
+    #[arg(default_value = "tests/data/recorded/cases.csv")]
+    pub cases: PathBuf,
+    /// The scenario file that describes the recorded stacks
+    #[arg(long, value_name = "FILE", default_value = "scenarios/testbed.toml")]
+    pub scenario: PathBuf,
+    /// Where the files go [default: output/accuracy]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub sets: Sets,
 }

@@ -1,6 +1,7 @@
 //! The commands. Picks one, prints what it has to say, and turns how it ended into an exit code.
 //! The only floor that prints, writes files, or looks at the machine it runs on.
 
+mod accuracy;
 mod args;
 mod check;
 mod folder;
@@ -69,6 +70,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Accuracy(args) => accuracy::accuracy(&args),
         Command::Check(args) => check::check(&args),
         Command::Completions { shell } => completions(shell),
     };

@@ -111,7 +111,7 @@ fn all_of(combinations: &[&Combination]) -> String {
 }
 
 /// The endpoint that the recorded requests are for: `work`, or the only one.
-fn work(combination: &Combination) -> Result<usize, Failure> {
+pub(super) fn work(combination: &Combination) -> Result<usize, Failure> {
     let endpoints = &combination.site.traffic.endpoints;
     let named = endpoints.iter().position(|endpoint| endpoint.name == "work");
     let index = named.or((endpoints.len() == 1).then_some(0)).ok_or_else(|| {

@@ -19,7 +19,13 @@ pub(crate) fn query(wait: Dist) -> Step {
 /// A site where nothing costs anything but `steps`.
 pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>) -> Site {
     Site {
-        host: Host { cores, speed: 1.0, sharing: Sharing::Fair, memory: None, residents: Vec::new() },
+        host: Host {
+            cores,
+            speed: 1.0,
+            sharing: Sharing::Fair,
+            memory: None,
+            residents: Vec::new(),
+        },
         server: Server {
             kind,
             workers,

@@ -81,7 +81,11 @@ impl Program {
     /// The operations of a request for `endpoint` on `site`.
     pub(super) fn new(site: &Site, endpoint: &Endpoint, draws: Draws) -> Program {
         let mut builder = Builder { site, draws, ops: Vec::new(), drawn: Vec::new() };
-        builder.compute(Amount { known: site.server.costs.request_cpu, drawn: None, stepped: false });
+        builder.compute(Amount {
+            known: site.server.costs.request_cpu,
+            drawn: None,
+            stepped: false,
+        });
         for (index, step) in endpoint.steps.iter().enumerate() {
             builder.step(index, step, &endpoint.steps);
         }
@@ -142,7 +146,10 @@ impl Builder<'_> {
         let client = self.site.server.costs.connect_cpu;
         self.compute(Amount { known: client, drawn: None, stepped: false });
         self.ops.push(Op::Open);
-        self.database_compute(Amount { known: connect_cpu, drawn: None, stepped: false }, Stage::Connection);
+        self.database_compute(
+            Amount { known: connect_cpu, drawn: None, stepped: false },
+            Stage::Connection,
+        );
         // TCP's handshake is one round trip, start-up and authentication are two more (reference
         // section 6.2: TCP 1 + start-up and authentication about 3, less what overlaps).
         let wait = connect_wait + latency * CONNECT_ROUND_TRIPS;
@@ -208,7 +215,10 @@ impl Builder<'_> {
         self.ops.push(Op::Answer);
         let refused = u16::try_from(self.ops.len()).expect("checked: few steps");
         let refusal = self.site.database.refusal_cpu;
-        self.database_compute(Amount { known: refusal, drawn: None, stepped: false }, Stage::Connection);
+        self.database_compute(
+            Amount { known: refusal, drawn: None, stepped: false },
+            Stage::Connection,
+        );
         self.ops.push(Op::Refused);
         Program { ops: self.ops, refused, draws: self.drawn }
     }

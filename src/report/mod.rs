@@ -1,6 +1,7 @@
 //! From answers to bytes: CSV, charts, a terminal summary and a page. Nothing here writes a file,
 //! reads a clock or knows how the answers were come by.
 
+pub mod accuracy;
 pub mod chart;
 pub mod csv;
 pub mod figure;

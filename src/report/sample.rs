@@ -148,7 +148,13 @@ fn combination(plan: &str, server: &str, capacity: &Capacity, tiers: &[f64]) -> 
 /// A site that nobody simulates.
 fn site(capacity: &Capacity) -> Site {
     Site {
-        host: Host { cores: 1, speed: 1.0, sharing: Sharing::Fair, memory: capacity.budget.ceiling, residents: vec![] },
+        host: Host {
+            cores: 1,
+            speed: 1.0,
+            sharing: Sharing::Fair,
+            memory: capacity.budget.ceiling,
+            residents: vec![],
+        },
         server: Server {
             kind: WorkerKind::Sync,
             workers: capacity.workers,
@@ -172,8 +178,8 @@ fn site(capacity: &Capacity) -> Site {
             connect_cpu: Span::ZERO,
             connect_wait: Span::ZERO,
             refusal_cpu: Span::ZERO,
-        close_cpu: Span::ZERO,
-        wait_step: Span::ZERO,
+            close_cpu: Span::ZERO,
+            wait_step: Span::ZERO,
             largest_process: Bytes::ZERO,
             recovery: Span::ZERO,
         },

@@ -18,7 +18,13 @@ pub(crate) fn threads(threads: u32) -> WorkerKind {
 /// So many workers on so many cores and one endpoint with these steps, at one request a second.
 pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>) -> Site {
     Site {
-        host: Host { cores, speed: 1.0, sharing: Sharing::Fair, memory: None, residents: Vec::new() },
+        host: Host {
+            cores,
+            speed: 1.0,
+            sharing: Sharing::Fair,
+            memory: None,
+            residents: Vec::new(),
+        },
         server: Server {
             kind,
             workers,
