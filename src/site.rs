@@ -84,6 +84,12 @@ pub struct Server {
     pub workers: u32,
     /// What a worker process holds once it has booted, before any request.
     pub worker_memory: Bytes,
+    /// Whether a worker keeps the memory of its requests for the next ones: blocks that the
+    /// allocator takes from its heap stay there (glibc's mmap threshold grows to what was freed).
+    pub keeps_memory: bool,
+    /// How long a worker, or a thread, stays with its client after the answer, until that has
+    /// closed its side (gunicorn 26 and later; reference section 2.2).
+    pub linger: Span,
     /// CPU a worker burns from its start until it takes traffic; its memory grows over that time.
     pub boot_cpu: Span,
     /// Which process gets an arriving connection, where more than one could.

@@ -30,6 +30,8 @@ pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>)
             kind,
             workers,
             worker_memory: Bytes::ZERO,
+            keeps_memory: false,
+            linger: Span::ZERO,
             boot_cpu: Span::ZERO,
             accept: Accept::Shared { bias: 1.0 },
             costs: Costs {

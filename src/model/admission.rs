@@ -200,7 +200,7 @@ impl<T: Tape> World<'_, T> {
         }
         let endpoint = self.requests[id].endpoint;
         let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
-        self.occupy(index, life, bytes);
+        self.occupy_for_request(index, life, bytes);
     }
 
     /// The request has its place in a worker and begins.

@@ -37,7 +37,9 @@ pub(super) enum Op {
     Wait(Amount, Stage),
     /// Gives the connection back.
     Release,
-    /// Has its answer.
+    /// Has its answer, and goes on.
+    Reply,
+    /// Has its answer, and is done with.
     Answer,
     /// Has been refused a connection, and fails.
     Refused,
@@ -212,6 +214,11 @@ impl Builder<'_> {
     }
 
     fn finish(mut self) -> Program {
+        let linger = self.site.server.linger;
+        if !linger.is_zero() {
+            self.ops.push(Op::Reply);
+            self.wait(Amount { known: linger, ..Amount::default() }, Stage::Worker);
+        }
         self.ops.push(Op::Answer);
         let refused = u16::try_from(self.ops.len()).expect("checked: few steps");
         let refusal = self.site.database.refusal_cpu;

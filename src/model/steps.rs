@@ -1,7 +1,7 @@
 //! A request's steps: the worker's turn, the cores, connections, queries, and the end.
 
 use super::arrivals::Tape;
-use super::crash::{BOOT, CLOSING};
+use super::crash::{BOOT, CLOSING, CLOSINGS};
 use super::database::{Acquired, Returned};
 use super::program::{Amount, Op};
 use super::request::{At, NOWHERE, RequestId};
@@ -28,6 +28,7 @@ impl<T: Tape> World<'_, T> {
                 Op::DatabaseCompute(amount, _) => self.database_compute(id, amount),
                 Op::Wait(amount, _) => self.wait(id, amount),
                 Op::Release => self.release(id),
+                Op::Reply => self.reply(id),
                 Op::Answer => self.finish(id, None),
                 Op::Refused => self.finish(id, Some(Cause::Connections)),
             };
@@ -396,7 +397,7 @@ impl<T: Tape> World<'_, T> {
         self.close_connections(1);
         let work = self.site.database.close_cpu;
         if !work.is_zero() {
-            self.closings = (self.closings + 1) % CLOSING;
+            self.closings = (self.closings + 1) % CLOSINGS;
             self.start_on_cores(self.database_host, CLOSING | self.closings, work);
         }
     }
@@ -438,6 +439,12 @@ impl<T: Tape> World<'_, T> {
         }
     }
 
+    /// The client has its answer, and the worker is not done with it yet.
+    fn reply(&mut self, id: RequestId) -> bool {
+        self.settle(id, None);
+        self.step_on(id)
+    }
+
     /// The request is done: answered well, or failed for this cause. Everything it holds is free.
     #[inline]
     pub(super) fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> bool {
@@ -468,7 +475,7 @@ impl<T: Tape> World<'_, T> {
         } else if let Some(next) = worker.places.release() {
             self.enter(next);
         }
-        self.vacate(index, endpoint.memory);
+        self.vacate_request(index, endpoint.memory);
         if endpoint.growth > Bytes::ZERO {
             let life = self.workers[index as usize].life;
             self.occupy(index, life, endpoint.growth);

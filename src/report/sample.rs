@@ -159,6 +159,8 @@ fn site(capacity: &Capacity) -> Site {
             kind: WorkerKind::Sync,
             workers: capacity.workers,
             worker_memory: Bytes::from_mib(150),
+            keeps_memory: false,
+            linger: Span::ZERO,
             boot_cpu: Span::ZERO,
             accept: Accept::PerProcess,
             costs: Costs {

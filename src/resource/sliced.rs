@@ -4,7 +4,7 @@
 //! For tasks much longer than a slice this is [`super::cores`], fair shares; a task shorter than
 //! one waits for others' slices where fair shares would let it through at half the speed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::units::{Span, Time};
 
@@ -25,13 +25,15 @@ pub struct Sliced {
     slice: Span,
     cooling: Option<Cooling>,
     cores: Vec<Core>,
-    /// Tasks that wait for a core, with the work each still needs.
-    queue: VecDeque<(u32, Span)>,
+    /// The core that each task last ran on.
+    homes: BTreeMap<u32, usize>,
     next_change: Time,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Core {
+    /// Tasks that wait for this core, with the work each still needs.
+    queue: VecDeque<(u32, Span)>,
     /// What runs, and the work it needed at `since`.
     running: Option<(u32, Span)>,
     /// When it began to run; where nothing runs, when the core fell idle.
@@ -44,34 +46,53 @@ impl Sliced {
     pub fn new(cores: u32, speed: f64, slice: Span, cooling: Option<Cooling>) -> Sliced {
         assert!(cores > 0 && speed > 0.0 && speed.is_finite(), "{cores} cores of speed {speed}");
         assert!(!slice.is_zero(), "a slice takes time");
-        let idle = Core { running: None, since: Time::ZERO };
+        let idle = Core { queue: VecDeque::new(), running: None, since: Time::ZERO };
         Sliced {
             speed,
             slice,
             cooling,
             cores: vec![idle; cores as usize],
-            queue: VecDeque::new(),
+            homes: BTreeMap::new(),
             next_change: Time::NEVER,
         }
     }
 
     /// Starts `task`, which needs `work` on a warm core of speed 1.
     pub fn start(&mut self, now: Time, task: u32, work: Span) {
-        match self.warmest() {
+        let home = self.homes.get(&task).copied().unwrap_or(task as usize % self.cores.len());
+        match self.idle_for(home) {
             Some(index) => {
                 let idle = now - self.cores[index].since;
                 let work = work + self.warming(idle);
-                self.cores[index] = Core { running: Some((task, work)), since: now };
+                self.run(now, index, Some((task, work)));
             }
-            None => self.queue.push_back((task, work)),
+            None => self.cores[home].queue.push_back((task, work)),
         }
         self.look_ahead(now);
     }
 
-    /// The idle core that fell idle last.
-    fn warmest(&self) -> Option<usize> {
+    /// The idle core that a task wakes up on: its own, or else the one that fell idle last.
+    fn idle_for(&self, home: usize) -> Option<usize> {
         let idle = self.cores.iter().enumerate().filter(|(_, core)| core.running.is_none());
-        idle.max_by_key(|(_, core)| core.since).map(|(index, _)| index)
+        let best = |(index, core): &(usize, &Core)| (*index == home, core.since);
+        idle.max_by_key(best).map(|(index, _)| index)
+    }
+
+    /// Lets `core` run that.
+    fn run(&mut self, now: Time, core: usize, task: Option<(u32, Span)>) {
+        if let Some((task, _)) = task {
+            self.homes.insert(task, core);
+        }
+        (self.cores[core].running, self.cores[core].since) = (task, now);
+    }
+
+    /// What `core` runs next: the first that waits for it or, before it falls idle, one that waits
+    /// for the core with most to do.
+    fn next(&mut self, core: usize) -> Option<(u32, Span)> {
+        self.cores[core].queue.pop_front().or_else(|| {
+            let busiest = self.cores.iter_mut().max_by_key(|core| core.queue.len())?;
+            busiest.queue.pop_front()
+        })
     }
 
     /// What a core takes to get warm after so long.
@@ -95,14 +116,14 @@ impl Sliced {
         let due = |core: &Core| self.due(core, now);
         let ends: Vec<Time> = self.cores.iter().map(due).collect();
         let index = ends.iter().position(|end| *end <= now).expect("something is due");
-        let core = self.cores[index];
-        let (task, work) = core.running.expect("what is due runs");
-        let left = work.saturating_sub(self.done(now - core.since));
+        let (task, work) = self.cores[index].running.expect("what is due runs");
+        let left = work.saturating_sub(self.done(now - self.cores[index].since));
         let done = left.is_zero();
         if !done {
-            self.queue.push_back((task, left));
+            self.cores[index].queue.push_back((task, left));
         }
-        self.cores[index] = Core { running: self.queue.pop_front(), since: now };
+        let next = self.next(index);
+        self.run(now, index, next);
         self.look_ahead(now);
         done.then_some(task)
     }
@@ -114,16 +135,24 @@ impl Sliced {
         let found = self.cores.iter().position(|core| core.running.as_ref().is_some_and(is));
         let left = match found {
             Some(index) => {
-                let Core { running, since } = self.cores[index];
-                let (_, work) = running?;
-                let left = work.saturating_sub(self.done(now - since));
-                self.cores[index] = Core { running: self.queue.pop_front(), since: now };
+                let (_, work) = self.cores[index].running?;
+                let left = work.saturating_sub(self.done(now - self.cores[index].since));
+                let next = self.next(index);
+                self.run(now, index, next);
                 left
             }
-            None => self.queue.remove(self.queue.iter().position(is)?)?.1,
+            None => self.unqueue(task)?,
         };
         self.look_ahead(now);
         Some(left)
+    }
+
+    /// Takes `task` out of the queue it is in.
+    fn unqueue(&mut self, task: u32) -> Option<Span> {
+        self.cores.iter_mut().find_map(|core| {
+            let at = core.queue.iter().position(|(other, _)| *other == task)?;
+            core.queue.remove(at).map(|(_, left)| left)
+        })
     }
 
     /// How many cores are busy.
@@ -145,7 +174,7 @@ impl Sliced {
     fn due(&self, core: &Core, now: Time) -> Time {
         let Some((_, work)) = core.running else { return Time::NEVER };
         let done = core.since + self.alone(work);
-        if self.queue.is_empty() {
+        if core.queue.is_empty() {
             return done;
         }
         // Slices follow one another while a task runs, whether or not others wait.
@@ -197,7 +226,7 @@ mod tests {
         for task in 0..3 {
             cores.start(at(0), task, Span::from_millis(40));
         }
-        assert!(ends(&mut cores).iter().all(|(_, end)| (56..=60).contains(end)));
+        assert!(ends(&mut cores).iter().all(|(_, end)| (40..=60).contains(end)));
         let mut fast = Sliced::new(4, 2.0, Span::from_millis(2), None);
         fast.start(at(0), 1, Span::from_millis(40));
         assert_eq!(ends(&mut fast), [(1, 20)]);

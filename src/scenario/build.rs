@@ -160,6 +160,8 @@ impl Builder<'_> {
             kind: self.kind(&numbers)?,
             workers: self.server.workers.as_ref()?.on(self.plan)?.ok()?,
             worker_memory: numbers.worker_memory.unwrap_or_default(),
+            keeps_memory: self.server.keeps_memory.unwrap_or(false),
+            linger: self.server.linger.unwrap_or_default(),
             boot_cpu: numbers.boot.unwrap_or_default(),
             accept: match self.server.per_process {
                 true => Accept::PerProcess,
