@@ -7,7 +7,7 @@ use tonnage::model::simulate;
 use tonnage::outcome::{Cause, Outcome, Queue, Stage};
 use tonnage::seed::Seed;
 use tonnage::site::{
-    Accept, Client, Connections, Endpoint, Front, Hold, Host, Listen, OnOom, Resident, Site, Step,
+    Accept, Connections, Endpoint, Front, Hold, Host, Listen, OnOom, Resident, Sharing, Site, Step,
     WorkerKind,
 };
 use tonnage::stats::estimate::Estimate;
@@ -199,7 +199,8 @@ fn per_process() -> Site {
 
 fn database_apart() -> Site {
     let mut site = page(ASYNC, 2, 50.0);
-    let host = Host { cores: 1, speed: 1.5, memory: None, residents: Vec::new() };
+    let host =
+        Host { cores: 1, speed: 1.5, sharing: Sharing::Fair, memory: None, residents: Vec::new() };
     site.database.host = Some(host);
     site.database.latency = Span::from_millis(1);
     site.host.speed = 0.8;
@@ -392,7 +393,8 @@ impl Memory {
         database.connection_memory = mib(2);
         database.recovery = Span::from_millis(400);
         let memory = Some(mib(self.database + 5));
-        let host = Host { cores: 1, speed: 1.0, memory, residents: Vec::new() };
+        let host =
+            Host { cores: 1, speed: 1.0, sharing: Sharing::Fair, memory, residents: Vec::new() };
         database.host = self.database_apart.then_some(host);
     }
 }

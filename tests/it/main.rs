@@ -1,5 +1,6 @@
 //! Tests from outside, one binary. Each module says what it holds the crate to.
 
+mod accuracy;
 mod cli;
 mod determinism;
 mod facts;
@@ -7,6 +8,7 @@ mod laws;
 mod life;
 mod mistakes;
 mod readme;
+mod replay;
 mod support;
 mod theory;
 mod tidy;
