@@ -282,17 +282,15 @@ impl Budget {
 impl std::fmt::Display for Budget {
     /// The arithmetic: `system 200MB + 5 x worker 200MB = 1.172GB > 1GB`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, (name, count, each)) in self.lines.iter().enumerate() {
-            let plus = if index == 0 { "" } else { " + " };
-            match count {
-                1 => write!(f, "{plus}{name} {each}")?,
-                many => write!(f, "{plus}{many} x {name} {each}")?,
-            }
-        }
-        match self.ceiling {
-            _ if self.lines.is_empty() => write!(f, "nothing")?,
-            _ => write!(f, " = {}", self.used())?,
-        }
+        let mut lines =
+            self.lines.iter().filter(|(_, count, each)| *each * u64::from(*count) > Bytes::ZERO);
+        let line = |(name, count, each): &(String, u32, Bytes)| match count {
+            1 => format!("{name} {each}"),
+            many => format!("{many} x {name} {each}"),
+        };
+        let Some(first) = lines.next() else { return write!(f, "nothing") };
+        let sum = lines.fold(line(first), |sum, each| sum + " + " + &line(each));
+        write!(f, "{sum} = {}", self.used())?;
         match self.ceiling {
             Some(ceiling) if self.used() > ceiling => write!(f, " > {ceiling}"),
             Some(ceiling) => write!(f, " of {ceiling}"),

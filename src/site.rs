@@ -355,6 +355,27 @@ impl Dist {
         }
     }
 
+    /// Its variance, in seconds squared.
+    pub fn variance_secs2(&self) -> f64 {
+        let mean = self.mean_secs();
+        match self {
+            Dist::Fixed(_) => 0.0,
+            Dist::Exponential { .. } => mean * mean,
+            Dist::LogNormal { cv, .. } | Dist::Gamma { cv, .. } => (cv * mean).powi(2),
+            Dist::Uniform { low, high } => (high.as_secs() - low.as_secs()).powi(2) / 12.0,
+            Dist::Mix(parts) => {
+                let square = |part: &Dist| part.variance_secs2() + part.mean_secs().powi(2);
+                let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
+                let squares: f64 = parts.iter().map(|(weight, part)| weight * square(part)).sum();
+                squares / total - mean * mean
+            }
+            Dist::Empirical(values) => {
+                let squares = values.iter().map(|span| (span.as_secs() - mean).powi(2));
+                squares.sum::<f64>() / values.len() as f64
+            }
+        }
+    }
+
     /// Whether it never takes any time, so that no event need be made of it.
     pub fn is_zero(&self) -> bool {
         *self == Dist::Fixed(Span::ZERO)
@@ -398,6 +419,18 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// The variance of all its steps together, in seconds squared.
+    pub fn variance_secs2(&self) -> f64 {
+        let of = |step: &Step| match step {
+            Step::Compute(dist) => dist.variance_secs2(),
+            Step::Query { wait, cpu, .. } => wait.variance_secs2() + cpu.variance_secs2(),
+            Step::Call { wait, .. } => wait.variance_secs2(),
+        };
+        self.steps.iter().map(of).sum()
+    }
+}
+
 /// What a request asks for on average, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Demand {
@@ -413,6 +446,10 @@ impl Database {
     /// Connections that PostgreSQL keeps back for the administrator
     /// (`superuser_reserved_connections`, PostgreSQL 15; reference section 6.1).
     pub const RESERVED_CONNECTIONS: u32 = 3;
+
+    /// Round trips that opening a connection takes: TCP's handshake is one, start-up and
+    /// authentication are the others (reference section 6.2, less what overlaps).
+    pub const CONNECT_ROUND_TRIPS: u32 = 3;
 }
 
 impl Traffic {

@@ -6,7 +6,6 @@ use super::args::CheckArgs;
 use super::{Failure, load, print};
 use crate::experiment::answer::{Combination, Study};
 use crate::experiment::demand::bounds;
-use crate::report::text::arithmetic;
 use crate::scenario::{Number, Resolved, Scenario};
 
 /// Judges each scenario in turn; all are looked at, whatever is wrong with one.
@@ -44,9 +43,9 @@ fn described(combination: &Combination, resolved: &Resolved) -> String {
         count => format!("{count} ({})", resolved.workers_written),
     };
     let _ = writeln!(text, "  workers          {workers}");
-    let _ = writeln!(text, "  memory at rest   {}", arithmetic(budget));
+    let _ = writeln!(text, "  memory at rest   {}", budget);
     if let Some(own) = &resolved.database_budget {
-        let _ = writeln!(text, "  database's host  {}", arithmetic(own));
+        let _ = writeln!(text, "  database's host  {}", own);
     }
     for (index, (limit, rate)) in bounds(site).iter().enumerate() {
         let label = if index == 0 { "at most" } else { "" };

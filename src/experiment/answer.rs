@@ -17,8 +17,39 @@ pub struct Study {
     pub objective: Objective,
     /// How much to simulate.
     pub effort: Effort,
+    /// How visitors a day and requests a second at the peak belong together.
+    pub visits: Visits,
     /// Plan by plan, server by server, in the scenario's order.
     pub combinations: Vec<Combination>,
+}
+
+/// How visitors a day and requests a second at the peak belong together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Visits {
+    /// Requests a visitor makes, on average; above zero.
+    pub requests: f64,
+    /// The peak rate over the day's mean rate; at least 1.
+    pub peak: f64,
+}
+
+impl Visits {
+    /// What is assumed where a scenario does not say: "dynamic requests per page view are 1-10
+    /// depending on the app" and "2.5-3 for a one-country site" (reference section 11, both
+    /// unverified there).
+    pub const ASSUMED: Visits = Visits { requests: 5.0, peak: 3.0 };
+
+    /// Seconds in a day.
+    const DAY_S: f64 = 86_400.0;
+
+    /// Requests a second at the peak of a day with so many visitors.
+    pub fn rate(&self, visitors_a_day: f64) -> f64 {
+        visitors_a_day * self.requests * self.peak / Visits::DAY_S
+    }
+
+    /// Visitors of a day whose peak is `rate`.
+    pub fn visitors_a_day(&self, rate: PerSecond) -> f64 {
+        rate.get() * Visits::DAY_S / (self.requests * self.peak)
+    }
 }
 
 /// One plan with one server.
@@ -266,6 +297,8 @@ pub enum Threshold {
         rate: PerSecond,
         /// The nearest rate tried on the other side.
         beyond: PerSecond,
+        /// What the answer is good to.
+        accuracy: Accuracy,
     },
     /// It never changes, however high the rate.
     Never,
@@ -276,7 +309,22 @@ pub enum Threshold {
     NotSearched,
 }
 
+/// What limits the accuracy of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accuracy {
+    /// The resolution: the verdicts at both ends of the bracket are clear, or what they judge is
+    /// known so well that they are off by a step or two at most.
+    Resolution,
+    /// The noise: a verdict at an end of the bracket was unclear, and went by the mean.
+    Noise,
+}
+
 impl Threshold {
+    /// Whether the answer is only known to the noise of the simulation.
+    pub fn is_noisy(&self) -> bool {
+        matches!(self, Threshold::At { accuracy: Accuracy::Noise, .. })
+    }
+
     /// The rate, where there is one.
     pub fn rate(&self) -> Option<PerSecond> {
         match self {

@@ -1,7 +1,7 @@
 //! Where one plan with one server gives way.
 
 use crate::experiment::answer::{
-    Capacity, Combination, Effort, Limit, Objective, Study, Threshold,
+    Accuracy, Capacity, Combination, Effort, Limit, Objective, Study, Threshold,
 };
 use crate::experiment::bottleneck::{bottleneck, of_errors};
 use crate::experiment::demand::bounds;
@@ -138,8 +138,20 @@ fn load_line_of(
     }
     Some(match largest((low, high), resolution(), try_rate)? {
         Found::Everywhere => saturation,
+        Found::Between { met, missed, .. } => {
+            let accuracy = if is_known(lab, met) { Accuracy::Resolution } else { Accuracy::Noise };
+            Threshold::At { rate: met, beyond: missed, accuracy }
+        }
         found => threshold(found),
     })
+}
+
+/// Whether p95 at this rate is known to a tenth of itself. Close to the load line it grows by five
+/// to ten per cent for each per cent of rate, so that the search's resolution still means something.
+fn is_known(lab: &Lab, rate: PerSecond) -> bool {
+    let sample = lab.samples().find(|sample| sample.site.traffic.rate == rate);
+    let half = sample.and_then(|sample| sample.p95()?.relative_half_width());
+    half.is_some_and(|half| half <= 0.10)
 }
 
 /// About where p95 crosses the objective, from what was simulated so far: p95 grows about as a
@@ -180,7 +192,10 @@ fn first_limit(lab: &Lab, threshold: Threshold, objective: Option<&Objective>) -
 
 fn threshold(found: Found) -> Threshold {
     match found {
-        Found::Between { met, missed, .. } => Threshold::At { rate: met, beyond: missed },
+        // Throughput is known to half a per cent after as many arrivals as such a trial takes.
+        Found::Between { met, missed, .. } => {
+            Threshold::At { rate: met, beyond: missed, accuracy: Accuracy::Resolution }
+        }
         Found::Everywhere => Threshold::Never,
         Found::Nowhere => Threshold::AtRest,
     }

@@ -1,7 +1,7 @@
 //! What a request asks of each resource on average, and so how often one can come at most.
 
 use crate::experiment::answer::Limit;
-use crate::site::{Connections, Endpoint, Hold, Site, Step, WorkerKind};
+use crate::site::{Connections, Database, Endpoint, Hold, Site, Step, WorkerKind};
 use crate::units::PerSecond;
 
 /// Seconds of work that an average request asks for, at the speed of the cores it runs on, with
@@ -63,10 +63,16 @@ pub(crate) fn slots(site: &Site) -> Option<u64> {
     }
 }
 
-/// How long the slowest kind of request takes on average with nobody else there, in seconds.
+/// How long a request of the slowest kind takes that is met on its way, with nobody else there, in
+/// seconds: E[S²]/E[S], since one meets long ones more often. It is what a site needs to forget
+/// that one of them was there.
 pub(crate) fn longest_stay(site: &Site) -> f64 {
     let wanted = site.traffic.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0);
-    wanted.map(|endpoint| demands(site, endpoint).stay).fold(0.0, f64::max)
+    let met = |endpoint: &Endpoint| match demands(site, endpoint).stay {
+        stay if stay > 0.0 => stay + endpoint.variance_secs2() / stay,
+        _ => 0.0,
+    };
+    wanted.map(met).fold(0.0, f64::max)
 }
 
 /// How long the average request takes with nobody else there, in seconds.
@@ -145,12 +151,10 @@ fn add_step(sum: &mut Demands, site: &Site, step: &Step, opens: bool, held: bool
     if opens {
         worker_cpu += site.server.costs.connect_cpu.as_secs();
         database_cpu += database.connect_cpu.as_secs();
-        wait += database.connect_wait.as_secs() + CONNECT_ROUND_TRIPS * database.latency.as_secs();
+        let round_trips = f64::from(Database::CONNECT_ROUND_TRIPS);
+        wait += database.connect_wait.as_secs() + round_trips * database.latency.as_secs();
     }
     sum.worker_cpu += worker_cpu / speed;
     sum.database_cpu += database_cpu / database_speed;
     sum.stay += worker_cpu / speed + database_cpu / database_speed + wait;
 }
-
-/// Round trips that opening a connection takes ([`crate::site::Database::latency`]).
-const CONNECT_ROUND_TRIPS: f64 = 3.0;

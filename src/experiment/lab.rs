@@ -21,8 +21,8 @@ pub(crate) const REPLICATIONS: u32 = 8;
 /// response to 3 %, so that a site at ease is done at once.
 const FIRST_WINDOW: f64 = 2_000.0;
 
-/// The first window is also at least this many times as long as the slowest kind of request
-/// takes; the warm-up thus spans five of them.
+/// The first window is also at least this many times as long as a request of the slowest kind
+/// takes that is met on its way; the warm-up thus spans five of them.
 const FIRST_WINDOW_IN_STAYS: f64 = 20.0;
 
 /// The longest window of a site whose workers do not fit in memory. Its crash loop repeats every
@@ -60,15 +60,16 @@ pub(crate) struct Bound(pub(crate) u64);
 
 impl Bound {
     /// For a row of the results: p95 to 5 % takes about half a million at 90 % of a single server's
-    /// capacity, and two and a half million at 95 %.
-    pub(crate) const ROW: Bound = Bound(2_000_000);
+    /// capacity. Closer to saturation it would take millions, for a figure that is of no use there:
+    /// such a row says that it is less precise.
+    pub(crate) const ROW: Bound = Bound(1_000_000);
     /// For a row that is clearly not sustained: its errors tell more than its p95.
     const OVERLOADED: Bound = Bound(160_000);
     /// For a verdict on what is sustained: eight windows of 8,000, and a quarter more for the luck
     /// of the draw. They place the saturation point to about 1 %.
     pub(crate) const SUSTAINS: Bound = Bound(80_000);
     /// For a verdict on the objective: p95 is noisier than throughput.
-    pub(crate) const MEETS: Bound = Bound(160_000);
+    pub(crate) const MEETS: Bound = Bound(100_000);
     /// For a point of a curve.
     pub(crate) const CURVE: Bound = Bound(32_000);
 }
@@ -309,9 +310,10 @@ fn decided(sample: &Sample, goal: Goal) -> bool {
     }
 }
 
-/// A verdict on the objective is left unclear once p95 is known to 2 %: on all but the flattest
-/// curves, that places the load line to the search's resolution.
-const VERDICT_PRECISION: f64 = 0.02;
+/// A verdict on the objective is left unclear once p95 is known to 3 %: beyond two thirds of
+/// capacity p95 grows by three per cent or more for each per cent of rate, which places the load
+/// line to the search's resolution.
+const VERDICT_PRECISION: f64 = 0.03;
 
 /// Fewer more replications than a tenth are not worth another look.
 const WORTHWHILE: f64 = 1.1;

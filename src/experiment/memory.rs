@@ -135,7 +135,9 @@ fn find(lab: &Lab, room: Room, saturation: Threshold) -> Option<Threshold> {
         Some(Trial { verdict, guess })
     })?;
     Some(match found {
-        Found::Between { met, missed, .. } => Threshold::At { rate: missed, beyond: met },
+        Found::Between { met, missed, limit } => {
+            Threshold::At { rate: missed, beyond: met, accuracy: limit }
+        }
         Found::Everywhere => Threshold::Never,
         Found::Nowhere => Threshold::AtRest,
     })

@@ -1,5 +1,6 @@
 //! The largest rate that still holds, by search: a pure function over a closure.
 
+use crate::experiment::answer::Accuracy;
 use crate::units::{Fraction, PerSecond};
 
 /// How close together the two rates are between which something changes: 1 %.
@@ -50,15 +51,6 @@ pub enum Found {
     Everywhere,
     /// It does not hold at the lowest.
     Nowhere,
-}
-
-/// What limits the accuracy of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accuracy {
-    /// The resolution: both ends of the bracket are certain.
-    Resolution,
-    /// The noise: a verdict at an end of the bracket was unclear, and went by the mean.
-    Noise,
 }
 
 /// The largest rate in `low..=high` that still `meets`, between two rates that differ by at most

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use crate::experiment::answer::{
-    Answers, Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold, Tier,
+    Answers, Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold, Tier, Visits,
 };
 use crate::experiment::demand::bounds;
 use crate::experiment::sites::{bare, exp, mm1, query};
@@ -31,6 +31,7 @@ fn study(site: Site, objective: Objective, rates: &[f64]) -> Study {
         seed: Seed::new(1),
         objective,
         effort: Effort::Precision(Fraction::new(0.05)),
+        visits: Visits::ASSUMED,
         combinations: vec![combination],
     }
 }
@@ -59,7 +60,7 @@ fn assert_near(found: Threshold, expected: f64) {
 }
 
 fn assert_within(tolerance: f64, found: Threshold, expected: f64) {
-    let Threshold::At { rate, beyond } = found else { panic!("{found:?}, not {expected}") };
+    let Threshold::At { rate, beyond, .. } = found else { panic!("{found:?}, not {expected}") };
     let error = rate.get() / expected - 1.0;
     assert!(error.abs() < tolerance, "{rate} is {:.1} % from {expected}", error * 100.0);
     assert!(beyond > rate && beyond.get() / rate.get() < 1.011);
@@ -99,13 +100,13 @@ fn a_row_says_what_mm1_does_and_how_surely() {
 }
 
 /// R3-T of the reference: at 95 % of capacity, the mean to 5 % takes 252,323 s of simulated time,
-/// which is more than the bound on effort; at 90 %, by the same formula, 64,854 s.
+/// which is more than the bound on effort; at 85 %, by the same formula, 29,729 s.
 #[test]
 fn near_saturation_precision_is_not_claimed_before_it_is_reached() {
-    let [high, higher] = [9.0, 9.7].map(|rate| row(mm1(1.0, 10.0), rate).finding);
+    let [high, higher] = [8.5, 9.7].map(|rate| row(mm1(1.0, 10.0), rate).finding);
     let simulated = high.measured.as_secs() * f64::from(high.replications);
     assert!(high.precise && simulated > 20_000.0, "{simulated} s");
-    assert!((high.p95.unwrap().mean / 20f64.ln() - 1.0).abs() < 0.06, "{:?}", high.p95);
+    assert!((high.p95.unwrap().mean / (20f64.ln() / 1.5) - 1.0).abs() < 0.06, "{:?}", high.p95);
     assert!(!higher.precise && !higher.saturated);
 }
 
@@ -305,7 +306,7 @@ fn memory_runs_out_where_the_crowd_comes_to_fill_it() {
     site.traffic.endpoints[0].memory = Bytes::from_mib(10);
     site.host.memory = Some(Bytes::from_mib(1000));
     let oom = capacity(site, Objective::default()).oom;
-    let Threshold::At { rate, beyond } = oom else { panic!("{oom:?}") };
+    let Threshold::At { rate, beyond, .. } = oom else { panic!("{oom:?}") };
     assert!(beyond < rate && rate.get() / beyond.get() < 1.021, "{oom:?}");
     assert!((60.0..80.0).contains(&rate.get()), "{oom:?}");
 }

@@ -319,14 +319,15 @@ impl<'a, T: Tape> World<'a, T> {
 
     /// What happens next, and when. Among equals the first of the list.
     #[inline]
-    fn next(&self) -> (Time, Source) {
-        let mut next = (self.cores[0].next_change(), Source::Cores(0));
+    fn next(&mut self) -> (Time, Source) {
+        let [host, database] = &mut self.cores;
+        let mut next = (host.next_change(), Source::Cores(0));
         let mut or = |time: Time, source| {
             if time < next.0 {
                 next = (time, source);
             }
         };
-        or(self.cores[1].next_change(), Source::Cores(1));
+        or(database.next_change(), Source::Cores(1));
         or(self.agenda.next_time(), Source::Agenda);
         or(self.patience.next_due(), Source::Patience);
         or(self.reading.next_due(), Source::Reading);

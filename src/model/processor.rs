@@ -25,8 +25,9 @@ impl Processor {
         }
     }
 
+    /// Returns whether one more core is busy.
     #[inline]
-    pub(super) fn start(&mut self, now: Time, task: u32, work: Span) {
+    pub(super) fn start(&mut self, now: Time, task: u32, work: Span) -> bool {
         match self {
             Processor::Fair(cores) => cores.start(now, task, work),
             Processor::Sliced(cores) => cores.start(now, task, work),
@@ -35,34 +36,27 @@ impl Processor {
 
     /// When the next task is done, or gives way.
     #[inline]
-    pub(super) fn next_change(&self) -> Time {
+    pub(super) fn next_change(&mut self) -> Time {
         match self {
             Processor::Fair(cores) => cores.next_finish(),
             Processor::Sliced(cores) => cores.next_change(),
         }
     }
 
-    /// What changes at `now`: a task is done, or one has given way.
+    /// What changes at `now`: a task is done, and returned with whether one core fewer is busy,
+    /// or one has given way.
     #[inline]
-    pub(super) fn change(&mut self, now: Time) -> Option<u32> {
+    pub(super) fn change(&mut self, now: Time) -> Option<(u32, bool)> {
         match self {
             Processor::Fair(cores) => Some(cores.finish(now)),
             Processor::Sliced(cores) => cores.change(now),
         }
     }
 
-    pub(super) fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
+    pub(super) fn stop(&mut self, now: Time, task: u32) -> Option<(Span, bool)> {
         match self {
             Processor::Fair(cores) => cores.stop(now, task),
             Processor::Sliced(cores) => cores.stop(now, task),
-        }
-    }
-
-    #[inline]
-    pub(super) fn busy(&self) -> u32 {
-        match self {
-            Processor::Fair(cores) => cores.busy(),
-            Processor::Sliced(cores) => cores.busy(),
         }
     }
 

@@ -152,9 +152,7 @@ impl Builder<'_> {
             Amount { known: connect_cpu, drawn: None, stepped: false },
             Stage::Connection,
         );
-        // TCP's handshake is one round trip, start-up and authentication are two more (reference
-        // section 6.2: TCP 1 + start-up and authentication about 3, less what overlaps).
-        let wait = connect_wait + latency * CONNECT_ROUND_TRIPS;
+        let wait = connect_wait + latency * u64::from(Database::CONNECT_ROUND_TRIPS);
         self.wait(Amount { known: wait, drawn: None, stepped: false }, Stage::Connection);
         let opening = (self.ops.len() - at - 1) as u16;
         self.ops[at] = Op::Acquire { opening };
@@ -234,6 +232,3 @@ impl Builder<'_> {
 fn is_query(step: &Step) -> bool {
     matches!(step, Step::Query { .. })
 }
-
-/// Round trips that opening a connection takes.
-const CONNECT_ROUND_TRIPS: u64 = 3;

@@ -198,28 +198,24 @@ impl<T: Tape> World<'_, T> {
 
     #[inline]
     pub(super) fn start_on_cores(&mut self, host: usize, task: u32, work: Span) {
-        let busy = self.cores[host].busy();
-        self.cores[host].start(self.now, task, work);
-        let more = self.cores[host].busy() - busy;
-        self.probe.levels.cores[host].rise(self.now, u64::from(more));
+        if self.cores[host].start(self.now, task, work) {
+            self.probe.levels.cores[host].rise(self.now, 1);
+        }
     }
 
     pub(super) fn stop_on_cores(&mut self, host: usize, task: u32) -> Option<Span> {
-        let busy = self.cores[host].busy();
-        let left = self.cores[host].stop(self.now, task);
-        let fewer = busy - self.cores[host].busy();
+        let (left, fewer) = self.cores[host].stop(self.now, task)?;
         self.probe.levels.cores[host].fall(self.now, u64::from(fewer));
-        left
+        Some(left)
     }
 
     /// A task is done on the cores of `host`.
     #[inline]
     pub(super) fn cores_done(&mut self, host: usize) {
-        let busy = self.cores[host].busy();
-        let change = self.cores[host].change(self.now);
-        let fewer = busy - self.cores[host].busy();
-        self.probe.levels.cores[host].fall(self.now, u64::from(fewer));
-        let Some(task) = change else { return };
+        let Some((task, fewer)) = self.cores[host].change(self.now) else { return };
+        if fewer {
+            self.probe.levels.cores[host].fall(self.now, 1);
+        }
         if task & BOOT != 0 {
             return self.booted(task & !BOOT);
         }

@@ -2,7 +2,7 @@
 //! say is empty, never 0 or NaN.
 
 use super::words::{self, digits};
-use crate::experiment::answer::{Answers, Capacity, Finding, Row, Study, Threshold};
+use crate::experiment::answer::{Accuracy, Answers, Capacity, Finding, Row, Study, Threshold};
 use crate::outcome::{Cause, Queue, Stage};
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Span};
@@ -189,7 +189,8 @@ fn beyond(threshold: Option<Threshold>) -> String {
 fn ending(threshold: Option<Threshold>) -> String {
     let word = match threshold {
         None => "",
-        Some(Threshold::At { .. }) => "at",
+        Some(Threshold::At { accuracy: Accuracy::Resolution, .. }) => "at",
+        Some(Threshold::At { accuracy: Accuracy::Noise, .. }) => "about",
         Some(Threshold::Never) => "never",
         Some(Threshold::AtRest) => "at rest",
         Some(Threshold::NotSearched) => "not searched",

@@ -1,6 +1,8 @@
 //! One HTML page holding the lot. It needs no network, no script and no other file.
 
-use minijinja::{Environment, Value, context};
+use minijinja::value::Serde;
+use minijinja::{Environment, context};
+use serde::Serialize;
 
 use super::words::{self, percent, plain, seconds};
 use super::{chart, figure, text};
@@ -20,7 +22,7 @@ pub fn page(study: &Study, answers: &Answers) -> String {
         warnings => text::warnings(study, answers),
         notes => text::notes(study, answers),
         figures => figures,
-        tables => tables.map(Table::value).to_vec(),
+        tables => Serde(tables),
         confidence => plain(CONFIDENCE * 100.0),
         effort => effort(study.effort),
         seed => study.seed.get().to_string(),
@@ -32,6 +34,7 @@ pub fn page(study: &Study, answers: &Answers) -> String {
 const OWN_TEMPLATE: &str = "the built-in template fits what it is given";
 
 /// A table as the template wants it.
+#[derive(Serialize)]
 struct Table {
     title: &'static str,
     columns: Vec<Column>,
@@ -39,6 +42,7 @@ struct Table {
 }
 
 /// The head of a column.
+#[derive(Serialize)]
 struct Column {
     name: &'static str,
     /// Whether its cells stand to the right.
@@ -50,13 +54,6 @@ impl Table {
     fn new(title: &'static str, names: &[&'static str], words: &[&'static str]) -> Table {
         let column = |name: &&'static str| Column { name, number: !words.contains(name) };
         Table { title, columns: names.iter().map(column).collect(), rows: Vec::new() }
-    }
-
-    /// As the template sees it.
-    fn value(self) -> Value {
-        let column = |it: &Column| context! { name => it.name, number => it.number };
-        let columns: Vec<Value> = self.columns.iter().map(column).collect();
-        context! { title => self.title, columns => columns, rows => self.rows }
     }
 }
 
@@ -104,15 +101,17 @@ fn at_rest(capacity: &Capacity) -> String {
 fn budgets(answers: &Answers) -> Table {
     let names = ["plan", "server", "before the first request"];
     let mut table = Table::new("Memory at rest", &names, &names);
-    let cells =
-        |it: &Capacity| vec![it.plan.clone(), it.server.clone(), text::arithmetic(&it.budget)];
+    let cells = |it: &Capacity| vec![it.plan.clone(), it.server.clone(), it.budget.to_string()];
     table.rows = answers.capacities.iter().map(cells).collect();
     table
 }
 
 fn threshold(threshold: &Threshold) -> String {
     match threshold {
-        Threshold::At { rate, .. } => format!("{}/s", plain(rate.get())),
+        Threshold::At { rate, .. } => {
+            let about = if threshold.is_noisy() { "about " } else { "" };
+            format!("{about}{}/s", plain(rate.get()))
+        }
         Threshold::Never => "never".to_owned(),
         Threshold::AtRest => "at rest".to_owned(),
         Threshold::NotSearched => "not searched".to_owned(),

@@ -17,6 +17,7 @@ pub(super) fn made_up(plans: &[(&str, u64)], servers: &[&str], tiers: &[f64]) ->
             errors: Some(Fraction::new(0.001)),
         },
         effort: Effort::Precision(Fraction::new(0.05)),
+        visits: Visits::ASSUMED,
         combinations: Vec::new(),
     };
     let mut answers = Answers { rows: Vec::new(), capacities: Vec::new() };
@@ -48,6 +49,7 @@ fn capacity(plan: &str, server: &str, gib: u64, knee: f64, turn: usize) -> Capac
     let at = |rate: f64, beyond: f64| Threshold::At {
         rate: PerSecond::new(rate),
         beyond: PerSecond::new(beyond),
+        accuracy: Accuracy::Resolution,
     };
     Capacity {
         plan: plan.to_owned(),

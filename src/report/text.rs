@@ -6,8 +6,8 @@ use super::words::{self, percent, plain, seconds};
 use crate::experiment::answer::{
     Answers, Capacity, Finding, Limit, Objective, Row, Study, Threshold,
 };
-use crate::outcome::{Budget, Cause};
-use crate::units::{Bytes, PerSecond, Span};
+use crate::outcome::Cause;
+use crate::units::{PerSecond, Span};
 
 /// Nothing is wider than this.
 const COLUMNS: usize = 80;
@@ -47,7 +47,7 @@ pub fn warnings(study: &Study, answers: &Answers) -> Vec<String> {
     let full = answers.capacities.iter().filter(|capacity| !capacity.budget.fits());
     full.map(|capacity| {
         let name = words::combination(study, &capacity.plan, &capacity.server);
-        format!("{name} does not fit in memory: {}", arithmetic(&capacity.budget))
+        format!("{name} does not fit in memory: {}", capacity.budget)
     })
     .collect()
 }
@@ -59,13 +59,16 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
         notes.push(format!("Objective: {objective}."));
     }
     if answers.capacities.iter().any(|capacity| words::carries(capacity).rate().is_some()) {
-        notes.push(words::VISITORS.to_owned());
+        notes.push(words::visits(study.visits));
     }
     notes.extend(conversions(study));
     let weak: Vec<String> =
         answers.rows.iter().filter(|row| is_weak(row)).map(|row| place(study, row)).collect();
     if !weak.is_empty() {
         notes.push(format!("* Less precise than asked for: {}.", weak.join("; ")));
+    }
+    if answers.capacities.iter().any(|capacity| words::carries(capacity).is_noisy()) {
+        notes.push(NOISY.to_owned());
     }
     if answers.rows.iter().any(|row| row.finding.saturated) {
         notes.push(OVERLOADED.to_owned());
@@ -81,29 +84,16 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     notes
 }
 
-const OVERLOADED: &str = "Overloaded rows have no p95 to settle at: it grows with the time measured, \
-                          until visitors give up.";
+/// What a rate with "about" before it is.
+const NOISY: &str = "A rate with \"about\": so close to it, the simulation's noise (or how rarely the \
+                     slowest requests come) hides the difference that a per cent of load makes.";
+
+const OVERLOADED: &str = "Overloaded rows have no p95 to settle at: it grows with the time \
+                          measured, until visitors give up.";
 
 /// Whether a row has a p95 to be precise about, and was not simulated long enough for it.
 fn is_weak(row: &Row) -> bool {
     !row.finding.precise && !row.finding.saturated
-}
-
-/// `a + b + 5 x c = sum > ceiling`, in words and numbers.
-pub fn arithmetic(budget: &Budget) -> String {
-    let memory = |bytes: Bytes| words::memory(bytes.get() as f64);
-    let line = |(name, count, each): &(String, u32, Bytes)| match count {
-        1 => format!("{name} {}", memory(*each)),
-        _ => format!("{count} x {name} {}", memory(*each)),
-    };
-    let lines = budget.lines.iter().filter(|(_, count, each)| *count > 0 && each.get() > 0);
-    let sum = lines.map(line).collect::<Vec<_>>().join(" + ");
-    let used = memory(budget.used());
-    match budget.ceiling {
-        None => format!("{sum} = {used}"),
-        Some(ceiling) if budget.fits() => format!("{sum} = {used} of {}", memory(ceiling)),
-        Some(ceiling) => format!("{sum} = {used} > {}", memory(ceiling)),
-    }
 }
 
 fn sentence(study: &Study, capacity: &Capacity) -> String {
@@ -127,9 +117,13 @@ fn load_clause(study: &Study, capacity: &Capacity) -> String {
         None => String::new(),
     };
     let judged = capacity.load_line.is_some_and(|line| line != Threshold::NotSearched);
-    let rate =
-        |rate: PerSecond| format!("{} requests/s ({})", plain(rate.get()), words::visitors(rate));
-    match words::carries(capacity) {
+    let carries = words::carries(capacity);
+    let about = if carries.is_noisy() { "about " } else { "" };
+    let rate = |rate: PerSecond| {
+        let visitors = words::visitors(study.visits, rate);
+        format!("{about}{} requests/s ({visitors})", plain(rate.get()))
+    };
+    match carries {
         Threshold::At { rate: most, .. } if !judged => format!("sustains {}{why}", rate(most)),
         Threshold::At { rate: most, .. } if capacity.saturation.rate() == Some(most) => {
             format!("carries {}, all that it sustains{why}", rate(most))
@@ -346,6 +340,7 @@ mod tests {
     use super::*;
     use crate::report::sample;
     use crate::stats::estimate::Estimate;
+    use crate::units::Bytes;
 
     const LONG: &str = "a plan whose name has rather more than sixty letters in all of it";
 
@@ -408,8 +403,8 @@ mod tests {
     fn workers_that_do_not_fit_are_named_with_the_arithmetic() {
         let (study, mut answers) = sample::made_up(&[("1GB", 1)], &["gunicorn"], &[10.0]);
         answers.capacities[0].budget.lines[2] = ("worker".into(), 5, Bytes::from_mib(200));
-        let arithmetic = "1GB · gunicorn does not fit in memory: system 200 MB + postgres 400 MB \
-                          + 5 x worker 200 MB = 1.56 GB > 1 GB";
+        let arithmetic = "1GB · gunicorn does not fit in memory: system 200MB + postgres 400MB \
+                          + 5 x worker 200MB = 1.562GB > 1GB";
         assert_eq!(warnings(&study, &answers), [arithmetic]);
         assert!(summary(&study, &answers, false).contains("does not fit in memory"));
     }

@@ -1,6 +1,6 @@
 //! How reports write numbers, and what they call things.
 
-use crate::experiment::answer::{Capacity, Limit, Objective, Study, Threshold};
+use crate::experiment::answer::{Capacity, Limit, Objective, Study, Threshold, Visits};
 use crate::outcome::{Cause, Stage};
 use crate::stats::estimate::Estimate;
 use crate::units::PerSecond;
@@ -195,16 +195,17 @@ pub(super) fn carries(capacity: &Capacity) -> Threshold {
     }
 }
 
-/// What visitors a day are reckoned with: the defaults of a scenario's tiers.
-pub(super) const VISITORS: &str = "Visitors a day: at 5 requests a visit, and a peak of 3 times \
-                                   the day's average rate.";
+/// What visitors a day are reckoned with.
+pub(super) fn visits(visits: Visits) -> String {
+    let Visits { requests, peak } = visits;
+    format!(
+        "Visitors a day: at {requests} requests a visit, and a peak of {peak} times the day's average rate."
+    )
+}
 
 /// The visitors a day whose peak is `rate`, in words: `about 270k visitors a day`.
-pub(super) fn visitors(rate: PerSecond) -> String {
-    const REQUESTS_PER_VISIT: f64 = 5.0;
-    const PEAK: f64 = 3.0;
-    let visitors = rate.get() * 86_400.0 / (REQUESTS_PER_VISIT * PEAK);
-    format!("about {} visitors a day", people(visitors))
+pub(super) fn visitors(visits: Visits, rate: PerSecond) -> String {
+    format!("about {} visitors a day", people(visits.visitors_a_day(rate)))
 }
 
 /// The objective in words: `p95 at most 500 ms and errors at most 0.1%`; `None` where there is

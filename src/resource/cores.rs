@@ -28,7 +28,9 @@ pub struct Cores {
     /// above the order of starting, above the task.
     running: BinaryHeap<Reverse<u128>>,
     started: u32,
-    next_finish: Time,
+    /// When the next task is done; worked out when asked for, since between two askings several
+    /// tasks may come and go.
+    next_finish: Option<Time>,
     /// Nanoseconds of work per nanosecond, and the inverse, by number of tasks.
     rates: Vec<(f64, f64)>,
 }
@@ -44,67 +46,78 @@ impl Cores {
             since: Time::ZERO,
             running: BinaryHeap::new(),
             started: 0,
-            next_finish: Time::NEVER,
+            next_finish: None,
             rates: vec![(speed, 1.0 / speed)],
         }
     }
 
-    /// Starts `task`, which needs `work` on a core of speed 1.
+    /// Starts `task`, which needs `work` on a core of speed 1. Returns whether one more core is
+    /// busy with it.
     #[inline]
-    pub fn start(&mut self, now: Time, task: u32, work: Span) {
+    pub fn start(&mut self, now: Time, task: u32, work: Span) -> bool {
         self.settle(now);
         let done_at = self.attained + nanos(work);
         self.started = self.started.wrapping_add(1);
         let low = u64::from(self.started) << 32 | u64::from(task);
         self.running.push(Reverse(u128::from(done_at.to_bits()) << 64 | u128::from(low)));
-        self.look_ahead();
+        self.next_finish = None;
+        self.running.len() <= self.cores as usize
     }
 
     /// When the next task will be done if nothing changes; [`Time::NEVER`] where none runs.
     #[inline]
-    pub fn next_finish(&self) -> Time {
-        self.next_finish
+    pub fn next_finish(&mut self) -> Time {
+        match self.next_finish {
+            Some(time) => time,
+            None => self.look_ahead(),
+        }
     }
 
-    /// Takes the task off that is done at `now`, which must be [`Cores::next_finish`].
+    /// Takes the task off that is done at `now`, which must be [`Cores::next_finish`]. Returns it,
+    /// and whether one core fewer is busy without it.
     #[inline]
-    pub fn finish(&mut self, now: Time) -> u32 {
-        debug_assert_eq!(now, self.next_finish, "a task ends when it is done");
+    pub fn finish(&mut self, now: Time) -> (u32, bool) {
+        debug_assert_eq!(Some(now), self.next_finish, "a task ends when it is done");
         self.settle(now);
         let Reverse(key) = self.running.pop().expect("a task is running");
         self.attained = self.attained.max(f64::from_bits((key >> 64) as u64));
-        self.look_ahead();
-        key as u32
+        (key as u32, self.ended())
     }
 
-    /// Takes `task` off before it is done, and says how much work it still needed; `None` where
-    /// it is not running. Looks at every running task: for the rare cases only.
-    pub fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
+    /// Takes `task` off before it is done. Returns how much work it still needed, and whether one
+    /// core fewer is busy without it; `None` where it is not running. Looks at every running task:
+    /// for the rare cases only.
+    pub fn stop(&mut self, now: Time, task: u32) -> Option<(Span, bool)> {
         self.settle(now);
         let Reverse(key) = *self.running.iter().find(|Reverse(key)| *key as u32 == task)?;
         self.running.retain(|Reverse(other)| *other != key);
         let left = f64::from_bits((key >> 64) as u64) - self.attained;
-        self.look_ahead();
-        Some(Span::from_nanos_f64(left))
-    }
-
-    /// How many cores are busy.
-    #[inline]
-    pub fn busy(&self) -> u32 {
-        self.cores.min(self.running.len() as u32)
+        Some((Span::from_nanos_f64(left), self.ended()))
     }
 
     /// How long `work` takes with a core of its own.
     #[inline]
     pub fn alone(&self, work: Span) -> Span {
-        work.scaled(1.0 / self.speed)
+        let (_, slowness) = self.rates[0];
+        work.scaled(slowness)
+    }
+
+    /// A task has ended. Returns whether one core fewer is busy.
+    #[inline]
+    fn ended(&mut self) -> bool {
+        self.next_finish = None;
+        if self.running.is_empty() {
+            // Counting starts afresh, so that a long run is as precise as a short one.
+            self.attained = 0.0;
+        }
+        self.running.len() < self.cores as usize
     }
 
     /// Brings the attained work up to `now`.
     #[inline]
     fn settle(&mut self, now: Time) {
         if !self.running.is_empty() {
-            let (rate, _) = self.rates[self.running.len()];
+            let (rate, _) = self.rate_of(self.running.len());
             self.attained += nanos(now - self.since) * rate;
         }
         self.since = now;
@@ -112,16 +125,17 @@ impl Cores {
 
     /// Works out when the next task will be done.
     #[inline]
-    fn look_ahead(&mut self) {
-        let Some(&Reverse(first)) = self.running.peek() else {
-            // Counting starts afresh, so that a long run is as precise as a short one.
-            self.attained = 0.0;
-            self.next_finish = Time::NEVER;
-            return;
+    fn look_ahead(&mut self) -> Time {
+        let next = match self.running.peek() {
+            None => Time::NEVER,
+            Some(&Reverse(first)) => {
+                let left = f64::from_bits((first >> 64) as u64) - self.attained;
+                let (_, slowness) = self.rate_of(self.running.len());
+                self.since + Span::from_nanos_f64(left * slowness)
+            }
         };
-        let (_, slowness) = self.rate_of(self.running.len());
-        let left = f64::from_bits((first >> 64) as u64) - self.attained;
-        self.next_finish = self.since + Span::from_nanos_f64(left * slowness);
+        self.next_finish = Some(next);
+        next
     }
 
     #[inline]
@@ -182,9 +196,10 @@ mod tests {
         let mut now = 0;
         loop {
             let next = coming.peek().map_or(u64::MAX, |(_, (gap, _))| now + gap);
-            while fast.next_finish() <= Time::from_nanos(next) && fast.busy() > 0 {
+            while fast.next_finish() <= Time::from_nanos(next) && fast.next_finish() < Time::NEVER {
                 let at = fast.next_finish();
-                ends[fast.finish(at) as usize].0 = at.as_nanos() as f64;
+                let (task, _) = fast.finish(at);
+                ends[task as usize].0 = at.as_nanos() as f64;
             }
             while let Some((task, at)) = slow.next().filter(|(_, at)| *at <= next as f64) {
                 slow.run_until(at);
@@ -231,7 +246,7 @@ mod tests {
         cores.start(at(4), 8, Span::from_nanos(10));
         // 7 has 6 left, at half speed: done at 16. 8 then has 4 left, alone: done at 20.
         assert_eq!(cores.next_finish(), at(16));
-        assert_eq!(cores.finish(at(16)), 7);
+        assert_eq!(cores.finish(at(16)), (7, false));
         assert_eq!(cores.next_finish(), at(20));
         let mut many = Cores::new(4, 2.0);
         many.start(at(0), 1, Span::from_nanos(10));
@@ -244,7 +259,7 @@ mod tests {
         let mut cores = Cores::new(1, 1.0);
         cores.start(at(0), 1, Span::from_nanos(10));
         cores.start(at(0), 2, Span::from_nanos(10));
-        assert_eq!(cores.stop(at(10), 1), Some(Span::from_nanos(5)));
+        assert_eq!(cores.stop(at(10), 1), Some((Span::from_nanos(5), false)));
         assert_eq!(cores.stop(at(10), 1), None);
         assert_eq!(cores.next_finish(), at(15));
     }

@@ -57,10 +57,12 @@ impl Sliced {
         }
     }
 
-    /// Starts `task`, which needs `work` on a warm core of speed 1.
-    pub fn start(&mut self, now: Time, task: u32, work: Span) {
+    /// Starts `task`, which needs `work` on a warm core of speed 1. Returns whether one more core
+    /// is busy with it.
+    pub fn start(&mut self, now: Time, task: u32, work: Span) -> bool {
         let home = self.homes.get(&task).copied().unwrap_or(task as usize % self.cores.len());
-        match self.idle_for(home) {
+        let idle = self.idle_for(home);
+        match idle {
             Some(index) => {
                 let idle = now - self.cores[index].since;
                 let work = work + self.warming(idle);
@@ -69,6 +71,7 @@ impl Sliced {
             None => self.cores[home].queue.push_back((task, work)),
         }
         self.look_ahead(now);
+        idle.is_some()
     }
 
     /// The idle core that a task wakes up on: its own, or else the one that fell idle last.
@@ -111,8 +114,8 @@ impl Sliced {
     }
 
     /// What happens at `now`, which must be [`Sliced::next_change`]: a task is done, and returned
-    /// with its core free for the next, or has had its slice and given way.
-    pub fn change(&mut self, now: Time) -> Option<u32> {
+    /// with whether one core fewer is busy, or has had its slice and given way.
+    pub fn change(&mut self, now: Time) -> Option<(u32, bool)> {
         let due = |core: &Core| self.due(core, now);
         let ends: Vec<Time> = self.cores.iter().map(due).collect();
         let index = ends.iter().position(|end| *end <= now).expect("something is due");
@@ -125,26 +128,26 @@ impl Sliced {
         let next = self.next(index);
         self.run(now, index, next);
         self.look_ahead(now);
-        done.then_some(task)
+        done.then_some((task, next.is_none()))
     }
 
-    /// Takes `task` off before it is done, and says how much work it still needed; `None` where
-    /// it is not there.
-    pub fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
+    /// Takes `task` off before it is done. Returns how much work it still needed, and whether one
+    /// core fewer is busy without it; `None` where it is not there.
+    pub fn stop(&mut self, now: Time, task: u32) -> Option<(Span, bool)> {
         let is = |other: &(u32, Span)| other.0 == task;
         let found = self.cores.iter().position(|core| core.running.as_ref().is_some_and(is));
-        let left = match found {
+        let stopped = match found {
             Some(index) => {
                 let (_, work) = self.cores[index].running?;
                 let left = work.saturating_sub(self.done(now - self.cores[index].since));
                 let next = self.next(index);
                 self.run(now, index, next);
-                left
+                (left, next.is_none())
             }
-            None => self.unqueue(task)?,
+            None => (self.unqueue(task)?, false),
         };
         self.look_ahead(now);
-        Some(left)
+        Some(stopped)
     }
 
     /// Takes `task` out of the queue it is in.
@@ -153,11 +156,6 @@ impl Sliced {
             let at = core.queue.iter().position(|(other, _)| *other == task)?;
             core.queue.remove(at).map(|(_, left)| left)
         })
-    }
-
-    /// How many cores are busy.
-    pub fn busy(&self) -> u32 {
-        self.cores.iter().filter(|core| core.running.is_some()).count() as u32
     }
 
     /// How long `work` takes with a warm core of its own.
@@ -204,7 +202,7 @@ mod tests {
         let mut ends = Vec::new();
         while cores.next_change() < Time::NEVER {
             let now = cores.next_change();
-            if let Some(task) = cores.change(now) {
+            if let Some((task, _)) = cores.change(now) {
                 ends.push((task, now.as_nanos() / MS));
             }
         }
@@ -247,7 +245,7 @@ mod tests {
         let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), None);
         cores.start(at(0), 1, Span::from_millis(5));
         cores.start(at(0), 2, Span::from_millis(5));
-        assert_eq!(cores.stop(at(1), 1), Some(Span::from_millis(4)));
+        assert_eq!(cores.stop(at(1), 1), Some((Span::from_millis(4), false)));
         assert_eq!(cores.stop(at(1), 1), None);
         assert_eq!(ends(&mut cores), [(2, 6)]);
     }

@@ -10,7 +10,7 @@ use super::problem::{Found, Problem};
 use super::server::{How, Kind, ServerFile, ServerNumbers};
 use super::site_parts::{database, database_budget, front, host, nothing, rest};
 use super::{Resolved, Scenario};
-use crate::experiment::answer::{Combination, Effort, Study, Tier};
+use crate::experiment::answer::{Combination, Effort, Study, Tier, Visits};
 use crate::outcome::Budget;
 use crate::seed::Seed;
 use crate::site::{
@@ -42,6 +42,7 @@ pub(super) fn build(file: &File, document: &Table, name: &str, found: &Found) ->
         seed: Seed::new(file.seed.unwrap_or(SEED)),
         objective: file.objective,
         effort: file.effort.unwrap_or(Effort::Precision(Fraction::new(PRECISION))),
+        visits: file.traffic.visits(Visits::ASSUMED),
         combinations,
     };
     let numbers = in_force(file, document, &presets);

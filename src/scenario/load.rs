@@ -7,15 +7,8 @@ use super::quantity::{
     FASTEST_PER_SECOND, count, number, per_day, rate, share, span, span_above_zero,
 };
 use super::section::Section;
-use crate::experiment::answer::Effort;
+use crate::experiment::answer::{Effort, Visits};
 use crate::units::PerSecond;
-
-/// Requests a visitor makes, where the scenario does not say: "dynamic requests per page view are
-/// 1-10 depending on the app" (reference section 11); assumed.
-pub(super) const REQUESTS_PER_VISIT: f64 = 5.0;
-/// The peak over the day's mean, where the scenario does not say: "2.5-3 for a one-country site"
-/// (reference section 11); assumed.
-pub(super) const PEAK: f64 = 3.0;
 
 /// `[traffic]`, and the same keys of a tier.
 #[derive(Debug, Default, Clone)]
@@ -24,6 +17,16 @@ pub(super) struct TrafficFile {
     pub(super) peak: Option<f64>,
     /// Where they stand.
     pub(super) places: Vec<(&'static str, Place)>,
+}
+
+impl TrafficFile {
+    /// How visitors and requests belong together, where `otherwise` says what is not said here.
+    pub(super) fn visits(&self, otherwise: Visits) -> Visits {
+        Visits {
+            requests: self.requests_per_visit.unwrap_or(otherwise.requests),
+            peak: self.peak.unwrap_or(otherwise.peak),
+        }
+    }
 }
 
 /// A `[[tier]]`.
@@ -149,25 +152,18 @@ impl TierFile {
             Load::Rate(rate) => return Some((rate, None)),
             Load::Visitors(visitors) => visitors,
         };
-        let own = &self.traffic;
-        let requests =
-            own.requests_per_visit.or(traffic.requests_per_visit).unwrap_or(REQUESTS_PER_VISIT);
-        let peak = own.peak.or(traffic.peak).unwrap_or(PEAK);
-        let rate = visitors * requests * peak / SECONDS_A_DAY;
+        let visits = self.traffic.visits(traffic.visits(Visits::ASSUMED));
+        let rate = visits.rate(visitors);
         if rate <= 0.0 || rate > FASTEST_PER_SECOND {
             return None;
         }
         let rate = PerSecond::new(rate);
         let visitors = short(visitors);
-        let words = format!(
-            "{visitors}/day x {requests} requests x peak {peak} / {SECONDS_A_DAY} = {rate}"
-        );
+        let Visits { requests, peak } = visits;
+        let words = format!("{visitors}/day x {requests} requests x peak {peak} / 86400 = {rate}");
         Some((rate, Some(words)))
     }
 }
-
-/// Seconds in a day.
-const SECONDS_A_DAY: f64 = 86_400.0;
 
 /// A count with k or M where that is exact to three places.
 fn short(count: f64) -> String {

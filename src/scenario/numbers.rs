@@ -4,9 +4,9 @@
 use super::document::{Node, Table, Value};
 use super::endpoint::What;
 use super::file::File;
-use super::load::{PEAK, REQUESTS_PER_VISIT};
 use super::preset::{Number, Preset};
 use super::server::{Kind, ServerFile};
+use crate::experiment::answer::Visits;
 
 /// The numbers in force that the file does not say, each once, with the servers it is for.
 pub(super) fn in_force(file: &File, document: &Table, presets: &[Preset]) -> Vec<Number> {
@@ -110,12 +110,12 @@ fn conversions(file: &File) -> Vec<Number> {
     let silent = file.traffic.requests_per_visit.is_none();
     if silent && converted.iter().any(|tier| tier.traffic.requests_per_visit.is_none()) {
         let source = "section 11: dynamic requests per page view are 1-10, the application decides";
-        numbers.push(assumed("requests_per_visit", REQUESTS_PER_VISIT, source));
+        numbers.push(assumed("requests_per_visit", Visits::ASSUMED.requests, source));
     }
     let silent = file.traffic.peak.is_none();
     if silent && converted.iter().any(|tier| tier.traffic.peak.is_none()) {
         let source = "section 11: the peak hour is 2.5-3 times the day's mean, unverified";
-        numbers.push(assumed("peak", PEAK, source));
+        numbers.push(assumed("peak", Visits::ASSUMED.peak, source));
     }
     numbers
 }

@@ -5,10 +5,11 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use tonnage::model::simulate;
 use tonnage::outcome::{Cause, Outcome, Queue, Stage};
+use tonnage::scenario;
 use tonnage::seed::Seed;
 use tonnage::site::{
-    Accept, Connections, Endpoint, Front, Hold, Host, Listen, OnOom, Resident, Sharing, Site, Step,
-    WorkerKind,
+    Accept, Client, Connections, Endpoint, Front, Hold, Horizon, Host, Listen, OnOom, Resident,
+    Sharing, Site, Step, WorkerKind,
 };
 use tonnage::stats::estimate::Estimate;
 use tonnage::units::{Bytes, Fraction, PerSecond, Span};
@@ -134,7 +135,7 @@ fn mean_work(site: &Site) -> Option<f64> {
         let queries = endpoint.steps.iter().filter(|step| matches!(step, Step::Query { .. }));
         let opened = match hold {
             Hold::Query => queries.clone().count(),
-            Hold::Request => queries.clone().count().min(1),
+            Hold::Request | Hold::Queries => queries.clone().count().min(1),
         };
         let drivers = endpoint.steps.iter().map(|step| match step {
             Step::Compute(_) => Span::ZERO,
@@ -155,6 +156,45 @@ fn mean_work(site: &Site) -> Option<f64> {
     };
     let known = keep == 0 || opening.is_zero() || limit.is_some_and(|limit| limit <= keep);
     known.then(|| site.traffic.endpoints.iter().map(of).sum())
+}
+
+/// The sites of every scenario that ships, at each of their tiers.
+#[test]
+fn every_shipped_scenario_obeys_the_laws() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    let mut tried = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let study = scenario::load(&path, &[]).unwrap().study;
+        for combination in &study.combinations {
+            for tier in &combination.tiers {
+                let mut site = combination.site.clone();
+                site.traffic.rate = tier.rate;
+                site.horizon = long_enough_for(1_000.0, tier.rate);
+                let name = format!(
+                    "{}: {} with {} at {}",
+                    path.display(),
+                    combination.plan,
+                    combination.server,
+                    tier.name
+                );
+                obeys_the_laws(&name, &site);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 30, "only {tried} sites");
+}
+
+/// A window in which about so many requests arrive, half as much warm-up, and time to drain.
+fn long_enough_for(arrivals: f64, rate: PerSecond) -> Horizon {
+    Horizon {
+        warmup: Span::from_secs(arrivals / 2.0 / rate.get()),
+        measured: Span::from_secs(arrivals / rate.get()),
+        drain: Span::from_whole_secs(120),
+        in_flight_limit: 100_000,
+        arrivals_limit: 1_000_000,
+    }
 }
 
 /// Some sites of every kind, from idle to hopeless.

@@ -14,16 +14,16 @@ const MS: u64 = 1_000_000;
 /// Requests for the first endpoint, each with its arrival and its demands.
 pub(crate) type Tape<'a> = &'a [(u64, &'a [u64])];
 
+/// When a request has its answer, or why it gets none and when that is known.
+pub(crate) type End = Result<u64, (Cause, u64)>;
+
 /// When each request of `tape` has its answer, or why it got none, and when it knew.
-pub(crate) fn play(site: &Site, tape: Tape) -> Vec<Result<u64, (Cause, u64)>> {
+pub(crate) fn play(site: &Site, tape: Tape) -> Vec<End> {
     play_all(site, tape, Seed::new(1)).1
 }
 
-pub(crate) fn play_all(
-    site: &Site,
-    tape: Tape,
-    seed: Seed,
-) -> (Outcome, Vec<Result<u64, (Cause, u64)>>) {
+/// The same with a seed for what is left to chance, and the outcome.
+pub(crate) fn play_all(site: &Site, tape: Tape, seed: Seed) -> (Outcome, Vec<End>) {
     let requests = tape.iter().map(|(at, demands)| {
         let arrival = Arrival { at: Time::from_nanos(at * MS), endpoint: 0 };
         (arrival, demands.iter().map(|millis| Span::from_millis(*millis)).collect())

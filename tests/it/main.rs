@@ -1,5 +1,7 @@
 //! Tests from outside, one binary. Each module says what it holds the crate to.
 
+#![allow(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
+
 mod accuracy;
 mod cli;
 mod determinism;
@@ -7,6 +9,7 @@ mod facts;
 mod laws;
 mod life;
 mod mistakes;
+mod output;
 mod readme;
 mod replay;
 mod support;

@@ -14,8 +14,8 @@ fn readme() -> String {
 
 /// The contents of the README's blocks of this language, in order.
 fn blocks(language: &str) -> Vec<String> {
-    let readme = readme();
-    let opened = readme.split(&format!("```{language}\n")).skip(1);
+    let (readme, fence) = (readme(), format!("```{language}\n"));
+    let opened = readme.split(fence.as_str()).skip(1);
     opened.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
@@ -51,6 +51,11 @@ fn every_command_of_the_readme_runs_as_printed() {
             .unwrap();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "`{command}` failed: {complaint}");
+        if ran == 0 {
+            let printed = String::from_utf8(output.stdout).unwrap();
+            let promised = blocks("text").remove(0);
+            assert!(printed.starts_with(&promised), "the README promises another start: {printed}");
+        }
         ran += 1;
     }
     assert!(ran >= 4, "only {ran} of the README's commands were tried");

@@ -72,7 +72,8 @@ fn oom_bar(capacity: &Capacity) -> Bar {
 fn point_bar(name: &str, kind: usize, point: Threshold, why: &str, at_rest: &str) -> Bar {
     let (length, label) = match point {
         Threshold::At { rate, .. } => {
-            (Some(rate.get()), format!("{}/s{why}", words::plain(rate.get())))
+            let about = if point.is_noisy() { "about " } else { "" };
+            (Some(rate.get()), format!("{about}{}/s{why}", words::plain(rate.get())))
         }
         Threshold::Never => (None, "never".to_owned()),
         Threshold::AtRest => (None, at_rest.to_owned()),

@@ -1,7 +1,7 @@
 //! What each figure promises to show.
 
 use super::*;
-use crate::experiment::answer::Threshold;
+use crate::experiment::answer::{Accuracy, Threshold};
 use crate::outcome::Stage;
 use crate::report::sample;
 use crate::units::{Bytes, PerSecond};
@@ -54,6 +54,7 @@ fn the_load_line_is_marked_on_the_curve_between_the_points_around_it() {
     let rate = |rate: f64| Threshold::At {
         rate: PerSecond::new(rate),
         beyond: PerSecond::new(rate * 1.01),
+        accuracy: Accuracy::Resolution,
     };
     capacity.load_line = Some(rate(15.0));
     capacity.saturation = rate(20.0);
@@ -162,7 +163,11 @@ fn every_point_and_mark_lies_on_its_axes() {
         sample::finding(0.5, 1.0, 1, 0),
         sample::finding(0.9, 1.0, 1, 0),
     ];
-    let at = |rate| Threshold::At { rate: PerSecond::new(rate), beyond: PerSecond::new(rate) };
+    let at = |rate| Threshold::At {
+        rate: PerSecond::new(rate),
+        beyond: PerSecond::new(rate),
+        accuracy: Accuracy::Resolution,
+    };
     answers.capacities[0].saturation = at(0.9);
     answers.capacities[0].load_line = Some(at(0.7));
     for figure in [response::figure(&study, &answers), memory::figure(&study, &answers)] {

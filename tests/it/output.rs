@@ -1,0 +1,94 @@
+//! `output/` holds what the shipped scenarios give: their CSV files are simulated anew and compared
+//! byte for byte. To renew the folder after a change that is meant, run with `UPDATE=1`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use tonnage::experiment::answer::{Answers, Study};
+use tonnage::experiment::sweep;
+use tonnage::experiment::trial::{Crew, Watch};
+use tonnage::report::{chart, csv, figure};
+use tonnage::scenario;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The picture that the README shows; the others are there as SVG.
+const README_PICTURE: &str = "2gb-vs-4gb/response-time.png";
+
+fn answer(study: &Study) -> Answers {
+    let crew = Crew::new(0).unwrap();
+    let never = AtomicBool::new(false);
+    sweep::run(study, true, &crew, &Watch::new(&never, &|_| {}))
+}
+
+/// Simulates a shipped scenario and compares its CSV files with those in `output/`, or renews the
+/// whole of its folder there.
+fn holds(name: &str) {
+    let path = root().join("scenarios").join(name).with_extension("toml");
+    let study = scenario::load(&path, &[]).unwrap().study;
+    let answers = answer(&study);
+    let folder = root().join("output").join(name);
+    let tables = [
+        ("results.csv", csv::results(&study, &answers)),
+        ("capacity.csv", csv::capacity(&study, &answers)),
+    ];
+    if std::env::var_os("UPDATE").is_some() {
+        renew(&folder, &study, &answers, &tables);
+    }
+    for (file, now) in tables {
+        let kept = fs::read_to_string(folder.join(file)).unwrap();
+        let now = String::from_utf8(now).unwrap();
+        for (kept, now) in kept.lines().zip(now.lines()) {
+            assert_eq!(kept, now, "{name}/{file} is no longer what the scenario gives");
+        }
+        assert_eq!(kept.len(), now.len(), "{name}/{file} has another length");
+    }
+}
+
+fn renew(folder: &Path, study: &Study, answers: &Answers, tables: &[(&str, Vec<u8>)]) {
+    fs::create_dir_all(folder).unwrap();
+    for (file, bytes) in tables {
+        fs::write(folder.join(file), bytes).unwrap();
+    }
+    for figure in figure::all(study, answers) {
+        fs::write(folder.join(format!("{}.svg", figure.name)), chart::svg(&figure)).unwrap();
+        let png = folder.join(format!("{}.png", figure.name));
+        if png == root().join("output").join(README_PICTURE) {
+            fs::write(png, chart::png(&figure)).unwrap();
+        }
+    }
+}
+
+/// Floating point gives the same bits wherever the maths library is the same.
+macro_rules! outputs {
+    ($($test:ident = $name:literal;)*) => {
+        $(
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            #[test]
+            fn $test() {
+                holds($name);
+            }
+        )*
+
+        #[test]
+        fn every_shipped_scenario_has_its_output() {
+            let tested = [$($name),*];
+            for entry in fs::read_dir(root().join("scenarios")).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_stem().unwrap().to_str().unwrap();
+                assert!(tested.contains(&name), "no test holds output/{name}");
+            }
+        }
+    };
+}
+
+outputs! {
+    the_plans_are_still_compared_as_in_output = "2gb-vs-4gb";
+    sync_and_async_still_trade_as_in_output = "sync-vs-async";
+    the_guides_table_still_stands_as_in_output = "guide-sizing-table";
+    too_many_workers_still_die_as_in_output = "too-many-workers";
+    connections_still_cost_as_in_output = "no-connection-reuse";
+}

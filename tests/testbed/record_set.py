@@ -1,0 +1,78 @@
+"""Records the whole set: `python tests/testbed/record_set.py`; goes on where it was interrupted."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from harness import cases, files
+from harness.cases import Case
+from harness.session import Session, estimate_s, run, say, session
+from harness.summary import number
+
+OUT = Path(__file__).parent.parent / "data" / "recorded"
+
+TAKES = (1, 2, 3)
+"""Passes through the set: what is recorded three times over is recorded far apart in time."""
+
+
+def arguments() -> argparse.Namespace:
+    """What the user typed."""
+    parser = argparse.ArgumentParser(description="Records every case of cases.toml.")
+    parser.add_argument("--out", type=Path, default=OUT, help=f"directory (default: {OUT})")
+    parser.add_argument("--only", default="", help="only cases whose id has this in it")
+    parser.add_argument("--again", action="store_true", help="also what is recorded already")
+    parser.add_argument("--bare", type=float, default=2.5, metavar="S", help="s a bare probe")
+    parser.add_argument("--dry-run", action="store_true", help="only say what it would record")
+    return parser.parse_args()
+
+
+def takes(case: Case, take: int) -> list[tuple[Case, float]]:
+    """The recordings of a case in the first, second or third pass through the set.
+
+    Later takes get an id of their own, so that every table and file name stays unique.
+    """
+    if take == 1:
+        return [(case, rate) for rate in case.rates]
+    again = dataclasses.replace(case, id=f"{case.id}-take{take}")
+    return [(again, rate) for rate in case.thrice]
+
+
+def main() -> None:
+    """Records what is not recorded yet."""
+    typed = arguments()
+    chosen = [case for case in cases.read().values() if typed.only in case.id]
+    total = sum(estimate_s(case, typed.bare) for case in chosen)
+    planned = {case.id: [t for take in TAKES for t in takes(case, take)] for case in chosen}
+    count = sum(map(len, planned.values()))
+    say(f"{len(chosen)} cases, {count} recordings, about {total / 60:.0f} minutes if all are made")
+    if typed.dry_run:
+        for case in chosen:
+            names = [f"{taken.id}-{number(rate)}" for taken, rate in planned[case.id]]
+            say(f"{estimate_s(case, typed.bare) / 60:5.1f} min  {' '.join(names)}")
+        return
+    with session(typed.out) as recorder:
+        for case in chosen:
+            record_bare(recorder, case, typed.bare, again=typed.again)
+        for take in TAKES:
+            for case in chosen:
+                record_case(recorder, case, take, again=typed.again)
+
+
+def record_bare(recorder: Session, case: Case, seconds: float, *, again: bool) -> None:
+    """Measures the case's bare costs unless they are known."""
+    known = {row["id"] for row in files.read_table(recorder.directory / "bare.csv")}
+    if again or case.id not in known:
+        recorder.bare(case, seconds)
+
+
+def record_case(recorder: Session, case: Case, take: int, *, again: bool) -> None:
+    """Records what is missing of a case in this take."""
+    rows = files.read_table(recorder.directory / "cases.csv")
+    recorded = {(row["id"], row["rate"]) for row in rows}
+    for taken, rate in takes(case, take):
+        if again or (taken.id, number(rate)) not in recorded:
+            recorder.record(taken, rate)
+
+
+if __name__ == "__main__":
+    run(main)
