@@ -72,7 +72,7 @@ impl Reading {
     /// One more request is read.
     pub(super) fn step(&self) {
         self.steps.set(self.steps.get() + 1);
-        if self.steps.get() % 1_024 == 0 {
+        if self.steps.get().is_multiple_of(1_024) {
             self.bar.set_position(self.read.get());
         }
     }

@@ -144,7 +144,7 @@ fn default_folder(args: &ReplayArgs) -> PathBuf {
         path => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
     };
     let stem = name.trim_end_matches(".gz").trim_end_matches(".csv").to_owned();
-    let speed = (args.speed != 1.0).then(|| format!("speed={}", args.speed));
+    let speed = ((args.speed - 1.0).abs() > 1e-9).then(|| format!("speed={}", args.speed));
     let seed = args.seed.map(|seed| format!("seed={seed}"));
     let chosen = args.plan.iter().chain(&args.server).cloned();
     let differences = chosen.chain(args.sets.set.iter().cloned()).chain(speed).chain(seed);

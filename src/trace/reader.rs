@@ -53,7 +53,7 @@ impl Source {
         if about.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "this is a folder"));
         }
-        let length = about.is_file().then(|| about.len());
+        let length = about.is_file().then_some(about.len());
         Source::new(path.display().to_string(), file, length)
     }
 
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_trace_cut_off_in_the_middle_says_at_which_line() {
-        let bytes = zipped(&TWO.repeat(1));
+        let bytes = zipped(TWO);
         let said = reader(&bytes[..bytes.len() - 9]).finish().unwrap_err().to_string();
         assert!(said.contains("cannot read t.csv from line"), "{said}");
     }

@@ -8,8 +8,8 @@ use tonnage::outcome::{Cause, Outcome, Queue, Stage};
 use tonnage::scenario;
 use tonnage::seed::Seed;
 use tonnage::site::{
-    Accept, Client, Connections, Endpoint, Front, Hold, Horizon, Host, Listen, OnOom, Resident,
-    Sharing, Site, Step, WorkerKind,
+    Accept, Connections, Endpoint, Front, Hold, Horizon, Host, Listen, OnOom, Resident, Sharing,
+    Site, Step, WorkerKind,
 };
 use tonnage::stats::estimate::Estimate;
 use tonnage::units::{Bytes, Fraction, PerSecond, Span};
