@@ -23,7 +23,8 @@
 //! | [`model`] | the simulated world | all of the above |
 //! | [`experiment`] | trials in parallel, sweeps, and the search for what gives way | the model and below |
 //! | [`scenario`] | the user's file, or every problem with it | units, seed, site, experiment's questions |
-//! | [`report`] | answers to bytes: CSV, charts, text, a page | everything but model and scenario |
+//! | [`trace`] | recorded traffic, or every line that is wrong | units, experiment's questions |
+//! | [`report`] | answers to bytes: CSV, charts, text, a page | everything but model, scenario and trace |
 //! | [`cli`] | the commands | everything |
 //!
 //! A test reads the sources and holds this table.
@@ -54,4 +55,5 @@ pub mod scenario;
 pub mod seed;
 pub mod site;
 pub mod stats;
+pub mod trace;
 pub mod units;

@@ -34,10 +34,31 @@ pub struct Host {
     pub cores: u32,
     /// How fast a core is: CPU time is written for a core of speed 1. Above zero.
     pub speed: f64,
+    /// How the cores are shared.
+    pub sharing: Sharing,
     /// The ceiling; `None` where the scenario sets none.
     pub memory: Option<Bytes>,
     /// What lives on the machine beside workers and database.
     pub residents: Vec<Resident>,
+}
+
+/// How what is runnable on a host shares its cores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Everything gets an equal share, at once: processor sharing.
+    Fair,
+    /// Each core runs one task at a time, and what wakes up waits until the one that runs has had
+    /// its slice (Linux; reference section 1.3).
+    Slices {
+        /// How long a task runs before it gives way, where others wait. Above zero.
+        slice: Span,
+        /// What the first task on a core that was idle for long takes beyond its work: its caches
+        /// are cold, and it has to wake up.
+        cold: Span,
+        /// The time a core takes to get cold: after an idle time t it costs
+        /// `cold` x (1 - e^(-t / `cold_after`)). Zero: it never does.
+        cold_after: Span,
+    },
 }
 
 /// Memory that is always there: the system, Redis, Celery children.
@@ -63,6 +84,12 @@ pub struct Server {
     pub workers: u32,
     /// What a worker process holds once it has booted, before any request.
     pub worker_memory: Bytes,
+    /// Whether a worker keeps the memory of its requests for the next ones: blocks that the
+    /// allocator takes from its heap stay there (glibc's mmap threshold grows to what was freed).
+    pub keeps_memory: bool,
+    /// How long a worker, or a thread, stays with its client after the answer, until that has
+    /// closed its side (gunicorn 26 and later; reference section 2.2).
+    pub linger: Span,
     /// CPU a worker burns from its start until it takes traffic; its memory grows over that time.
     pub boot_cpu: Span,
     /// Which process gets an arriving connection, where more than one could.
@@ -143,6 +170,8 @@ pub struct Connections {
 pub enum Hold {
     /// After each query.
     Query,
+    /// After its last query.
+    Queries,
     /// At its end.
     Request,
 }
@@ -174,6 +203,12 @@ pub struct Database {
     pub connect_cpu: Span,
     /// What opening a connection waits for, beside CPU.
     pub connect_wait: Span,
+    /// CPU of the server for the end of a connection's process, once it is closed; nobody waits
+    /// for it.
+    pub close_cpu: Span,
+    /// A query's wait is rounded up to whole steps of this: `pg_sleep` waits for whole
+    /// milliseconds (PostgreSQL's `src/backend/utils/adt/misc.c`). Zero: it is not.
+    pub wait_step: Span,
     /// CPU of the server for refusing one.
     pub refusal_cpu: Span,
     /// The resident size of its largest process, as the OOM killer scores it.
@@ -211,6 +246,9 @@ pub enum Listen {
 pub struct Client {
     /// How long a client waits, from its first attempt; the server does not learn of it.
     pub patience: Option<Span>,
+    /// The way to the site and back, and the client's own time: part of every response that is
+    /// answered, and nobody's work.
+    pub round_trip: Span,
 }
 
 /// How many requests come, and wanting what. Arrivals are Poisson.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::units::Span;
+
 /// How much traffic a Python web app carries on a VPS, what gives way first, and when memory runs
 /// out.
 #[derive(Debug, Parser)]
@@ -21,6 +23,12 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Read and judge scenarios without simulating: problems, what was resolved, bounds
     Check(CheckArgs),
+    /// Play a recording of real requests through the model: predicted beside measured
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
+    /// How far predictions are off on a recorded set (for developers)
+    #[command(hide = true)]
+    Accuracy(AccuracyArgs),
     /// Print shell completions
     Completions {
         /// The shell they are for
@@ -57,12 +65,79 @@ pub(super) struct RunArgs {
     pub sets: Sets,
 }
 
+const REPLAY_EXAMPLES: &str = "A trace is CSV, plain or gzipped, by rising arrival:
+  arrival_s,segments_ms,latency_s,status
+  0.005889,2.9413;1.1553;1.4908,0.011001,200
+where segments are compute;query;compute;... and the status is HTTP's, or 1 connect failed,
+2 write failed, 3 reset, 4 closed without an answer, 6 the client's patience was over.
+
+Examples:
+  tonnage replay trace.csv.gz --scenario scenarios/testbed.toml --plan box --server sync
+  tonnage replay trace.csv.gz --scenario scenarios/testbed.toml --plan box --server sync \\
+      --set server.sync.workers=3 --speed 1.05";
+
+/// `tonnage replay`.
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The trace, or - for standard input
+    pub trace: PathBuf,
+    /// The scenario file that describes the site, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub scenario: PathBuf,
+    /// The plan [default: the scenario's only one]
+    #[arg(long, value_name = "NAME")]
+    pub plan: Option<String>,
+    /// The server [default: the scenario's only one]
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
+    /// The same requests arriving so much faster: 1.05 is 5 % faster
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// Play, and do not count, what arrives in this first time of the trace, as in 5s
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = crate::scenario::time)]
+    pub warmup: Span,
+    /// Where the files go [default: output/replay/<the trace's name>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The seed of what is random beside the requests, in place of the scenario's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Print nothing but problems
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub sets: Sets,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(speed) if (0.001..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("expected a factor from 0.001 to 1000".to_owned()),
+    }
+}
+
 /// `tonnage check`.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// The scenario files, or - for standard input
     #[arg(required = true, value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
+    #[command(flatten)]
+    pub sets: Sets,
+}
+
+/// `tonnage accuracy`.
+#[derive(Debug, Args)]
+pub(super) struct AccuracyArgs {
+    /// The list of the cases; their traces lie in a folder traces beside it
+    #[arg(default_value = "tests/data/recorded/cases.csv")]
+    pub cases: PathBuf,
+    /// The scenario file that describes the recorded stacks
+    #[arg(long, value_name = "FILE", default_value = "scenarios/testbed.toml")]
+    pub scenario: PathBuf,
+    /// Where the files go [default: output/accuracy]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub sets: Sets,
 }

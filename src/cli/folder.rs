@@ -2,7 +2,7 @@
 //! not there.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -40,9 +40,51 @@ impl Folder {
         Ok(())
     }
 
+    /// Begins the file `name`, which appears when it is published, or not at all.
+    pub(super) fn draft(&self, name: &str) -> Result<Draft, Failure> {
+        let path = self.path.join(name);
+        match NamedTempFile::new_in(&self.path) {
+            Ok(file) => Ok(Draft { file: BufWriter::new(file), path }),
+            Err(error) => Err(refused("write", &path, error)),
+        }
+    }
+
     /// Its path.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// A file in the making.
+#[derive(Debug)]
+pub(super) struct Draft {
+    file: BufWriter<NamedTempFile>,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Lets the file appear, whole.
+    pub(super) fn publish(self) -> Result<(), Failure> {
+        let path = self.path.clone();
+        self.persist().map_err(|error| refused("write", &path, error))
+    }
+
+    fn persist(self) -> io::Result<()> {
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        open_to_all(file.as_file())?;
+        file.as_file().sync_data()?;
+        file.persist(self.path)?;
+        Ok(())
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

@@ -1,11 +1,13 @@
 //! The commands. Picks one, prints what it has to say, and turns how it ended into an exit code.
 //! The only floor that prints, writes files, or looks at the machine it runs on.
 
+mod accuracy;
 mod args;
 mod check;
 mod folder;
 mod interrupt;
 mod progress;
+mod replay;
 mod run;
 
 use std::fmt;
@@ -16,6 +18,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::scenario::{self, Problems, Scenario};
+use crate::trace;
 use args::{Cli, Command};
 
 /// Why a command did not do what it was asked to.
@@ -25,6 +28,10 @@ enum Failure {
     Problems(Problems),
     /// The outside world refused: what was attempted, and what it said.
     Io(String, io::Error),
+    /// What was asked for makes no sense; says why.
+    Usage(String),
+    /// The trace cannot be used.
+    Trace(trace::Failure),
     /// The user stopped it; says what was finished.
     Interrupted(String),
     /// Several, of several scenarios.
@@ -35,8 +42,8 @@ impl Failure {
     /// 2 for bad input and I/O, and what shells expect of a program stopped by Ctrl-C.
     fn exit_code(&self) -> ExitCode {
         match self {
-            Failure::Problems(_) | Failure::Io(..) | Failure::Several(_) => ExitCode::from(2),
             Failure::Interrupted(_) => ExitCode::from(130),
+            _ => ExitCode::from(2),
         }
     }
 
@@ -44,6 +51,8 @@ impl Failure {
         match self {
             Failure::Problems(problems) => problems.render(color),
             Failure::Io(attempt, error) => format!("error: {attempt}: {error}\n"),
+            Failure::Usage(why) => format!("error: {why}\n"),
+            Failure::Trace(failure) => failure.to_string(),
             Failure::Interrupted(finished) => format!("interrupted: {finished}\n"),
             Failure::Several(all) => all.iter().map(|each| each.render(color)).collect(),
         }
@@ -60,6 +69,8 @@ impl From<Problems> for Failure {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Accuracy(args) => accuracy::accuracy(&args),
         Command::Check(args) => check::check(&args),
         Command::Completions { shell } => completions(shell),
     };

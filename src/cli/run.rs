@@ -83,7 +83,7 @@ fn default_folder(args: &RunArgs) -> PathBuf {
 
 /// A what-if as part of a folder's name: nothing in it that a file system or a shell minds, and
 /// not too long; what was replaced or cut is told apart by a checksum.
-fn tame(what: &str) -> String {
+pub(super) fn tame(what: &str) -> String {
     const LONGEST: usize = 60;
     let plain = |c: char| c.is_ascii_alphanumeric() || "._=-".contains(c);
     let tamed: String =

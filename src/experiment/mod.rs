@@ -6,6 +6,7 @@
 //! (`summary`) and folds them (`finding`, `bottleneck`). `capacity` and `memory` ask the lab for
 //! rates as `search` wants them tried; `demand` says by arithmetic where to look.
 
+pub mod accuracy;
 pub mod answer;
 mod bottleneck;
 mod capacity;
@@ -13,6 +14,7 @@ pub mod demand;
 mod finding;
 mod lab;
 mod memory;
+pub mod replay;
 pub mod search;
 #[cfg(test)]
 mod sites;

@@ -2,7 +2,7 @@
 
 use crate::site::{
     Accept, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon, Host,
-    Listen, OnOom, Server, Site, Step, Traffic, WorkerKind,
+    Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
 };
 use crate::units::{Bytes, PerSecond, Span};
 
@@ -19,11 +19,19 @@ pub(crate) fn query(wait: Dist) -> Step {
 /// A site where nothing costs anything but `steps`.
 pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>) -> Site {
     Site {
-        host: Host { cores, speed: 1.0, memory: None, residents: Vec::new() },
+        host: Host {
+            cores,
+            speed: 1.0,
+            sharing: Sharing::Fair,
+            memory: None,
+            residents: Vec::new(),
+        },
         server: Server {
             kind,
             workers,
             worker_memory: Bytes::ZERO,
+            keeps_memory: false,
+            linger: Span::ZERO,
             boot_cpu: Span::ZERO,
             accept: Accept::Shared { bias: 1.0 },
             costs: Costs {
@@ -42,7 +50,7 @@ pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>)
             connect_timeout: None,
             read_timeout: None,
         },
-        client: Client { patience: None },
+        client: Client { patience: None, round_trip: Span::ZERO },
         traffic: Traffic {
             rate: PerSecond::new(1.0),
             endpoints: vec![Endpoint {
@@ -81,6 +89,8 @@ fn no_database() -> Database {
         connect_cpu: Span::ZERO,
         connect_wait: Span::ZERO,
         refusal_cpu: Span::ZERO,
+        close_cpu: Span::ZERO,
+        wait_step: Span::ZERO,
         largest_process: Bytes::ZERO,
         recovery: Span::ZERO,
     }

@@ -11,7 +11,7 @@ use crate::experiment::sweep;
 use crate::experiment::trial::{Crew, Watch};
 use crate::outcome::{Budget, Cause};
 use crate::seed::Seed;
-use crate::site::{Accept, Hold, Host, Site, Step, WorkerKind};
+use crate::site::{Accept, Hold, Host, Sharing, Site, Step, WorkerKind};
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
 fn study(site: Site, objective: Objective, rates: &[f64]) -> Study {
@@ -161,7 +161,13 @@ fn the_utilisation_law_bounds_the_rate_by_each_resource() {
     let expected = [("pool", 50.0), ("cores", 53.33), ("gil", 80.0), ("workers", 88.89)];
     assert_eq!(named(&site), expected);
     // Its own host takes the database's CPU, at half the speed, and holding longer.
-    site.database.host = Some(Host { cores: 1, speed: 0.5, memory: None, residents: Vec::new() });
+    site.database.host = Some(Host {
+        cores: 1,
+        speed: 0.5,
+        sharing: Sharing::Fair,
+        memory: None,
+        residents: Vec::new(),
+    });
     let expected = [
         ("database cores", 10.0),
         ("pool", 40.0),

@@ -200,7 +200,7 @@ impl<T: Tape> World<'_, T> {
         }
         let endpoint = self.requests[id].endpoint;
         let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
-        self.occupy(index, life, bytes);
+        self.occupy_for_request(index, life, bytes);
     }
 
     /// The request has its place in a worker and begins.
@@ -241,11 +241,16 @@ impl<T: Tape> World<'_, T> {
             return;
         }
         request.settled = true;
+        let way = if failed.is_none() { self.site.client.round_trip } else { Span::ZERO };
+        let ended = self.now + way;
         match failed {
-            None => self.probe.answered(request, self.now),
+            None => {
+                request.spent[Stage::Worker as usize] += way;
+                self.probe.answered(request, ended);
+            }
             Some(cause) => self.probe.failed(request, cause),
         }
-        let reply = Reply { arrived: request.arrived, ended: Some(self.now), failed };
+        let reply = Reply { arrived: request.arrived, ended: Some(ended), failed };
         self.tape.note(request.number, reply);
         self.patience.end(id);
         self.reading.end(id);

@@ -3,6 +3,8 @@
 //! So a plan with another worker, pool or core count faces the same requests wanting the same
 //! work at the same instants, and another rate the same requests closer together.
 
+use std::collections::VecDeque;
+
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Exp1, Gamma, LogNormal};
 
@@ -217,34 +219,51 @@ fn below(stream: &mut Stream, end: usize) -> usize {
     ((u128::from(stream.next_u64()) * end as u128) >> 64) as usize
 }
 
-/// A tape recorded beforehand.
-pub(super) struct Recording<I> {
+/// A tape recorded beforehand. Each request comes with a value of the caller's, which is handed
+/// back with its reply, in order of arrival: kept are the requests in flight, and those that came
+/// later than the oldest of them.
+pub(super) struct Recording<I, V, F> {
     arrivals: I,
-    replies: Vec<Reply>,
+    each: F,
+    /// The requests from number `first` on, and how each ended, once it has.
+    window: VecDeque<(V, Reply)>,
+    first: u64,
 }
 
-impl<I> Recording<I> {
+impl<I, V, F: FnMut(V, Reply)> Recording<I, V, F> {
     /// The tape of `arrivals`: each with its demands, one per compute step and per call, two per
-    /// query (wait, CPU), in the order of its endpoint's steps; by rising time.
-    pub(super) fn new(arrivals: I) -> Recording<I> {
-        Recording { arrivals, replies: Vec::new() }
+    /// query (wait, CPU), in the order of its endpoint's steps; by rising time. `each` learns how
+    /// each ended.
+    pub(super) fn new(arrivals: I, each: F) -> Recording<I, V, F> {
+        Recording { arrivals, each, window: VecDeque::new(), first: 0 }
     }
 
-    /// How each request ended, in order of arrival.
-    pub(super) fn into_replies(self) -> Vec<Reply> {
-        self.replies
+    /// The run is over: what has not ended never will.
+    pub(super) fn finish(mut self) {
+        for (value, reply) in self.window {
+            (self.each)(value, reply);
+        }
     }
 }
 
-impl<I: Iterator<Item = (Arrival, Vec<Span>)>> Tape for Recording<I> {
+impl<I, V, F> Tape for Recording<I, V, F>
+where
+    I: Iterator<Item = (Arrival, Vec<Span>, V)>,
+    F: FnMut(V, Reply),
+{
     fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
-        let (arrival, wanted) = self.arrivals.next()?;
+        let (arrival, wanted, value) = self.arrivals.next()?;
         demands[..wanted.len()].copy_from_slice(&wanted);
-        self.replies.push(Reply { arrived: arrival.at, ended: None, failed: None });
+        self.window.push_back((value, Reply { arrived: arrival.at, ended: None, failed: None }));
         Some(arrival)
     }
 
     fn note(&mut self, number: u64, reply: Reply) {
-        self.replies[number as usize] = reply;
+        self.window[(number - self.first) as usize].1 = reply;
+        while self.window.front().is_some_and(|(_, reply)| reply.ended.is_some()) {
+            let (value, reply) = self.window.pop_front().expect("there is a first");
+            self.first += 1;
+            (self.each)(value, reply);
+        }
     }
 }

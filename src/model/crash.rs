@@ -15,6 +15,12 @@ use crate::units::{Bytes, Span};
 /// Marks a task on the cores that is not a request but the boot of a worker.
 pub(super) const BOOT: u32 = 1 << 31;
 
+/// Marks a task on the cores that is not a request but the end of a closed connection's process
+/// in the database.
+pub(super) const CLOSING: u32 = 1 << 30;
+/// So many of them have different numbers: nobody asks for one of them again.
+pub(super) const CLOSINGS: u32 = 1 << 10;
+
 /// In how many slices a booting worker's memory grows to its full size: importing an application
 /// touches memory all along, so the OOM killer meets it half-grown.
 const BOOT_SLICES: u32 = 8;
@@ -103,6 +109,24 @@ impl<T: Tape> World<'_, T> {
         self.workers[index as usize].resident += bytes;
         self.take_memory(HOST, bytes);
         self.workers[index as usize].life == life
+    }
+
+    /// A request in a worker's `life`-th life holds `bytes`, which may be there already.
+    #[inline]
+    pub(super) fn occupy_for_request(&mut self, index: u32, life: u64, bytes: Bytes) {
+        let spare = &mut self.workers[index as usize].spare;
+        let used = bytes.min(*spare);
+        *spare -= used;
+        self.occupy(index, life, bytes.saturating_sub(used));
+    }
+
+    /// A request in a worker gives its memory back: to the worker, or to the system.
+    #[inline]
+    pub(super) fn vacate_request(&mut self, index: u32, bytes: Bytes) {
+        match self.site.server.keeps_memory {
+            true => self.workers[index as usize].spare += bytes,
+            false => self.vacate(index, bytes),
+        }
     }
 
     /// A worker holds `bytes` less.

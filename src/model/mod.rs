@@ -13,6 +13,7 @@ mod client;
 mod crash;
 mod database;
 mod probe;
+mod processor;
 mod program;
 mod request;
 mod steps;
@@ -25,7 +26,6 @@ pub use arrivals::{Arrival, Reply};
 use crate::kernel::agenda::{self, Agenda};
 use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::outcome::{Outcome, Stopped};
-use crate::resource::cores::Cores;
 use crate::resource::memory::Memory;
 use crate::seed::Seed;
 use crate::site::{Accept, Site, WorkerKind};
@@ -34,6 +34,7 @@ use arrivals::{Drawing, Recording, Tape};
 use client::Deadlines;
 use database::Postgres;
 use probe::{Ended, Probe};
+use processor::Processor;
 use program::{Draws, Program};
 use request::{RequestId, Requests};
 use worker::Worker;
@@ -62,9 +63,34 @@ pub fn replay(
     tape: impl Iterator<Item = (Arrival, Vec<Span>)>,
     seed: Seed,
 ) -> (Outcome, Vec<Reply>) {
+    let mut replies = Vec::new();
     let programs = programs(site, Draws::All);
-    let (outcome, tape) = World::new(site, programs, Recording::new(tape), seed).run();
-    (outcome, tape.into_replies())
+    let tape = tape.map(|(arrival, demands)| (arrival, demands, ()));
+    let tape = Recording::new(tape, |(), reply| replies.push(reply));
+    let (outcome, tape) = World::new(site, programs, tape, seed).run();
+    tape.finish();
+    (outcome, replies)
+}
+
+/// Runs `site` once with recorded requests as [`replay`] does, but for as long as the tape is,
+/// whatever the horizon: all of it is measured, and the run goes on until every request has
+/// ended, or for the horizon's drain. Each request comes with a value of the caller's; `each` is
+/// given it back with the reply, in order of arrival, as soon as all before it have ended: so a
+/// tape of any length is played in the room that the requests in flight take.
+pub fn play<V>(
+    site: &Site,
+    tape: impl Iterator<Item = (Arrival, Vec<Span>, V)>,
+    seed: Seed,
+    each: impl FnMut(V, Reply),
+) -> Outcome {
+    let programs = programs(site, Draws::All);
+    let tape = Recording::new(tape, each);
+    let mut site = site.clone();
+    site.horizon.warmup = Span::ZERO;
+    site.horizon.measured = Time::NEVER - Time::ZERO;
+    let (outcome, tape) = World::new(&site, programs, tape, seed).run_to_the_end();
+    tape.finish();
+    outcome
 }
 
 fn programs(site: &Site, draws: Draws) -> Vec<Program> {
@@ -161,7 +187,7 @@ struct World<'a, T> {
     ready: VecDeque<RequestId>,
 
     /// The workers' host and, where it has one, the database's own.
-    cores: [Cores; 2],
+    cores: [Processor; 2],
     memory: [Memory; 2],
     /// Where the database lives.
     database_host: usize,
@@ -176,6 +202,8 @@ struct World<'a, T> {
     backlog: VecDeque<RequestId>,
     /// systemd has stopped the whole unit.
     is_down: bool,
+    /// Numbers the processes of closed connections.
+    closings: u32,
     /// Workers started so far.
     lives: u64,
     patience: Deadlines,
@@ -206,10 +234,7 @@ impl<'a, T: Tape> World<'a, T> {
             agenda: Agenda::new(),
             requests: Requests::new(stride),
             ready: VecDeque::new(),
-            cores: [
-                Cores::new(site.host.cores, site.host.speed),
-                Cores::new(other.cores, other.speed),
-            ],
+            cores: [Processor::new(&site.host), Processor::new(other)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             database_host: usize::from(own.is_some()),
             postgres: Postgres::new(site.database.connection_slots),
@@ -219,6 +244,7 @@ impl<'a, T: Tape> World<'a, T> {
             idle: Vec::new(),
             backlog: VecDeque::new(),
             is_down: false,
+            closings: 0,
             lives: u64::from(site.server.workers),
             patience: Deadlines::new(site.client.patience),
             reading: Deadlines::new(site.front.read_timeout),
@@ -242,6 +268,19 @@ impl<'a, T: Tape> World<'a, T> {
             self.probe.close(self.now);
         }
         while self.probe.pending() > 0 && self.step(closes + horizon.drain) {}
+        let ended = Ended { stopped: self.stopped, events: self.events };
+        (self.probe.into_outcome(self.seed, ended), self.tape)
+    }
+
+    /// The whole tape, and then on until all that came on it is answered.
+    fn run_to_the_end(mut self) -> (Outcome, T) {
+        self.start_up();
+        self.expect_next();
+        self.probe.open(self.now);
+        while self.comes < Time::NEVER && self.step(Time::NEVER) {}
+        self.probe.close(self.now);
+        let end = self.now + self.site.horizon.drain;
+        while self.probe.pending() > 0 && self.step(end) {}
         let ended = Ended { stopped: self.stopped, events: self.events };
         (self.probe.into_outcome(self.seed, ended), self.tape)
     }
@@ -282,13 +321,13 @@ impl<'a, T: Tape> World<'a, T> {
     #[inline]
     fn next(&mut self) -> (Time, Source) {
         let [host, database] = &mut self.cores;
-        let mut next = (host.next_finish(), Source::Cores(0));
+        let mut next = (host.next_change(), Source::Cores(0));
         let mut or = |time: Time, source| {
             if time < next.0 {
                 next = (time, source);
             }
         };
-        or(database.next_finish(), Source::Cores(1));
+        or(database.next_change(), Source::Cores(1));
         or(self.agenda.next_time(), Source::Agenda);
         or(self.patience.next_due(), Source::Patience);
         or(self.reading.next_due(), Source::Reading);

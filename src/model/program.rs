@@ -14,6 +14,8 @@ pub(super) struct Amount {
     pub known: Span,
     /// Which of the request's demands comes on top.
     pub drawn: Option<u16>,
+    /// Whether the drawn part takes whole steps of the database's clock.
+    pub stepped: bool,
 }
 
 /// One operation of a request.
@@ -35,7 +37,9 @@ pub(super) enum Op {
     Wait(Amount, Stage),
     /// Gives the connection back.
     Release,
-    /// Has its answer.
+    /// Has its answer, and goes on.
+    Reply,
+    /// Has its answer, and is done with.
     Answer,
     /// Has been refused a connection, and fails.
     Refused,
@@ -79,7 +83,11 @@ impl Program {
     /// The operations of a request for `endpoint` on `site`.
     pub(super) fn new(site: &Site, endpoint: &Endpoint, draws: Draws) -> Program {
         let mut builder = Builder { site, draws, ops: Vec::new(), drawn: Vec::new() };
-        builder.compute(Amount { known: site.server.costs.request_cpu, drawn: None });
+        builder.compute(Amount {
+            known: site.server.costs.request_cpu,
+            drawn: None,
+            stepped: false,
+        });
         for (index, step) in endpoint.steps.iter().enumerate() {
             builder.step(index, step, &endpoint.steps);
         }
@@ -109,18 +117,20 @@ impl Builder<'_> {
             }
             Step::Query { wait, cpu, driver } => {
                 let driver = driver.unwrap_or(self.site.server.costs.query_cpu);
-                self.compute(Amount { known: driver, drawn: None });
-                let first = !steps[..index].iter().any(|step| matches!(step, Step::Query { .. }));
+                self.compute(Amount { known: driver, drawn: None, stepped: false });
+                let first = !steps[..index].iter().any(is_query);
                 self.connect(first);
                 let wait = self.amount(wait, Drawn::QueryWait(index));
                 let cpu = self.amount(cpu, Drawn::QueryCpu(index));
                 self.query(wait, cpu);
-                if self.site.server.connections.hold == Hold::Query {
+                let last = !steps[index + 1..].iter().any(is_query);
+                let hold = self.site.server.connections.hold;
+                if hold == Hold::Query || hold == Hold::Queries && last {
                     self.ops.push(Op::Release);
                 }
             }
             Step::Call { wait, cpu } => {
-                self.compute(Amount { known: *cpu, drawn: None });
+                self.compute(Amount { known: *cpu, drawn: None, stepped: false });
                 let wait = self.amount(wait, Drawn::Call(index));
                 self.wait(wait, Stage::Call);
             }
@@ -129,18 +139,21 @@ impl Builder<'_> {
 
     /// Takes a connection, where the request does not hold one from an earlier query.
     fn connect(&mut self, first: bool) {
-        if !first && self.site.server.connections.hold == Hold::Request {
+        if !first && self.site.server.connections.hold != Hold::Query {
             return;
         }
         let at = self.ops.len();
         self.ops.push(Op::Acquire { opening: 0 });
         let Database { connect_cpu, connect_wait, latency, .. } = self.site.database;
         let client = self.site.server.costs.connect_cpu;
-        self.compute(Amount { known: client, drawn: None });
+        self.compute(Amount { known: client, drawn: None, stepped: false });
         self.ops.push(Op::Open);
-        self.database_compute(Amount { known: connect_cpu, drawn: None }, Stage::Connection);
+        self.database_compute(
+            Amount { known: connect_cpu, drawn: None, stepped: false },
+            Stage::Connection,
+        );
         let wait = connect_wait + latency * u64::from(Database::CONNECT_ROUND_TRIPS);
-        self.wait(Amount { known: wait, drawn: None }, Stage::Connection);
+        self.wait(Amount { known: wait, drawn: None, stepped: false }, Stage::Connection);
         let opening = (self.ops.len() - at - 1) as u16;
         self.ops[at] = Op::Acquire { opening };
     }
@@ -148,12 +161,14 @@ impl Builder<'_> {
     /// Half the latency, the database's CPU, its wait, half the latency.
     fn query(&mut self, wait: Amount, cpu: Amount) {
         let latency = self.site.database.latency;
+        let stepped = wait.drawn.is_some() && !self.site.database.wait_step.is_zero();
+        let wait = Amount { stepped, ..wait };
         if cpu == Amount::default() {
             return self.wait(Amount { known: wait.known + latency, ..wait }, Stage::Database);
         }
         let there = Span::from_nanos(latency.as_nanos() / 2);
         let back = latency - there;
-        self.wait(Amount { known: there, drawn: None }, Stage::Database);
+        self.wait(Amount { known: there, drawn: None, stepped: false }, Stage::Database);
         self.database_compute(cpu, Stage::Database);
         self.wait(Amount { known: wait.known + back, ..wait }, Stage::Database);
     }
@@ -186,22 +201,34 @@ impl Builder<'_> {
     fn amount(&mut self, dist: &Dist, drawn: Drawn) -> Amount {
         match dist {
             Dist::Fixed(span) if self.draws == Draws::Varying => {
-                Amount { known: *span, drawn: None }
+                Amount { known: *span, drawn: None, stepped: false }
             }
             _ => {
                 self.drawn.push(drawn);
                 let index = u16::try_from(self.drawn.len() - 1).expect("checked: few steps");
-                Amount { known: Span::ZERO, drawn: Some(index) }
+                Amount { known: Span::ZERO, drawn: Some(index), stepped: false }
             }
         }
     }
 
     fn finish(mut self) -> Program {
+        let linger = self.site.server.linger;
+        if !linger.is_zero() {
+            self.ops.push(Op::Reply);
+            self.wait(Amount { known: linger, ..Amount::default() }, Stage::Worker);
+        }
         self.ops.push(Op::Answer);
         let refused = u16::try_from(self.ops.len()).expect("checked: few steps");
         let refusal = self.site.database.refusal_cpu;
-        self.database_compute(Amount { known: refusal, drawn: None }, Stage::Connection);
+        self.database_compute(
+            Amount { known: refusal, drawn: None, stepped: false },
+            Stage::Connection,
+        );
         self.ops.push(Op::Refused);
         Program { ops: self.ops, refused, draws: self.drawn }
     }
+}
+
+fn is_query(step: &Step) -> bool {
+    matches!(step, Step::Query { .. })
 }

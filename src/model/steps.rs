@@ -1,7 +1,7 @@
 //! A request's steps: the worker's turn, the cores, connections, queries, and the end.
 
 use super::arrivals::Tape;
-use super::crash::BOOT;
+use super::crash::{BOOT, CLOSING, CLOSINGS};
 use super::database::{Acquired, Returned};
 use super::program::{Amount, Op};
 use super::request::{At, NOWHERE, RequestId};
@@ -28,6 +28,7 @@ impl<T: Tape> World<'_, T> {
                 Op::DatabaseCompute(amount, _) => self.database_compute(id, amount),
                 Op::Wait(amount, _) => self.wait(id, amount),
                 Op::Release => self.release(id),
+                Op::Reply => self.reply(id),
                 Op::Answer => self.finish(id, None),
                 Op::Refused => self.finish(id, Some(Cause::Connections)),
             };
@@ -43,6 +44,13 @@ impl<T: Tape> World<'_, T> {
             Some(index) => self.requests.demand(id, index) + amount.known,
             None => amount.known,
         }
+    }
+
+    /// An amount whose drawn part takes whole steps of the database's clock.
+    fn amount_in_steps(&self, id: RequestId, amount: Amount) -> Span {
+        let step = self.site.database.wait_step;
+        let drawn = amount.drawn.map_or(Span::ZERO, |index| self.requests.demand(id, index));
+        step * drawn.as_nanos().div_ceil(step.as_nanos()) + amount.known
     }
 
     /// On to the next operation.
@@ -204,12 +212,15 @@ impl<T: Tape> World<'_, T> {
     /// A task is done on the cores of `host`.
     #[inline]
     pub(super) fn cores_done(&mut self, host: usize) {
-        let (task, fewer) = self.cores[host].finish(self.now);
+        let Some((task, fewer)) = self.cores[host].change(self.now) else { return };
         if fewer {
             self.probe.levels.cores[host].fall(self.now, 1);
         }
         if task & BOOT != 0 {
             return self.booted(task & !BOOT);
+        }
+        if task & CLOSING != 0 {
+            return;
         }
         let request = &mut self.requests[task];
         let alone = self.cores[host].alone(request.left);
@@ -244,7 +255,10 @@ impl<T: Tape> World<'_, T> {
 
     #[inline]
     fn wait(&mut self, id: RequestId, amount: Amount) -> bool {
-        let span = self.amount(id, amount);
+        let span = match amount.stepped {
+            true => self.amount_in_steps(id, amount),
+            false => self.amount(id, amount),
+        };
         if span.is_zero() {
             return self.step_on(id);
         }
@@ -369,7 +383,18 @@ impl<T: Tape> World<'_, T> {
                 self.set_ready(next);
             }
             Returned::Kept => {}
-            Returned::Closed => self.close_connections(1),
+            Returned::Closed => self.close_in_order(),
+        }
+    }
+
+    /// A connection is closed by who had it: its process in the database has to end, which
+    /// nobody waits for.
+    fn close_in_order(&mut self) {
+        self.close_connections(1);
+        let work = self.site.database.close_cpu;
+        if !work.is_zero() {
+            self.closings = (self.closings + 1) % CLOSINGS;
+            self.start_on_cores(self.database_host, CLOSING | self.closings, work);
         }
     }
 
@@ -410,6 +435,12 @@ impl<T: Tape> World<'_, T> {
         }
     }
 
+    /// The client has its answer, and the worker is not done with it yet.
+    fn reply(&mut self, id: RequestId) -> bool {
+        self.settle(id, None);
+        self.step_on(id)
+    }
+
     /// The request is done: answered well, or failed for this cause. Everything it holds is free.
     #[inline]
     pub(super) fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> bool {
@@ -440,7 +471,7 @@ impl<T: Tape> World<'_, T> {
         } else if let Some(next) = worker.places.release() {
             self.enter(next);
         }
-        self.vacate(index, endpoint.memory);
+        self.vacate_request(index, endpoint.memory);
         if endpoint.growth > Bytes::ZERO {
             let life = self.workers[index as usize].life;
             self.occupy(index, life, endpoint.growth);

@@ -24,6 +24,8 @@ pub(super) struct Worker {
     pub hand_over: bool,
     /// Requests it has accepted and not answered.
     pub accepted: u32,
+    /// What it holds of that for requests to come.
+    pub spare: Bytes,
     /// What it holds now.
     pub resident: Bytes,
     /// Counts its lives, and orders workers by when they were started.
@@ -54,6 +56,7 @@ impl Worker {
             switched: Time::ZERO,
             hand_over: false,
             accepted: 0,
+            spare: Bytes::ZERO,
             resident: Bytes::ZERO,
             life: u64::from(index),
             pool: Pool::new(&server.connections),
@@ -65,7 +68,7 @@ impl Worker {
         self.places = places(server);
         self.turn = Slots::new(1);
         self.accepted = 0;
-        self.resident = Bytes::ZERO;
+        (self.resident, self.spare) = (Bytes::ZERO, Bytes::ZERO);
         self.pool.clear()
     }
 

@@ -1,11 +1,13 @@
 //! From answers to bytes: CSV, charts, a terminal summary and a page. Nothing here writes a file,
 //! reads a clock or knows how the answers were come by.
 
+pub mod accuracy;
 pub mod chart;
 pub mod csv;
 pub mod figure;
 
 pub mod page;
+pub mod recorded;
 pub mod text;
 mod words;
 

@@ -150,11 +150,19 @@ fn combination(plan: &str, server: &str, capacity: &Capacity, tiers: &[f64]) -> 
 /// A site that nobody simulates.
 fn site(capacity: &Capacity) -> Site {
     Site {
-        host: Host { cores: 1, speed: 1.0, memory: capacity.budget.ceiling, residents: vec![] },
+        host: Host {
+            cores: 1,
+            speed: 1.0,
+            sharing: Sharing::Fair,
+            memory: capacity.budget.ceiling,
+            residents: vec![],
+        },
         server: Server {
             kind: WorkerKind::Sync,
             workers: capacity.workers,
             worker_memory: Bytes::from_mib(150),
+            keeps_memory: false,
+            linger: Span::ZERO,
             boot_cpu: Span::ZERO,
             accept: Accept::PerProcess,
             costs: Costs {
@@ -174,6 +182,8 @@ fn site(capacity: &Capacity) -> Site {
             connect_cpu: Span::ZERO,
             connect_wait: Span::ZERO,
             refusal_cpu: Span::ZERO,
+            close_cpu: Span::ZERO,
+            wait_step: Span::ZERO,
             largest_process: Bytes::ZERO,
             recovery: Span::ZERO,
         },
@@ -184,7 +194,7 @@ fn site(capacity: &Capacity) -> Site {
             connect_timeout: None,
             read_timeout: None,
         },
-        client: Client { patience: None },
+        client: Client { patience: None, round_trip: Span::ZERO },
         traffic: Traffic { rate: PerSecond::new(1.0), endpoints: vec![] },
         horizon: Horizon {
             warmup: Span::ZERO,

@@ -3,4 +3,5 @@
 
 pub mod cores;
 pub mod memory;
+pub mod sliced;
 pub mod slots;

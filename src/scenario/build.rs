@@ -136,7 +136,10 @@ impl Builder<'_> {
             server: self.site_server()?,
             database: database(self.file, self.server, self.preset),
             front: front(&self.file.front, &self.preset.front),
-            client: Client { patience: self.file.patience.flatten() },
+            client: Client {
+                patience: self.file.client.patience.flatten(),
+                round_trip: self.file.client.round_trip.unwrap_or_default(),
+            },
             traffic: self.traffic()?,
             horizon: self.horizon(),
         })
@@ -158,6 +161,8 @@ impl Builder<'_> {
             kind: self.kind(&numbers)?,
             workers: self.server.workers.as_ref()?.on(self.plan)?.ok()?,
             worker_memory: numbers.worker_memory.unwrap_or_default(),
+            keeps_memory: self.server.keeps_memory.unwrap_or(false),
+            linger: self.server.linger.unwrap_or_default(),
             boot_cpu: numbers.boot.unwrap_or_default(),
             accept: match self.server.per_process {
                 true => Accept::PerProcess,
@@ -193,7 +198,10 @@ impl Builder<'_> {
         let how = numbers.connections.as_ref().map_or(silent, |connections| connections.how);
         let unlimited = Connections { keep: 0, limit: None, timeout: None, hold: Hold::Request };
         Some(match how {
-            How::PerRequest => unlimited,
+            How::PerRequest => Connections {
+                hold: self.server.connection_ends.unwrap_or(Hold::Request),
+                ..unlimited
+            },
             How::Persistent => {
                 let threads = if kind == Kind::Threads { self.server.threads? } else { 1 };
                 Connections { keep: threads, ..unlimited }

@@ -7,7 +7,7 @@ use super::load::{self, TierFile, TrafficFile};
 use super::machine::{self, DatabaseFile, FrontFile, PlanFile, SystemFile};
 use super::preset::Stack;
 use super::problem::{Found, Place, Problem};
-use super::quantity::{seed, share, span_above_zero, text};
+use super::quantity::{seed, share, span, span_above_zero, text};
 use super::section::{Section, among};
 use super::server::{self, ServerFile};
 use crate::experiment::answer::{Effort, Objective};
@@ -25,7 +25,7 @@ pub(super) struct File {
     pub(super) database: DatabaseFile,
     pub(super) front: FrontFile,
     pub(super) system: SystemFile,
-    pub(super) patience: Option<Option<Span>>,
+    pub(super) client: ClientFile,
     pub(super) endpoints: Vec<EndpointFile>,
     pub(super) traffic: TrafficFile,
     pub(super) tiers: Vec<TierFile>,
@@ -45,7 +45,7 @@ pub(super) fn read(document: &Table, folder: Folder<'_>, found: &Found) -> File 
         database: inner(&top, "database", |section| machine::database(section, folder)),
         front: inner(&top, "front", machine::front),
         system: inner(&top, "system", machine::system),
-        patience: inner(&top, "client", |section| section.read("patience", limit(span_above_zero))),
+        client: inner(&top, "client", client),
         endpoints: list(&top, "endpoint", "[[endpoint]] with a name and steps", |section| {
             endpoint::read(section, folder)
         }),
@@ -65,6 +65,20 @@ fn stack_given(top: &Section<'_>, file: &File) {
         let way = "say where costs not written here come from: stack = \"django\", \"flask\", \
             \"fastapi\", or \"bare\" for none at all";
         top.lack("stack", "has no `stack`", way);
+    }
+}
+
+/// `[client]`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClientFile {
+    pub(super) patience: Option<Option<Span>>,
+    pub(super) round_trip: Option<Span>,
+}
+
+fn client(section: &Section<'_>) -> ClientFile {
+    ClientFile {
+        patience: section.read("patience", limit(span_above_zero)),
+        round_trip: section.read("round_trip", span),
     }
 }
 

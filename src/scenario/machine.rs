@@ -23,6 +23,9 @@ pub(super) struct PlanFile {
     pub(super) memory: Option<Bytes>,
     pub(super) price: Option<f64>,
     pub(super) speed: Option<f64>,
+    pub(super) slice: Option<Span>,
+    pub(super) cold_start: Option<Span>,
+    pub(super) cold_after: Option<Span>,
 }
 
 /// `[database]`.
@@ -34,6 +37,8 @@ pub(super) struct DatabaseFile {
     pub(super) query_cpu: Option<Dist>,
     pub(super) connect_cpu: Option<Span>,
     pub(super) connect_wait: Option<Span>,
+    pub(super) close_cpu: Option<Span>,
+    pub(super) wait_step: Option<Span>,
     pub(super) refusal_cpu: Option<Span>,
     pub(super) connection_memory: Option<Bytes>,
     pub(super) largest_process: Option<Bytes>,
@@ -71,13 +76,23 @@ pub(super) struct SystemFile {
 }
 
 pub(super) fn plan(section: &Section<'_>) -> PlanFile {
-    PlanFile {
+    let plan = PlanFile {
         name: name(section),
         cores: section.need("cores", "say how many it has: cores = 2", count(1, MOST_CORES)),
         memory: section.read("memory", bytes_above_zero),
         price: section.read("price", number(0.0, 1e9, false)),
         speed: section.read("speed", number(0.01, 100.0, false)),
+        slice: section.read("slice", span_above_zero),
+        cold_start: section.read("cold_start", span),
+        cold_after: section.read("cold_after", span_above_zero),
+    };
+    let way = "say how long a task runs before it gives way, too: slice = \"2ms\"";
+    if !section.has("slice") {
+        for key in ["cold_start", "cold_after"] {
+            section.refuse(key, "cores shared fairly never go cold", way);
+        }
     }
+    plan
 }
 
 pub(super) fn database(section: &Section<'_>, folder: Folder<'_>) -> DatabaseFile {
@@ -88,6 +103,8 @@ pub(super) fn database(section: &Section<'_>, folder: Folder<'_>) -> DatabaseFil
         query_cpu: section.read("query_cpu", |node| dist(node, folder)),
         connect_cpu: section.read("connect_cpu", span),
         connect_wait: section.read("connect_wait", span),
+        close_cpu: section.read("close_cpu", span),
+        wait_step: section.read("wait_step", span),
         refusal_cpu: section.read("refusal_cpu", span),
         connection_memory: section.read("connection_memory", bytes_each),
         largest_process: section.read("largest_process", bytes_each),

@@ -41,6 +41,7 @@ pub use problem::{Problem, Problems};
 
 use crate::experiment::answer::Study;
 use crate::outcome::Budget;
+use crate::units::Span;
 use problem::Found;
 
 /// A scenario file larger than this is none.
@@ -112,6 +113,15 @@ pub fn load(path: &Path, sets: &[String]) -> Result<Scenario, Problems> {
         return fail("the file is not text in UTF-8", "save it as UTF-8, or name another file");
     };
     read(&name, &text, sets, path.parent().filter(|_| !standard_input))
+}
+
+/// A time as people write it: `5s`, `250ms`.
+///
+/// # Errors
+///
+/// What is wrong with it, in words.
+pub fn time(text: &str) -> Result<Span, String> {
+    quantity::parse_span(text)
 }
 
 /// All that `file` holds, or `None` where that is more than `most` bytes.

@@ -6,7 +6,7 @@ use super::file::{Named, choice, limit, name};
 use super::machine::PlanFile;
 use super::preset::Stack;
 use super::problem::{Found, Place, Problem};
-use super::quantity::{bytes_each, count, number, span, span_above_zero, text};
+use super::quantity::{bytes_each, count, number, span, span_above_zero, text, yes};
 use super::section::Section;
 use crate::site::{Hold, OnOom};
 use crate::units::{Bytes, Span};
@@ -36,6 +36,9 @@ pub(super) struct ServerFile {
     pub(super) per_process: bool,
     pub(super) on_oom: Option<OnOom>,
     pub(super) database_latency: Option<Span>,
+    pub(super) connection_ends: Option<Hold>,
+    pub(super) linger: Option<Span>,
+    pub(super) keeps_memory: Option<bool>,
     pub(super) numbers: ServerNumbers,
 }
 
@@ -164,6 +167,12 @@ pub(super) fn read(section: &Section<'_>) -> ServerFile {
             choice("a policy", &[("respawn", OnOom::Respawn), ("stop", OnOom::Stop)]),
         ),
         database_latency: section.read("database_latency", span),
+        linger: section.read("linger", span),
+        keeps_memory: section.read("keeps_memory", yes),
+        connection_ends: section.read(
+            "connection_ends",
+            choice("an end", &[("last-query", Hold::Queries), ("request", Hold::Request)]),
+        ),
         numbers: numbers(section),
     };
     ignored_keys(section, &server);

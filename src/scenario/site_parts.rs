@@ -5,7 +5,7 @@ use super::machine::{FrontFile, PlanFile};
 use super::preset::Preset;
 use super::server::ServerFile;
 use crate::outcome::Budget;
-use crate::site::{Database, Dist, Front, Host, Listen, Resident, Site};
+use crate::site::{Database, Dist, Front, Host, Listen, Resident, Sharing, Site};
 use crate::units::{Bytes, Span};
 
 /// The workers' host on `plan`.
@@ -24,8 +24,18 @@ pub(super) fn host(file: &File, plan: &PlanFile, preset: &Preset) -> Option<Host
     Some(Host {
         cores: plan.cores?,
         speed: plan.speed.unwrap_or(1.0),
+        sharing: sharing(plan),
         memory: plan.memory,
         residents,
+    })
+}
+
+/// How the plan's cores are shared: fairly, where it says no slice.
+fn sharing(plan: &PlanFile) -> Sharing {
+    plan.slice.map_or(Sharing::Fair, |slice| Sharing::Slices {
+        slice,
+        cold: plan.cold_start.unwrap_or_default(),
+        cold_after: plan.cold_after.unwrap_or_default(),
     })
 }
 
@@ -49,6 +59,7 @@ pub(super) fn database(file: &File, server: &ServerFile, preset: &Preset) -> Dat
         host: own.host.as_ref().map(|host| Host {
             cores: host.cores,
             speed: host.speed.unwrap_or(1.0),
+            sharing: Sharing::Fair,
             memory: host.memory,
             residents: operating_system(file, preset),
         }),
@@ -58,6 +69,8 @@ pub(super) fn database(file: &File, server: &ServerFile, preset: &Preset) -> Dat
         connection_memory: bytes(own.connection_memory, stack.connection_memory),
         connect_cpu: span(own.connect_cpu, stack.connect_cpu),
         connect_wait: span(own.connect_wait, stack.connect_wait),
+        close_cpu: span(own.close_cpu, stack.close_cpu),
+        wait_step: span(own.wait_step, stack.wait_step),
         refusal_cpu: span(own.refusal_cpu, stack.refusal_cpu),
         largest_process: bytes(own.largest_process, stack.largest_process),
         recovery: span(own.recovery, stack.recovery),

@@ -8,7 +8,7 @@ use tonnage::outcome::{Cause, Outcome, Queue, Stage};
 use tonnage::scenario;
 use tonnage::seed::Seed;
 use tonnage::site::{
-    Accept, Client, Connections, Endpoint, Front, Hold, Horizon, Host, Listen, OnOom, Resident,
+    Accept, Connections, Endpoint, Front, Hold, Horizon, Host, Listen, OnOom, Resident, Sharing,
     Site, Step, WorkerKind,
 };
 use tonnage::stats::estimate::Estimate;
@@ -135,7 +135,7 @@ fn mean_work(site: &Site) -> Option<f64> {
         let queries = endpoint.steps.iter().filter(|step| matches!(step, Step::Query { .. }));
         let opened = match hold {
             Hold::Query => queries.clone().count(),
-            Hold::Request => queries.clone().count().min(1),
+            Hold::Request | Hold::Queries => queries.clone().count().min(1),
         };
         let drivers = endpoint.steps.iter().map(|step| match step {
             Step::Compute(_) => Span::ZERO,
@@ -239,7 +239,8 @@ fn per_process() -> Site {
 
 fn database_apart() -> Site {
     let mut site = page(ASYNC, 2, 50.0);
-    let host = Host { cores: 1, speed: 1.5, memory: None, residents: Vec::new() };
+    let host =
+        Host { cores: 1, speed: 1.5, sharing: Sharing::Fair, memory: None, residents: Vec::new() };
     site.database.host = Some(host);
     site.database.latency = Span::from_millis(1);
     site.host.speed = 0.8;
@@ -432,7 +433,8 @@ impl Memory {
         database.connection_memory = mib(2);
         database.recovery = Span::from_millis(400);
         let memory = Some(mib(self.database + 5));
-        let host = Host { cores: 1, speed: 1.0, memory, residents: Vec::new() };
+        let host =
+            Host { cores: 1, speed: 1.0, sharing: Sharing::Fair, memory, residents: Vec::new() };
         database.host = self.database_apart.then_some(host);
     }
 }
@@ -460,7 +462,7 @@ proptest! {
         site.traffic.rate = PerSecond::new(rate);
         site.traffic.endpoints = endpoints.into_iter().map(endpoint).collect();
         (site.server.connections, site.front) = (connections, front);
-        site.client = Client { patience };
+        site.client.patience = patience;
         site.database.connection_slots = slots;
         site.server.accept =
             if per_process { Accept::PerProcess } else { Accept::Shared { bias: 0.9 } };

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
+mod accuracy;
 mod cli;
 mod determinism;
 mod facts;
@@ -10,6 +11,7 @@ mod life;
 mod mistakes;
 mod output;
 mod readme;
+mod replay;
 mod support;
 mod theory;
 mod tidy;

@@ -2,7 +2,7 @@
 
 use tonnage::site::{
     Accept, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon, Host,
-    Listen, OnOom, Server, Site, Step, Traffic, WorkerKind,
+    Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
 };
 use tonnage::units::{Bytes, PerSecond, Span};
 
@@ -18,11 +18,19 @@ pub(crate) fn threads(threads: u32) -> WorkerKind {
 /// So many workers on so many cores and one endpoint with these steps, at one request a second.
 pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>) -> Site {
     Site {
-        host: Host { cores, speed: 1.0, memory: None, residents: Vec::new() },
+        host: Host {
+            cores,
+            speed: 1.0,
+            sharing: Sharing::Fair,
+            memory: None,
+            residents: Vec::new(),
+        },
         server: Server {
             kind,
             workers,
             worker_memory: Bytes::ZERO,
+            keeps_memory: false,
+            linger: Span::ZERO,
             boot_cpu: Span::ZERO,
             accept: Accept::Shared { bias: 1.0 },
             costs: Costs {
@@ -46,7 +54,7 @@ pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>)
             connect_timeout: None,
             read_timeout: None,
         },
-        client: Client { patience: None },
+        client: Client { patience: None, round_trip: Span::ZERO },
         traffic: Traffic { rate: PerSecond::new(1.0), endpoints: vec![endpoint(steps)] },
         horizon: Horizon {
             warmup: Span::ZERO,
@@ -68,6 +76,8 @@ fn database() -> Database {
         connect_cpu: Span::ZERO,
         connect_wait: Span::ZERO,
         refusal_cpu: Span::ZERO,
+        close_cpu: Span::ZERO,
+        wait_step: Span::ZERO,
         largest_process: Bytes::ZERO,
         recovery: Span::ZERO,
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors, and the floors each may use.
-const FLOORS: [(&str, &[&str]); 12] = [
+const FLOORS: [(&str, &[&str]); 13] = [
     ("units", &[]),
     ("seed", &[]),
     ("kernel", &["units", "seed"]),
@@ -16,20 +16,33 @@ const FLOORS: [(&str, &[&str]); 12] = [
     ("model", &["units", "seed", "kernel", "resource", "stats", "site", "outcome"]),
     ("experiment", &["units", "seed", "stats", "site", "outcome", "model"]),
     ("scenario", &["units", "seed", "site", "outcome", "experiment"]),
+    ("trace", &["units", "experiment"]),
     ("report", &["units", "seed", "stats", "site", "outcome", "experiment"]),
     (
         "cli",
-        &["units", "seed", "stats", "site", "outcome", "model", "experiment", "scenario", "report"],
+        &[
+            "units",
+            "seed",
+            "stats",
+            "site",
+            "outcome",
+            "model",
+            "experiment",
+            "scenario",
+            "trace",
+            "report",
+        ],
     ),
 ];
 
 /// Dependencies that live in one place, so that replacing one is a change of that place.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("clap", &["src/cli/"]),
     ("clap_complete", &["src/cli/"]),
     ("toml", &["src/scenario/"]),
     ("annotate_snippets", &["src/scenario/", "src/cli/"]),
-    ("csv", &["src/report/csv.rs"]),
+    ("csv", &["src/report/csv.rs", "src/trace/case.rs"]),
+    ("flate2", &["src/trace/reader.rs"]),
     ("plotters", &["src/report/chart"]),
     ("rayon", &["src/experiment/trial.rs"]),
     ("rand_distr", &["src/model/arrivals.rs"]),

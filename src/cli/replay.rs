@@ -1,0 +1,153 @@
+//! `tonnage replay`: a recording through the model, predicted beside measured.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use super::args::ReplayArgs;
+use super::folder::{Draft, Folder};
+use super::progress::Reading;
+use super::{Failure, interrupt, load, print};
+use crate::experiment::answer::{Combination, Study};
+use crate::experiment::replay::{self, Comparison, Manner, Recorded};
+use crate::report::{chart, recorded};
+use crate::seed::Seed;
+use crate::site::Step;
+use crate::trace::{Reader, Source};
+
+/// Plays the recording, writes its folder, and prints both sides.
+pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
+    if args.trace == Path::new("-") && args.scenario == Path::new("-") {
+        let both = "the trace and the scenario cannot both come from standard input".to_owned();
+        return Err(Failure::Usage(both));
+    }
+    let study = load(&args.scenario, &args.sets.set)?.study;
+    let combination = choose(&study, args)?;
+    let endpoint = work(combination)?;
+    let source = Source::open(&args.trace)
+        .map_err(|error| Failure::Io(format!("cannot read {}", args.trace.display()), error))?;
+    let folder = Folder::open(args.out.clone().unwrap_or_else(|| default_folder(args)))?;
+    let mut rows = folder.draft("replay.csv")?;
+    let comparison = play(args, &study, combination, endpoint, source, &mut rows)?;
+    let heading = recorded::Heading {
+        trace: args.trace.display().to_string(),
+        plan: combination.plan.clone(),
+        server: combination.server.clone(),
+        speed: args.speed,
+    };
+    let figure = recorded::figure(&heading, &comparison);
+    rows.publish()?;
+    folder.write(&format!("{}.svg", figure.name), chart::svg(&figure).as_bytes())?;
+    folder.write(&format!("{}.png", figure.name), &chart::png(&figure))?;
+    if args.quiet {
+        return Ok(());
+    }
+    let text = recorded::text(&heading, &comparison);
+    print(&format_args!("{text}\nWritten to {}\n", folder.path().display()))
+}
+
+/// Reads and simulates at once; each row is written when it is known.
+fn play(
+    args: &ReplayArgs,
+    study: &Study,
+    combination: &Combination,
+    endpoint: usize,
+    source: Source,
+    rows: &mut Draft,
+) -> Result<Comparison, Failure> {
+    let interrupted = interrupt::watch();
+    let bar = Reading::new(!args.quiet, &source);
+    let mut reader = Reader::new(source);
+    let manner = Manner {
+        speed: args.speed,
+        warmup: args.warmup,
+        seed: args.seed.map_or(study.seed, Seed::new),
+    };
+    let mut written: io::Result<()> = writeln!(rows, "{}", recorded::HEADER);
+    let going = reader.by_ref().take_while(|_| !interrupted.load(Ordering::Relaxed));
+    let going = going.inspect(|_| bar.step());
+    let comparison = replay::run(&combination.site, endpoint, manner, going, |played| {
+        if written.is_ok() {
+            written = writeln!(rows, "{}", recorded::row(played));
+        }
+    });
+    bar.clear();
+    if interrupted.load(Ordering::Relaxed) {
+        let finished =
+            format!("{} requests were played; no file was written or changed", comparison.requests);
+        return Err(Failure::Interrupted(finished));
+    }
+    if let Some(stopped) = comparison.outcome.stopped {
+        return Err(Failure::Usage(recorded::stopped(stopped, comparison.requests)));
+    }
+    reader.finish().map_err(Failure::Trace)?;
+    written.map_err(|error| Failure::Io("cannot write replay.csv".to_owned(), error))?;
+    Ok(comparison)
+}
+
+/// The plan and server asked for; where the scenario has one only, it need not be named.
+fn choose<'a>(study: &'a Study, args: &ReplayArgs) -> Result<&'a Combination, Failure> {
+    let named =
+        |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    let fits =
+        |each: &&Combination| named(&args.plan, &each.plan) && named(&args.server, &each.server);
+    let found: Vec<&Combination> = study.combinations.iter().filter(fits).collect();
+    match found[..] {
+        [one] => Ok(one),
+        [] => Err(Failure::Usage(format!(
+            "the scenario has no such plan and server; it has {}",
+            all_of(&study.combinations.iter().collect::<Vec<_>>())
+        ))),
+        _ => Err(Failure::Usage(format!(
+            "say which with --plan and --server: the scenario has {}",
+            all_of(&found)
+        ))),
+    }
+}
+
+fn all_of(combinations: &[&Combination]) -> String {
+    let name = |each: &&Combination| format!("\"{}\" with \"{}\"", each.plan, each.server);
+    combinations.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// The endpoint that the recorded requests are for: `work`, or the only one.
+pub(super) fn work(combination: &Combination) -> Result<usize, Failure> {
+    let endpoints = &combination.site.traffic.endpoints;
+    let named = endpoints.iter().position(|endpoint| endpoint.name == "work");
+    let index = named.or((endpoints.len() == 1).then_some(0)).ok_or_else(|| {
+        Failure::Usage(
+            "the scenario has several endpoints and none is called \"work\": recorded requests \
+             take memory and the cost of a query from that"
+                .to_owned(),
+        )
+    })?;
+    let alternates = endpoints[index].steps.iter().enumerate().all(|(at, step)| match step {
+        Step::Compute(_) => at % 2 == 0,
+        Step::Query { .. } => at % 2 == 1,
+        Step::Call { .. } => false,
+    });
+    if alternates && endpoints[index].steps.len() % 2 == 1 {
+        return Ok(index);
+    }
+    Err(Failure::Usage(format!(
+        "the steps of endpoint \"{}\" must be compute, query, compute, ..., compute, as those of \
+         recorded requests are (of which there may be up to {} queries each)",
+        endpoints[index].name,
+        Recorded::MOST_QUERIES
+    )))
+}
+
+/// `output/replay/` and the trace's name, its what-ifs behind it.
+fn default_folder(args: &ReplayArgs) -> PathBuf {
+    let name = match args.trace.as_path() {
+        path if path == Path::new("-") => "stdin".to_owned(),
+        path => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    let stem = name.trim_end_matches(".gz").trim_end_matches(".csv").to_owned();
+    let speed = ((args.speed - 1.0).abs() > 1e-9).then(|| format!("speed={}", args.speed));
+    let seed = args.seed.map(|seed| format!("seed={seed}"));
+    let chosen = args.plan.iter().chain(&args.server).cloned();
+    let differences = chosen.chain(args.sets.set.iter().cloned()).chain(speed).chain(seed);
+    let parts = std::iter::once(stem).chain(differences.map(|what| super::run::tame(&what)));
+    Path::new("output").join("replay").join(parts.collect::<Vec<_>>().join("--"))
+}

@@ -1,0 +1,172 @@
+//! How far predictions are off on recordings.
+
+use super::replay::{self, Comparison, Manner, Played, Recorded};
+use crate::seed::Seed;
+use crate::site::Site;
+use crate::units::{Span, Time};
+
+/// What is compared on each side: over the requests that arrive after the warm-up. Times are of
+/// those answered well, in milliseconds; `None` where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Figures {
+    /// Mean response time.
+    pub mean_ms: Option<f64>,
+    /// Quantiles of the response time.
+    pub p50_ms: Option<f64>,
+    /// 95 %.
+    pub p95_ms: Option<f64>,
+    /// 99 %.
+    pub p99_ms: Option<f64>,
+    /// Requests answered well, a second of arrivals.
+    pub throughput_rps: f64,
+    /// Share of the requests not answered well.
+    pub error_rate: f64,
+}
+
+/// A recording beside its prediction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The case's name.
+    pub name: String,
+    /// How many requests count.
+    pub requests: usize,
+    /// What was recorded.
+    pub measured: Figures,
+    /// What the model says.
+    pub predicted: Figures,
+    /// Predicted share of the busiest resource that is in use: cores, workers, or loops.
+    pub utilisation: f64,
+    /// By how much the offered rate must be changed for the predicted p95 to be the measured one:
+    /// above zero, the model is too optimistic. Between -20 % and +25 %; `None` where it is not
+    /// asked for, or lies outside.
+    pub load_error: Option<f64>,
+    /// Predicted OOM kills, in the whole recording.
+    pub oom_kills: u64,
+    /// Whether it is judged by its errors alone: overload, and memory running out.
+    pub breaks: bool,
+}
+
+impl Judgement {
+    /// By how much the predicted p95 is off, as a share of the measured one.
+    pub fn p95_error(&self) -> Option<f64> {
+        let (measured, predicted) = (self.measured.p95_ms?, self.predicted.p95_ms?);
+        Some(predicted / measured - 1.0)
+    }
+
+    /// By how much the predicted error rate is off.
+    pub fn error_rate_error(&self) -> f64 {
+        self.predicted.error_rate - self.measured.error_rate
+    }
+}
+
+/// Requests that arrive earlier than this are played and not counted.
+pub const WARMUP: Span = Span::from_whole_secs(5);
+
+/// How the load error is looked for: between these factors of the recorded rate.
+const SPEEDS: (f64, f64) = (0.8, 1.25);
+/// So many halvings find it to 0.1 %.
+const HALVINGS: u32 = 9;
+
+/// Judges the prediction for `requests` on `site`'s endpoint number `endpoint`; `breaks` says that
+/// a load error makes no sense.
+pub fn judge(
+    name: &str,
+    site: &Site,
+    endpoint: usize,
+    requests: &[Recorded],
+    breaks: bool,
+) -> Judgement {
+    let (comparison, played) = play(site, endpoint, requests, 1.0);
+    let counted = || played.iter().filter(|each| each.arrived >= Time::ZERO + WARMUP);
+    let spans = counted().map(|each| each.arrived);
+    let last = spans.max().unwrap_or(Time::ZERO + WARMUP);
+    let seconds = (last - (Time::ZERO + WARMUP)).as_secs().max(1e-9);
+    let measured = figures(
+        counted().map(|each| Recorded::is_well(each.status).then_some(each.measured)),
+        seconds,
+    );
+    let predicted = figures(counted().map(|each| each.predicted), seconds);
+    let target = measured.p95_ms.filter(|_| !breaks);
+    Judgement {
+        name: name.to_owned(),
+        requests: counted().count(),
+        measured,
+        predicted,
+        utilisation: utilisation(site, &comparison),
+        load_error: target.and_then(|p95| load_error(site, endpoint, requests, p95)),
+        oom_kills: comparison.outcome.kills,
+        breaks,
+    }
+}
+
+fn play(
+    site: &Site,
+    endpoint: usize,
+    requests: &[Recorded],
+    speed: f64,
+) -> (Comparison, Vec<Played>) {
+    let mut played = Vec::with_capacity(requests.len());
+    let manner = Manner { speed, warmup: WARMUP, seed: Seed::new(1) };
+    let requests = requests.iter().cloned();
+    let comparison = replay::run(site, endpoint, manner, requests, |each| played.push(*each));
+    (comparison, played)
+}
+
+/// The figures of requests, each with its response where it was answered well.
+fn figures(requests: impl Iterator<Item = Option<Span>>, seconds: f64) -> Figures {
+    let (mut times, mut count) = (Vec::new(), 0);
+    for request in requests {
+        count += 1;
+        times.extend(request.map(|span| span.as_millis()));
+    }
+    times.sort_by(f64::total_cmp);
+    let quantile = |share: f64| {
+        let rank = (share * times.len() as f64).ceil() as usize;
+        times.get(rank.max(1) - 1).copied()
+    };
+    Figures {
+        mean_ms: (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64),
+        p50_ms: quantile(0.5),
+        p95_ms: quantile(0.95),
+        p99_ms: quantile(0.99),
+        throughput_rps: times.len() as f64 / seconds,
+        error_rate: 1.0 - times.len() as f64 / f64::from(count.max(1)),
+    }
+}
+
+/// The share of the busiest of cores, worker slots and loops that is in use.
+fn utilisation(site: &Site, comparison: &Comparison) -> f64 {
+    let levels = &comparison.outcome.levels;
+    let workers = f64::from(site.server.workers);
+    let slots = match site.server.kind {
+        crate::site::WorkerKind::Sync => levels.workers.mean / workers,
+        crate::site::WorkerKind::Threads { threads, .. } => {
+            levels.workers.mean / (workers * f64::from(threads))
+        }
+        crate::site::WorkerKind::Async { .. } => 0.0,
+    };
+    let cores = levels.cores.mean / f64::from(site.host.cores);
+    let pool = match site.server.connections.limit {
+        Some(limit) => levels.connections.mean / (workers * f64::from(limit)),
+        None => 0.0,
+    };
+    cores.max(slots).max(levels.turns.mean / workers).max(pool)
+}
+
+/// The change of the rate at which the predicted p95 is `target`, by halving.
+fn load_error(site: &Site, endpoint: usize, requests: &[Recorded], target: f64) -> Option<f64> {
+    let p95 = |speed: f64| {
+        let (_, played) = play(site, endpoint, requests, speed);
+        let counted = played.iter().filter(|each| each.arrived >= Time::ZERO + WARMUP);
+        figures(counted.map(|each| each.predicted), 1.0).p95_ms.unwrap_or(f64::INFINITY)
+    };
+    let (mut low, mut high) = SPEEDS;
+    if p95(low) > target || p95(high) < target {
+        return None;
+    }
+    for _ in 0..HALVINGS {
+        let middle = (low * high).sqrt();
+        if p95(middle) < target { low = middle } else { high = middle }
+    }
+    Some((low * high).sqrt() - 1.0)
+}

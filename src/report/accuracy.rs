@@ -1,0 +1,190 @@
+//! The accuracy table: predictions beside recordings, as CSV, a picture, a page and text.
+
+use minijinja::{Environment, context};
+
+use super::chart;
+use super::figure::{Axis, Bar, Bars, Body, Figure, Group, Unit};
+use super::words::{digits, percent};
+use crate::experiment::accuracy::{Figures, Judgement};
+
+/// Above this, a busy resource makes p95 so steep that the error of the load is what counts.
+const BUSY: f64 = 0.8;
+
+/// `accuracy.csv`: a row per case.
+pub fn csv(judgements: &[Judgement]) -> Vec<u8> {
+    let mut text = HEADER.to_owned();
+    for each in judgements {
+        text += "\n";
+        text += &row(each).join(",");
+    }
+    text += "\n";
+    text.into_bytes()
+}
+
+const HEADER: &str = "case,requests,utilisation,measured_p50_ms,predicted_p50_ms,measured_p95_ms,\
+    predicted_p95_ms,p95_error,measured_p99_ms,predicted_p99_ms,measured_throughput_rps,\
+    predicted_throughput_rps,measured_error_rate,predicted_error_rate,load_error,\
+    predicted_oom_kills";
+
+fn row(each: &Judgement) -> Vec<String> {
+    let maybe = |value: Option<f64>| value.map(|value| digits(value, 5)).unwrap_or_default();
+    let (measured, predicted) = (&each.measured, &each.predicted);
+    vec![
+        each.name.clone(),
+        each.requests.to_string(),
+        digits(each.utilisation, 3),
+        maybe(measured.p50_ms),
+        maybe(predicted.p50_ms),
+        maybe(measured.p95_ms),
+        maybe(predicted.p95_ms),
+        each.p95_error().map(|error| digits(error, 3)).unwrap_or_default(),
+        maybe(measured.p99_ms),
+        maybe(predicted.p99_ms),
+        digits(measured.throughput_rps, 5),
+        digits(predicted.throughput_rps, 5),
+        digits(measured.error_rate, 4),
+        digits(predicted.error_rate, 4),
+        each.load_error.map(|error| digits(error, 3)).unwrap_or_default(),
+        each.oom_kills.to_string(),
+    ]
+}
+
+/// What the table comes to, in sentences.
+pub fn sentences(judgements: &[Judgement]) -> Vec<String> {
+    let calm = |each: &&Judgement| each.utilisation < BUSY && !each.breaks;
+    let mut p95: Vec<f64> =
+        judgements.iter().filter(calm).filter_map(|it| it.p95_error()).map(f64::abs).collect();
+    p95.sort_by(f64::total_cmp);
+    let busy = |each: &&Judgement| each.utilisation >= BUSY && !each.breaks;
+    let busy: Vec<&Judgement> = judgements.iter().filter(busy).collect();
+    let loads = busy.iter().filter_map(|each| each.load_error).map(f64::abs);
+    let unknown = busy.iter().filter(|each| each.load_error.is_none()).count();
+    let errors = judgements.iter().map(|each| each.error_rate_error().abs());
+    let mut sentences = Vec::new();
+    if let Some(worst) = p95.last() {
+        sentences.push(format!(
+            "Where the busiest resource is below {}, p95 is off by {} in the median of {} cases \
+             and by {} at worst.",
+            percent(BUSY),
+            percent(p95[(p95.len() - 1) / 2]),
+            p95.len(),
+            percent(*worst)
+        ));
+    }
+    if !busy.is_empty() {
+        let beyond = match unknown {
+            0 => String::new(),
+            count => format!(", and more than the search looks for in {count} of them"),
+        };
+        sentences.push(format!(
+            "Where it is {} or more, the load that gives the measured p95 is off by {} at \
+             worst, of {} cases{beyond}.",
+            percent(BUSY),
+            percent(loads.fold(0.0, f64::max)),
+            busy.len()
+        ));
+    }
+    sentences.push(format!(
+        "Error rates are off by {} points at worst.",
+        digits(errors.fold(0.0, f64::max) * 100.0, 3)
+    ));
+    sentences
+}
+
+/// The table and what it comes to, for a terminal.
+pub fn text(judgements: &[Judgement]) -> String {
+    let mut text = format!(
+        "{:30} {:>5} {:>9} {:>9} {:>7} {:>7} {:>7} {:>7}\n",
+        "case", "busy", "p95 ms", "predicted", "off by", "load", "errors", "pred."
+    );
+    for each in judgements {
+        let number = |value: Option<f64>| value.map_or(String::new(), |it| format!("{it:.1}"));
+        text += &format!(
+            "{:30} {:>4.0}% {:>9} {:>9} {:>7} {:>7} {:>6.1}% {:>6.1}%\n",
+            each.name,
+            each.utilisation * 100.0,
+            number(each.measured.p95_ms),
+            number(each.predicted.p95_ms),
+            signed(each.p95_error()),
+            signed(each.load_error),
+            each.measured.error_rate * 100.0,
+            each.predicted.error_rate * 100.0,
+        );
+    }
+    text + "\n" + &sentences(judgements).join("\n") + "\n"
+}
+
+fn signed(share: Option<f64>) -> String {
+    share.map_or(String::new(), |share| format!("{:+.1}%", share * 100.0))
+}
+
+/// p95 as predicted, as a share of the measured one, case by case.
+pub fn figure(judgements: &[Judgement]) -> Figure {
+    let bar = |name: &str, figures: &Figures, fill: usize, label: String| {
+        figures.p95_ms.map(|p95| Bar {
+            name: name.to_owned(),
+            segments: vec![(fill, p95 / 1e3, "")],
+            label,
+            alarming: false,
+        })
+    };
+    let group = |each: &Judgement| {
+        let milliseconds = |it: Option<f64>| it.map_or(String::new(), |it| format!("{it:.1} ms"));
+        let predicted =
+            format!("{} ({})", milliseconds(each.predicted.p95_ms), signed(each.p95_error()));
+        let bars = [
+            bar("measured", &each.measured, MEASURED, milliseconds(each.measured.p95_ms)),
+            bar("predicted", &each.predicted, PREDICTED, predicted),
+        ];
+        Group {
+            name: each.name.clone(),
+            detail: format!("busiest resource {}", percent(each.utilisation)),
+            bars: bars.into_iter().flatten().collect(),
+        }
+    };
+    let calm = judgements.iter().filter(|each| !each.breaks);
+    let groups: Vec<Group> = calm.map(group).collect();
+    let longest = groups.iter().flat_map(|group| &group.bars).map(Bar::length).fold(0.0, f64::max);
+    Figure {
+        name: "accuracy",
+        title: sentences(judgements).into_iter().next().unwrap_or_default(),
+        subtitle: "95th percentile of the response time, measured and predicted for the same \
+                   requests"
+            .to_owned(),
+        body: Body::Bars(Bars {
+            axis: Axis {
+                label: "p95 response time".to_owned(),
+                low: 0.0,
+                high: if longest > 0.0 { longest * 1.05 } else { 1.0 },
+                log: false,
+                unit: Unit::Seconds,
+            },
+            legend: vec![("measured".to_owned(), MEASURED), ("predicted".to_owned(), PREDICTED)],
+            groups,
+            rule: None,
+        }),
+    }
+}
+
+/// Fills of the bars.
+const MEASURED: usize = 4;
+const PREDICTED: usize = 0;
+
+/// One page with the picture and the table.
+pub fn page(judgements: &[Judgement]) -> String {
+    let header: Vec<String> = HEADER.split(',').map(|name| name.replace('_', " ")).collect();
+    let rows: Vec<Vec<String>> = judgements.iter().map(row).collect();
+    let mut environment = Environment::new();
+    environment
+        .add_template("accuracy.html", include_str!("accuracy.html"))
+        .expect("the template is part of the program");
+    let page = environment.get_template("accuracy.html").and_then(|template| {
+        template.render(context! {
+            sentences => sentences(judgements),
+            figure => chart::svg(&figure(judgements)),
+            header,
+            rows,
+        })
+    });
+    page.expect("what the template asks for is there")
+}

@@ -1,0 +1,252 @@
+//! Cores as Linux shares them: each runs one task at a time, and what wakes up waits until the
+//! one that runs has had its slice. A core that was idle for long has gone cold.
+//!
+//! For tasks much longer than a slice this is [`super::cores`], fair shares; a task shorter than
+//! one waits for others' slices where fair shares would let it through at half the speed.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::units::{Span, Time};
+
+/// What a core that falls asleep costs: the first task after `idle` takes `most` x (1 - e^(-idle /
+/// over)) more work, for caches that others have filled and for waking up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cooling {
+    /// After a very long time.
+    pub most: Span,
+    /// The time it takes to get most of the way there. Above zero.
+    pub over: Span,
+}
+
+/// Some cores, and the tasks on them, in the order of a queue. A task is a number of the caller's.
+#[derive(Debug, Clone)]
+pub struct Sliced {
+    speed: f64,
+    slice: Span,
+    cooling: Option<Cooling>,
+    cores: Vec<Core>,
+    /// The core that each task last ran on.
+    homes: BTreeMap<u32, usize>,
+    next_change: Time,
+}
+
+#[derive(Debug, Clone)]
+struct Core {
+    /// Tasks that wait for this core, with the work each still needs.
+    queue: VecDeque<(u32, Span)>,
+    /// What runs, and the work it needed at `since`.
+    running: Option<(u32, Span)>,
+    /// When it began to run; where nothing runs, when the core fell idle.
+    since: Time,
+}
+
+impl Sliced {
+    /// `cores` idle cores (at least one) of speed `speed` (above zero), shared in slices of `slice`
+    /// (above zero).
+    pub fn new(cores: u32, speed: f64, slice: Span, cooling: Option<Cooling>) -> Sliced {
+        assert!(cores > 0 && speed > 0.0 && speed.is_finite(), "{cores} cores of speed {speed}");
+        assert!(!slice.is_zero(), "a slice takes time");
+        let idle = Core { queue: VecDeque::new(), running: None, since: Time::ZERO };
+        Sliced {
+            speed,
+            slice,
+            cooling,
+            cores: vec![idle; cores as usize],
+            homes: BTreeMap::new(),
+            next_change: Time::NEVER,
+        }
+    }
+
+    /// Starts `task`, which needs `work` on a warm core of speed 1. Returns whether one more core
+    /// is busy with it.
+    pub fn start(&mut self, now: Time, task: u32, work: Span) -> bool {
+        let home = self.homes.get(&task).copied().unwrap_or(task as usize % self.cores.len());
+        let idle = self.idle_for(home);
+        match idle {
+            Some(index) => {
+                let idle = now - self.cores[index].since;
+                let work = work + self.warming(idle);
+                self.run(now, index, Some((task, work)));
+            }
+            None => self.cores[home].queue.push_back((task, work)),
+        }
+        self.look_ahead(now);
+        idle.is_some()
+    }
+
+    /// The idle core that a task wakes up on: its own, or else the one that fell idle last.
+    fn idle_for(&self, home: usize) -> Option<usize> {
+        let idle = self.cores.iter().enumerate().filter(|(_, core)| core.running.is_none());
+        let best = |(index, core): &(usize, &Core)| (*index == home, core.since);
+        idle.max_by_key(best).map(|(index, _)| index)
+    }
+
+    /// Lets `core` run that.
+    fn run(&mut self, now: Time, core: usize, task: Option<(u32, Span)>) {
+        if let Some((task, _)) = task {
+            self.homes.insert(task, core);
+        }
+        (self.cores[core].running, self.cores[core].since) = (task, now);
+    }
+
+    /// What `core` runs next: the first that waits for it or, before it falls idle, one that waits
+    /// for the core with most to do.
+    fn next(&mut self, core: usize) -> Option<(u32, Span)> {
+        self.cores[core].queue.pop_front().or_else(|| {
+            let busiest = self.cores.iter_mut().max_by_key(|core| core.queue.len())?;
+            busiest.queue.pop_front()
+        })
+    }
+
+    /// What a core takes to get warm after so long.
+    fn warming(&self, idle: Span) -> Span {
+        self.cooling.map_or(Span::ZERO, |Cooling { most, over }| {
+            let cooled = -(-(idle.as_nanos() as f64) / over.as_nanos() as f64).exp_m1();
+            most.scaled(cooled)
+        })
+    }
+
+    /// When a task will be done, or give way to another, if nothing changes; [`Time::NEVER`]
+    /// where none runs.
+    #[inline]
+    pub fn next_change(&self) -> Time {
+        self.next_change
+    }
+
+    /// What happens at `now`, which must be [`Sliced::next_change`]: a task is done, and returned
+    /// with whether one core fewer is busy, or has had its slice and given way.
+    pub fn change(&mut self, now: Time) -> Option<(u32, bool)> {
+        let due = |core: &Core| self.due(core, now);
+        let ends: Vec<Time> = self.cores.iter().map(due).collect();
+        let index = ends.iter().position(|end| *end <= now).expect("something is due");
+        let (task, work) = self.cores[index].running.expect("what is due runs");
+        let left = work.saturating_sub(self.done(now - self.cores[index].since));
+        let done = left.is_zero();
+        if !done {
+            self.cores[index].queue.push_back((task, left));
+        }
+        let next = self.next(index);
+        self.run(now, index, next);
+        self.look_ahead(now);
+        done.then_some((task, next.is_none()))
+    }
+
+    /// Takes `task` off before it is done. Returns how much work it still needed, and whether one
+    /// core fewer is busy without it; `None` where it is not there.
+    pub fn stop(&mut self, now: Time, task: u32) -> Option<(Span, bool)> {
+        let is = |other: &(u32, Span)| other.0 == task;
+        let found = self.cores.iter().position(|core| core.running.as_ref().is_some_and(is));
+        let stopped = match found {
+            Some(index) => {
+                let (_, work) = self.cores[index].running?;
+                let left = work.saturating_sub(self.done(now - self.cores[index].since));
+                let next = self.next(index);
+                self.run(now, index, next);
+                (left, next.is_none())
+            }
+            None => (self.unqueue(task)?, false),
+        };
+        self.look_ahead(now);
+        Some(stopped)
+    }
+
+    /// Takes `task` out of the queue it is in.
+    fn unqueue(&mut self, task: u32) -> Option<Span> {
+        self.cores.iter_mut().find_map(|core| {
+            let at = core.queue.iter().position(|(other, _)| *other == task)?;
+            core.queue.remove(at).map(|(_, left)| left)
+        })
+    }
+
+    /// How long `work` takes with a warm core of its own.
+    pub fn alone(&self, work: Span) -> Span {
+        work.scaled(1.0 / self.speed)
+    }
+
+    /// The work done in `span`.
+    fn done(&self, span: Span) -> Span {
+        span.scaled(self.speed)
+    }
+
+    /// When what runs on `core` is done or, where others wait, gives way.
+    fn due(&self, core: &Core, now: Time) -> Time {
+        let Some((_, work)) = core.running else { return Time::NEVER };
+        let done = core.since + self.alone(work);
+        if core.queue.is_empty() {
+            return done;
+        }
+        // Slices follow one another while a task runs, whether or not others wait.
+        let ran = (now - core.since).as_nanos();
+        let slices = ran.div_ceil(self.slice.as_nanos()).max(1);
+        done.min(core.since + self.slice * slices)
+    }
+
+    fn look_ahead(&mut self, now: Time) {
+        let due = self.cores.iter().map(|core| self.due(core, now));
+        self.next_change = due.min().unwrap_or(Time::NEVER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn at(millis: u64) -> Time {
+        Time::from_nanos(millis * MS)
+    }
+
+    /// Runs everything to its end: which task is done when, in milliseconds.
+    fn ends(cores: &mut Sliced) -> Vec<(u32, u64)> {
+        let mut ends = Vec::new();
+        while cores.next_change() < Time::NEVER {
+            let now = cores.next_change();
+            if let Some((task, _)) = cores.change(now) {
+                ends.push((task, now.as_nanos() / MS));
+            }
+        }
+        ends
+    }
+
+    #[test]
+    fn what_wakes_up_waits_for_the_slice_of_what_runs() {
+        let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), None);
+        cores.start(at(0), 1, Span::from_millis(7));
+        cores.start(at(3), 2, Span::from_millis(1));
+        // The second of 1's slices ends at 4; 2 then runs to its end, and 1 has 3 left.
+        assert_eq!(ends(&mut cores), [(2, 5), (1, 8)]);
+    }
+
+    #[test]
+    fn long_tasks_get_fair_shares_and_no_task_runs_on_two_cores() {
+        let mut cores = Sliced::new(2, 1.0, Span::from_millis(2), None);
+        for task in 0..3 {
+            cores.start(at(0), task, Span::from_millis(40));
+        }
+        assert!(ends(&mut cores).iter().all(|(_, end)| (40..=60).contains(end)));
+        let mut fast = Sliced::new(4, 2.0, Span::from_millis(2), None);
+        fast.start(at(0), 1, Span::from_millis(40));
+        assert_eq!(ends(&mut fast), [(1, 20)]);
+    }
+
+    #[test]
+    fn a_core_goes_cold_while_it_is_idle() {
+        let cooling = Cooling { most: Span::from_millis(8), over: Span::from_millis(1) };
+        let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), Some(cooling));
+        cores.start(at(1_000), 1, Span::from_millis(5));
+        assert_eq!(ends(&mut cores), [(1, 1_013)]);
+        cores.start(at(1_013), 2, Span::from_millis(5));
+        assert_eq!(ends(&mut cores), [(2, 1_018)]);
+    }
+
+    #[test]
+    fn a_stopped_task_says_what_it_still_needed_and_the_next_begins() {
+        let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), None);
+        cores.start(at(0), 1, Span::from_millis(5));
+        cores.start(at(0), 2, Span::from_millis(5));
+        assert_eq!(cores.stop(at(1), 1), Some((Span::from_millis(4), false)));
+        assert_eq!(cores.stop(at(1), 1), None);
+        assert_eq!(ends(&mut cores), [(2, 6)]);
+    }
+}
