@@ -3,7 +3,7 @@
 
 use tonnage::site::{
     Accept, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon, Host,
-    Listen, OnOom, Resident, Server, Site, Step, Traffic, WorkerKind,
+    Listen, OnOom, Resident, Server, Sharing, Site, Step, Traffic, WorkerKind,
 };
 use tonnage::units::{Bytes, PerSecond, Span};
 
@@ -155,6 +155,8 @@ fn workers(kind: WorkerKind, workers: u32) -> Server {
         costs: Costs { request_cpu: span, query_cpu: span, connect_cpu: span },
         connections: Connections { keep: u32::MAX, limit: None, timeout: None, hold: Hold::Query },
         on_oom: OnOom::Respawn,
+        keeps_memory: false,
+        linger: span,
     }
 }
 
@@ -167,7 +169,13 @@ fn bare(server: Server, cores: u32, rate: f64, steps: Vec<Step>) -> Site {
     let endpoint =
         Endpoint { name: "page".to_owned(), weight: 1.0, memory: nothing, growth: nothing, steps };
     Site {
-        host: Host { cores, speed: 1.0, memory: None, residents: Vec::new() },
+        host: Host {
+            cores,
+            speed: 1.0,
+            sharing: Sharing::Fair,
+            memory: None,
+            residents: Vec::new(),
+        },
         server,
         database: database(),
         front: Front {
@@ -177,7 +185,7 @@ fn bare(server: Server, cores: u32, rate: f64, steps: Vec<Step>) -> Site {
             connect_timeout: None,
             read_timeout: None,
         },
-        client: Client { patience: None },
+        client: Client { patience: None, round_trip: Span::ZERO },
         traffic: Traffic { rate: PerSecond::new(rate), endpoints: vec![endpoint] },
         horizon: Horizon {
             warmup: Span::ZERO,
@@ -197,6 +205,8 @@ fn database() -> Database {
         memory: Bytes::ZERO,
         connection_memory: Bytes::ZERO,
         connect_cpu: Span::ZERO,
+        close_cpu: Span::ZERO,
+        wait_step: Span::ZERO,
         connect_wait: Span::ZERO,
         refusal_cpu: Span::ZERO,
         largest_process: Bytes::ZERO,
