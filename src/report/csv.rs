@@ -249,15 +249,16 @@ mod tests {
         let (study, answers) = sample::made_up(&[], &[], &[]);
         let header = "plan,server,workers,price,saturation_rps,load_line_rps,oom_rps,oom_workers,\
             first_limit,comes_first,saturation,saturation_beyond_rps,load_line,\
-            load_line_beyond_rps,oom,oom_beyond_rps,rps_per_price,memory_at_rest_mb,memory_mb,fits_at_rest";
+            load_line_beyond_rps,oom,oom_beyond_rps,rps_per_price,memory_at_rest_mb,\
+            memory_mb,fits_at_rest";
         assert_eq!(lines(capacity(&study, &answers)), [header]);
     }
 
     #[test]
     fn a_capacity_reads_as_written_by_hand() {
         let (study, answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
-        let line = "2GB,gunicorn,3,12,23,20.7,,9,cores,load line,at,23.23,at,20.93,never,,1.725,1050,2048,\
-                    true";
+        let line = "2GB,gunicorn,3,12,23,20.7,,9,cores,load line,at,23.23,at,20.93,never,,1.725,\
+                    1050,2048,true";
         assert_eq!(lines(capacity(&study, &answers))[1], line);
     }
 

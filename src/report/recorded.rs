@@ -60,7 +60,8 @@ pub fn stopped(stopped: Stopped, requests: u64) -> String {
 pub fn text(heading: &Heading, comparison: &Comparison) -> String {
     let (measured, predicted) = (&comparison.measured, &comparison.predicted);
     let mut table = Table::new();
-    table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
+    let rule = LineStyle::none().fill('─').junction('─');
+    table.load_style(TableStyle::new().header_separator(rule));
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["", "measured", "predicted", "off by"]);
     for (name, of) in TIMES {

@@ -85,8 +85,9 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
 }
 
 /// What a rate with "about" before it is.
-const NOISY: &str = "A rate with \"about\": so close to it, the simulation's noise (or how rarely the \
-                     slowest requests come) hides the difference that a per cent of load makes.";
+const NOISY: &str = "A rate with \"about\": so close to it, the simulation's noise (or how \
+                     rarely the slowest requests come) hides the difference that a per cent of \
+                     load makes.";
 
 const OVERLOADED: &str = "Overloaded rows have no p95 to settle at: it grows with the time \
                           measured, until visitors give up.";

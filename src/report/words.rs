@@ -199,7 +199,8 @@ pub(super) fn carries(capacity: &Capacity) -> Threshold {
 pub(super) fn visits(visits: Visits) -> String {
     let Visits { requests, peak } = visits;
     format!(
-        "Visitors a day: at {requests} requests a visit, and a peak of {peak} times the day's average rate."
+        "Visitors a day: at {requests} requests a visit, and a peak of {peak} times the day's \
+         average rate."
     )
 }
 

@@ -35,7 +35,9 @@ fn ci_runs_the_command_that_the_readme_gives_for_the_tests() {
 #[test]
 fn every_command_of_the_readme_runs_as_printed() {
     let desk = tempfile::tempdir().unwrap();
-    copy_folder(&root().join("scenarios"), &desk.path().join("scenarios"));
+    for folder in ["scenarios", "tests/data/recorded/traces"] {
+        copy_folder(&root().join(folder), &desk.path().join(folder));
+    }
     fs::write(desk.path().join("my-site.toml"), blocks("toml").remove(0)).unwrap();
     let mut ran = 0;
     for command in commands() {
@@ -72,7 +74,7 @@ fn every_file_the_readme_points_at_exists() {
 }
 
 fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
+    fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
