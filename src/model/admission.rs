@@ -46,6 +46,7 @@ impl<T: Tape> World<'_, T> {
         self.comes = arrival.as_ref().map_or(Time::NEVER, |arrival| arrival.at);
         let request = &mut self.requests[id];
         request.endpoint = arrival.map_or(0, |arrival| arrival.endpoint);
+        request.next = self.starts[request.endpoint as usize];
         if let Some(chances) = &mut self.chances {
             request.chance = chances.next_u32();
         }

@@ -267,9 +267,8 @@ impl<T: Tape> World<'_, T> {
     /// Whether the database is at work for the request, or about to be.
     fn in_database(&self, id: RequestId) -> bool {
         let request = &self.requests[id];
-        let program = &self.programs[request.endpoint as usize];
         let waits = matches!(
-            program.ops[request.next as usize],
+            self.ops[request.next as usize],
             Op::Wait(_, Stage::Database | Stage::Connection)
         );
         request.at == At::DatabaseCores || request.at == At::Wait && waits

@@ -35,7 +35,7 @@ use client::Deadlines;
 use database::Postgres;
 use probe::{Ended, Probe};
 use processor::Processor;
-use program::{Draws, Program};
+use program::{Draws, Op, Program};
 use request::{RequestId, Requests};
 use worker::Worker;
 
@@ -169,6 +169,9 @@ struct World<'a, T> {
     site: &'a Site,
     seed: Seed,
     programs: Vec<Program>,
+    /// The operations of all programs, one program behind the other, and where each begins.
+    ops: Vec<Op>,
+    starts: Vec<u32>,
     now: Time,
     events: u64,
     stopped: Option<Stopped>,
@@ -218,6 +221,7 @@ impl<'a, T: Tape> World<'a, T> {
         let other = own.unwrap_or(&site.host);
         let opens = Time::ZERO + site.horizon.warmup;
         let stride = programs.iter().map(Program::demands).max().unwrap_or(0);
+        let (ops, starts) = program::linked(&programs);
         let workers = (0..site.server.workers).map(|index| Worker::new(&site.server, index));
         World {
             site,
@@ -250,6 +254,8 @@ impl<'a, T: Tape> World<'a, T> {
             reading: Deadlines::new(site.front.read_timeout),
             probe: Probe::new(opens, opens + site.horizon.measured, programs.len()),
             programs,
+            ops,
+            starts,
         }
     }
 

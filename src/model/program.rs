@@ -100,6 +100,16 @@ impl Program {
     }
 }
 
+/// The operations of all programs, one program behind the other, and where each begins.
+pub(super) fn linked(programs: &[Program]) -> (Vec<Op>, Vec<u32>) {
+    let (mut ops, mut starts) = (Vec::new(), Vec::new());
+    for program in programs {
+        starts.push(u32::try_from(ops.len()).expect("checked: few steps"));
+        ops.extend_from_slice(&program.ops);
+    }
+    (ops, starts)
+}
+
 /// Builds a program step by step.
 struct Builder<'a> {
     site: &'a Site,

@@ -73,10 +73,10 @@ pub(super) struct Request {
     pub chance: u32,
     /// The worker it is in, or [`NOWHERE`].
     pub worker: u32,
+    /// Which operation comes next, or is under way: its place among those of all programs.
+    pub next: u32,
     /// What it asks for.
     pub endpoint: u16,
-    /// Which operation of its program comes next, or is under way.
-    pub next: u16,
     /// Where it is.
     pub at: At,
     /// How often its connection attempt was dropped.

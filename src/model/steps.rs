@@ -20,7 +20,7 @@ impl<T: Tape> World<'_, T> {
             if request.dead {
                 return self.bury(id);
             }
-            let op = self.programs[request.endpoint as usize].ops[request.next as usize];
+            let op = self.ops[request.next as usize];
             let goes_on = match op {
                 Op::Compute(amount) => self.compute(id, amount),
                 Op::Acquire { opening } => self.acquire(id, opening),
@@ -230,8 +230,7 @@ impl<T: Tape> World<'_, T> {
                 self.go_on(task);
             }
             At::DatabaseCores => {
-                let program = &self.programs[request.endpoint as usize];
-                if let Op::DatabaseCompute(_, stage) = program.ops[request.next as usize] {
+                if let Op::DatabaseCompute(_, stage) = self.ops[request.next as usize] {
                     request.spend_running(stage, alone, self.now);
                 }
                 self.go_on(task);
@@ -271,8 +270,7 @@ impl<T: Tape> World<'_, T> {
     #[inline]
     pub(super) fn wait_over(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
-        let program = &self.programs[request.endpoint as usize];
-        if let Op::Wait(_, stage) = program.ops[request.next as usize] {
+        if let Op::Wait(_, stage) = self.ops[request.next as usize] {
             request.spend(stage, self.now);
         }
         self.go_on(id);
@@ -321,7 +319,7 @@ impl<T: Tape> World<'_, T> {
         let request = &mut self.requests[id];
         let waited = request.spend(Stage::Connection, self.now);
         request.has_connection = true;
-        request.next += on;
+        request.next += u32::from(on);
         self.probe.waited(request, Queue::Connection, waited);
         self.probe.levels.connections.rise(self.now, 1);
         true
@@ -333,7 +331,9 @@ impl<T: Tape> World<'_, T> {
         let index = request.worker;
         if self.postgres.away || !self.postgres.open() {
             let away = self.postgres.away;
-            request.next = self.programs[request.endpoint as usize].refused;
+            let endpoint = request.endpoint as usize;
+            let refused = self.programs[endpoint].refused;
+            request.next = self.starts[endpoint] + u32::from(refused);
             if let Some(next) = self.workers[index as usize].pool.failed_to_open() {
                 self.leave_pool_queue(next);
                 self.open_own(next);
@@ -375,8 +375,7 @@ impl<T: Tape> World<'_, T> {
             Returned::To(next) => {
                 self.leave_pool_queue(next);
                 let request = &self.requests[next];
-                let program = &self.programs[request.endpoint as usize];
-                let Op::Acquire { opening } = program.ops[request.next as usize] else {
+                let Op::Acquire { opening } = self.ops[request.next as usize] else {
                     unreachable!("who waits for a connection is about to acquire it")
                 };
                 self.connected(next, 1 + opening);

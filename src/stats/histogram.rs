@@ -115,7 +115,8 @@ impl Histogram {
 
 #[inline]
 fn bucket(value: u64) -> usize {
-    let octave = (u64::BITS - value.leading_zeros()).saturating_sub(BITS + 1);
+    // Below 2^BITS, which is told apart by the bit set here, each value has a bucket of its own.
+    let octave = (value | 1 << BITS).ilog2() - BITS;
     ((octave as usize) << BITS) + (value >> octave) as usize
 }
 
