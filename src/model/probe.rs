@@ -29,7 +29,6 @@ pub(super) struct Probe {
 
 /// What goes up and down; see [`Levels`] for what each means.
 #[derive(Debug, Default)]
-#[allow(missing_docs)]
 pub(super) struct Gauges {
     /// Of the workers' host and of the database's own.
     pub cores: [Level; 2],
