@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::args::RunArgs;
 use super::folder::Folder;
 use super::progress::Bar;
-use super::{Failure, colors, interrupt, load, print};
+use super::{Failure, colors, complain, interrupt, load, print};
 use crate::experiment::answer::{Answers, Study};
 use crate::experiment::sweep;
 use crate::experiment::trial::{Crew, Watch};
@@ -14,7 +14,11 @@ use crate::seed::Seed;
 
 /// Simulates the scenario, writes its folder, and prints the summary.
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
-    let mut study = load(&args.scenario, &args.sets.set)?.study;
+    let scenario = load(&args.scenario, &args.sets.set)?;
+    if !args.quiet {
+        scenario.warnings.iter().for_each(|warning| complain(&format!("warning: {warning}\n")));
+    }
+    let mut study = scenario.study;
     study.seed = args.seed.map_or(study.seed, Seed::new);
     let folder = Folder::open(args.out.clone().unwrap_or_else(|| default_folder(args)))?;
     let answers = answer(&study, args)?;

@@ -119,6 +119,18 @@ fn a_what_if_has_a_folder_of_its_own() {
 }
 
 #[test]
+fn workers_that_do_not_all_fit_are_flagged_before_simulating_with_the_arithmetic() {
+    let desk = Desk::new();
+    let memory = "--set plan.box.memory=1GB --set server.sync.worker_memory=600MB";
+    let line = format!("run quick.toml --no-search {memory} --set server.sync.workers=2");
+    let output = desk.tonnage(&line);
+    let warning = stderr(&output);
+    assert!(warning.starts_with("warning: "), "{warning}");
+    assert!(warning.contains("2 x worker 600MB = 1.172GB > 1GB"), "{warning}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
 fn quiet_prints_nothing_and_writes_all_the_same() {
     let desk = Desk::new();
     let output = desk.tonnage("run quick.toml --quiet --no-search --out here");
