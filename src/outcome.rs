@@ -67,11 +67,6 @@ impl Counts {
     pub fn failures(&self) -> u64 {
         self.failed.iter().sum()
     }
-
-    /// How many were lost to overload: everything but what a crash took.
-    pub fn lost_to_overload(&self) -> u64 {
-        self.failures() - self.failed[Cause::Killed as usize]
-    }
 }
 
 /// Why a request was not answered well.
