@@ -336,7 +336,9 @@ fn refusals_by_the_database_are_named_as_what_gives_way() {
     let capacity = capacity(site, objective);
     assert_eq!(capacity.first_limit, Some(Limit::Connections));
     // Erlang's loss formula: ten slots refuse 0.1 % at 3.09 erlang, and 1 % at 4.46.
-    // 0.1 % of 160,000 requests is 160, give or take 8 %: so much more of noise.
+    // A verdict on errors rests on some 100,000 requests: 0.1 % of them is 100, give or take 10 %,
+    // and the loss grows by 10 - 3.09 = 6.9 % for each per cent of rate. So the rate is known to a
+    // standard error of 1.4 %, beside the resolution of 1 %; 3 % allows for less than two.
     assert_within(0.03, capacity.load_line.unwrap(), 30.9);
     assert_near(capacity.saturation, 44.6);
 }
