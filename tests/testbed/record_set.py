@@ -1,4 +1,4 @@
-"""Records the whole set: `python tests/testbed/record_set.py`; goes on where it was interrupted."""
+"""Records the set: `python tests/testbed/record_set.py NAME`; goes on where it was interrupted."""
 
 import argparse
 import dataclasses
@@ -9,7 +9,8 @@ from harness.cases import Case
 from harness.session import Session, estimate_s, run, say, session
 from harness.summary import number
 
-OUT = Path(__file__).parent.parent / "data" / "recorded"
+SETS = Path(__file__).parent.parent / "data" / "recorded"
+"""A folder for each machine that was recorded on."""
 
 TAKES = (1, 2, 3)
 """Passes through the set: what is recorded three times over is recorded far apart in time."""
@@ -18,7 +19,7 @@ TAKES = (1, 2, 3)
 def arguments() -> argparse.Namespace:
     """What the user typed."""
     parser = argparse.ArgumentParser(description="Records every case of cases.toml.")
-    parser.add_argument("--out", type=Path, default=OUT, help=f"directory (default: {OUT})")
+    parser.add_argument("machine", help=f"names the directory, in {SETS}")
     parser.add_argument("--only", default="", help="only cases whose id has this in it")
     parser.add_argument("--again", action="store_true", help="also what is recorded already")
     parser.add_argument("--bare", type=float, default=2.5, metavar="S", help="s a bare probe")
@@ -50,7 +51,7 @@ def main() -> None:
             names = [f"{taken.id}-{number(rate)}" for taken, rate in planned[case.id]]
             say(f"{estimate_s(case, typed.bare) / 60:5.1f} min  {' '.join(names)}")
         return
-    with session(typed.out) as recorder:
+    with session(SETS / typed.machine) as recorder:
         for case in chosen:
             record_bare(recorder, case, typed.bare, again=typed.again)
         for take in TAKES:
@@ -61,7 +62,7 @@ def main() -> None:
 def record_bare(recorder: Session, case: Case, seconds: float, *, again: bool) -> None:
     """Measures the case's bare costs unless they are known."""
     known = {row["id"] for row in files.read_table(recorder.directory / "bare.csv")}
-    if again or case.id not in known:
+    if case.bare and (again or case.id not in known):
         recorder.bare(case, seconds)
 
 

@@ -64,7 +64,10 @@ class Case:
     thrice: tuple[float, ...] = ()
     """Those of the rates to be recorded three times over, to learn the noise of a recording."""
 
-    seconds: int = 40
+    bare: bool = False
+    """Whether the stack's bare costs are probed: one case for each stack, cores and `persist`."""
+
+    seconds: int = 30
     """How long requests arrive."""
 
     client_timeout_s: float = 60

@@ -77,7 +77,8 @@ def estimate_s(case: Case, bare_s: float) -> float:
     """About how long recording a case at all its rates takes, bare probes included."""
     recordings = len(case.rates) + 2 * len(case.thrice)
     probes = len(bare.ways(case)) * len(bare.EMPTY_QUERIES)
-    return recordings * (case.seconds + OVERHEAD_S) + probes * (bare_s + 0.5) + OVERHEAD_S
+    probing = probes * (bare_s + 0.5) + OVERHEAD_S if case.bare else 0.0
+    return recordings * (case.seconds + OVERHEAD_S) + probing
 
 
 def line(made: recording.Recording) -> str:
