@@ -84,6 +84,9 @@ pub struct Server {
     pub workers: u32,
     /// What a worker process holds once it has booted, before any request.
     pub worker_memory: Bytes,
+    /// What of that it takes at once at the end of its boot: a model, a dictionary. The rest grows
+    /// all along.
+    pub late_memory: Bytes,
     /// Whether a worker keeps the memory of its requests for the next ones: blocks that the
     /// allocator takes from its heap stay there (glibc's mmap threshold grows to what was freed).
     pub keeps_memory: bool,
@@ -98,6 +101,9 @@ pub struct Server {
     pub costs: Costs,
     /// How the application connects to the database.
     pub connections: Connections,
+    /// Whether a worker opens all connections of its pool while it boots, and not one by one as
+    /// they are needed. Nothing where the pool has no limit.
+    pub opens_pool: bool,
     /// What happens to the site when the OOM killer takes a worker.
     pub on_oom: OnOom,
 }
@@ -148,6 +154,9 @@ pub struct Costs {
     pub query_cpu: Span,
     /// Per new database connection: the client's side of the handshake.
     pub connect_cpu: Span,
+    /// Per connection given back to a pool that resets it first, which is a query more (asyncpg's
+    /// pool: `pg_advisory_unlock_all`, `CLOSE ALL`, `UNLISTEN *`, `RESET ALL`). Zero: none does.
+    pub reset_cpu: Span,
 }
 
 /// How the application connects to the database. Everything is a pool per worker process that
@@ -179,8 +188,12 @@ pub enum Hold {
 /// What happens to the site when the OOM killer takes a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnOom {
-    /// The worker boots again (systemd `OOMPolicy=continue`, Docker, no systemd).
+    /// The worker boots again: its parent is told at once (gunicorn), or whoever runs a single
+    /// process (systemd with `OOMPolicy=continue`, Docker).
     Respawn,
+    /// The worker boots again once its parent looks after it (uvicorn `--workers`): every half a
+    /// second, one worker after the other.
+    Polled,
     /// The whole unit is stopped for good (systemd's default `OOMPolicy=stop` without `Restart=`).
     Stop,
 }
@@ -206,6 +219,8 @@ pub struct Database {
     /// CPU of the server for the end of a connection's process, once it is closed; nobody waits
     /// for it.
     pub close_cpu: Span,
+    /// CPU of the server for resetting a connection, where the pool does so.
+    pub reset_cpu: Span,
     /// A query's wait is rounded up to whole steps of this: `pg_sleep` waits for whole
     /// milliseconds (PostgreSQL's `src/backend/utils/adt/misc.c`). Zero: it is not.
     pub wait_step: Span,
@@ -249,6 +264,9 @@ pub struct Client {
     /// The way to the site and back, and the client's own time: part of every response that is
     /// answered, and nobody's work.
     pub round_trip: Span,
+    /// CPU of the workers' host that each request costs a client that lives there (a load
+    /// generator): half before it connects, half after the answer. Zero: clients live elsewhere.
+    pub cpu: Span,
 }
 
 /// How many requests come, and wanting what. Arrivals are Poisson.

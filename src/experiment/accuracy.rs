@@ -26,6 +26,8 @@ pub struct Figures {
 /// A recording beside its prediction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
+    /// The machine it was recorded on.
+    pub machine: String,
     /// The case's name.
     pub name: String,
     /// How many requests count.
@@ -88,6 +90,7 @@ pub fn judge(
     let predicted = figures(counted().map(|each| each.predicted), seconds);
     let target = measured.p95_ms.filter(|_| !breaks);
     Judgement {
+        machine: String::new(),
         name: name.to_owned(),
         requests: counted().count(),
         measured,

@@ -113,23 +113,40 @@ fn demands(site: &Site, endpoint: &Endpoint) -> Demands {
     };
     sum.stay = sum.worker_cpu;
     let mut queried = false;
-    for step in &endpoint.steps {
-        let opens = opens_connection(site.server.connections, step, queried);
-        let held = queried && site.server.connections.hold == Hold::Request;
-        queried |= matches!(step, Step::Query { .. });
-        add_step(&mut sum, site, step, opens, held);
+    for (index, step) in endpoint.steps.iter().enumerate() {
+        let connections = site.server.connections;
+        let opens = opens_connection(connections, step, queried);
+        let held = queried && connections.hold == Hold::Request;
+        let last = !endpoint.steps[index + 1..].iter().any(is_query);
+        let resets = is_query(step) && (last || connections.hold == Hold::Query);
+        queried |= is_query(step);
+        add_step(&mut sum, site, step, Connection { opens, held, resets });
     }
     sum
+}
+
+/// What a step has to do with a connection: whether it opens one, holds it from before, and
+/// whether it is reset after it.
+#[derive(Debug, Clone, Copy)]
+struct Connection {
+    opens: bool,
+    held: bool,
+    resets: bool,
+}
+
+fn is_query(step: &Step) -> bool {
+    matches!(step, Step::Query { .. })
 }
 
 /// Whether `step` must open a connection: where none is kept, every query does, or the first one
 /// of a request that keeps it to its end.
 fn opens_connection(connections: Connections, step: &Step, queried: bool) -> bool {
     let first = connections.hold == Hold::Query || !queried;
-    matches!(step, Step::Query { .. }) && connections.keep == 0 && first
+    is_query(step) && connections.keep == 0 && first
 }
 
-fn add_step(sum: &mut Demands, site: &Site, step: &Step, opens: bool, held: bool) {
+fn add_step(sum: &mut Demands, site: &Site, step: &Step, connection: Connection) {
+    let Connection { opens, held, resets } = connection;
     let speed = site.host.speed;
     let database = &site.database;
     let database_speed = database.host.as_ref().map_or(speed, |host| host.speed);
@@ -142,7 +159,7 @@ fn add_step(sum: &mut Demands, site: &Site, step: &Step, opens: bool, held: bool
             (driver.as_secs(), cpu.mean_secs(), wait)
         }
     };
-    if held || matches!(step, Step::Query { .. }) {
+    if held || is_query(step) {
         sum.connected += database_cpu / database_speed + wait;
     }
     if held {
@@ -153,6 +170,10 @@ fn add_step(sum: &mut Demands, site: &Site, step: &Step, opens: bool, held: bool
         database_cpu += database.connect_cpu.as_secs();
         let round_trips = f64::from(Database::CONNECT_ROUND_TRIPS);
         wait += database.connect_wait.as_secs() + round_trips * database.latency.as_secs();
+    }
+    if resets {
+        worker_cpu += site.server.costs.reset_cpu.as_secs();
+        database_cpu += database.reset_cpu.as_secs();
     }
     sum.worker_cpu += worker_cpu / speed;
     sum.database_cpu += database_cpu / database_speed;

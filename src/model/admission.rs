@@ -30,12 +30,19 @@ impl<T: Tape> World<'_, T> {
         self.check_limits();
         self.expect_next();
         self.patience.begin(id, self.now);
-        if self.site.front.nginx_cpu.is_zero() {
+        let front = self.site.front.nginx_cpu + self.client_cpu();
+        if front.is_zero() {
             self.connect(id);
         } else {
             self.requests[id].at = At::Front;
-            self.start_on_cores(HOST, id, self.site.front.nginx_cpu);
+            self.start_on_cores(HOST, id, front);
         }
+    }
+
+    /// What a client that lives on the host needs to send a request, and to take its answer.
+    #[inline]
+    fn client_cpu(&self) -> Span {
+        self.site.client.cpu.scaled(0.5)
     }
 
     /// Takes the next request off the tape; it waits for its time to come.
@@ -255,6 +262,9 @@ impl<T: Tape> World<'_, T> {
         self.tape.note(request.number, reply);
         self.patience.end(id);
         self.reading.end(id);
+        if failed.is_none() {
+            self.run_aside(HOST, self.client_cpu());
+        }
     }
 }
 

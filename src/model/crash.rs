@@ -6,6 +6,7 @@ use rand::RngExt;
 use super::arrivals::Tape;
 use super::program::Op;
 use super::request::{At, NOWHERE, RequestId};
+use super::supervisor::HAS_NO_WORD;
 use super::worker::State;
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Stage};
@@ -15,15 +16,22 @@ use crate::units::{Bytes, Span};
 /// Marks a task on the cores that is not a request but the boot of a worker.
 pub(super) const BOOT: u32 = 1 << 31;
 
-/// Marks a task on the cores that is not a request but the end of a closed connection's process
-/// in the database.
-pub(super) const CLOSING: u32 = 1 << 30;
+/// Marks a task on the cores that is not a request but work that nobody waits for: the end of a
+/// closed connection's process in the database, a client on the same host.
+pub(super) const ASIDE: u32 = 1 << 30;
 /// So many of them have different numbers: nobody asks for one of them again.
-pub(super) const CLOSINGS: u32 = 1 << 10;
+pub(super) const ASIDES: u32 = 1 << 10;
 
 /// In how many slices a booting worker's memory grows to its full size: importing an application
 /// touches memory all along, so the OOM killer meets it half-grown.
-const BOOT_SLICES: u32 = 8;
+pub(super) const BOOT_SLICES: u32 = 8;
+
+/// With so many slices of its boot left a worker asks for all connections of its pool, each a
+/// process that the database starts: it comes up when its share of the cores lets it.
+const OPENS_POOL: u32 = 1;
+
+/// In how many pieces a booting worker takes what it takes at once.
+const PIECES: u32 = 16;
 
 /// gunicorn's arbiter pauses for a random time up to this before each fork of a missing worker
 /// (reference section 2.4). The same is assumed for other resident processes' supervisors.
@@ -70,7 +78,12 @@ impl<T: Tape> World<'_, T> {
 
     /// The next slice of a worker's boot.
     fn boot_on(&mut self, index: u32) {
-        let slice = self.site.server.boot_cpu.scaled(1.0 / f64::from(BOOT_SLICES));
+        let pool = self.site.server.costs.connect_cpu * u64::from(self.pool_at_start());
+        let slice = (self.site.server.boot_cpu + pool).scaled(1.0 / f64::from(BOOT_SLICES));
+        if self.workers[index as usize].state == State::Booting(OPENS_POOL) {
+            let each = self.site.database.connect_cpu;
+            (0..self.pool_at_start()).for_each(|_| self.run_aside(self.database_host, each));
+        }
         if slice.is_zero() {
             self.booted(index);
         } else {
@@ -83,21 +96,79 @@ impl<T: Tape> World<'_, T> {
         let worker = &mut self.workers[index as usize];
         let State::Booting(slices) = worker.state else { return };
         worker.state = State::Booting(slices - 1);
-        let (life, full) = (worker.life, self.site.server.worker_memory);
-        let grown = full.get() * u64::from(BOOT_SLICES - slices + 1) / u64::from(BOOT_SLICES);
-        let more = Bytes::new(grown).saturating_sub(worker.resident);
-        if !self.occupy(index, life, more) {
+        let (life, resident) = (worker.life, worker.resident);
+        let more = self.grown(slices - 1).saturating_sub(resident);
+        if !self.occupy_by_and_by(index, life, more) {
             return;
         }
-        if slices == 1 { self.come_up(index) } else { self.boot_on(index) }
+        if slices == 1 {
+            self.come_up(index)
+        } else {
+            self.boot_on(index)
+        }
+        if slices - 1 == HAS_NO_WORD {
+            self.has_word(index);
+        }
+    }
+
+    /// How many connections a worker opens while it boots.
+    fn pool_at_start(&self) -> u32 {
+        let server = &self.site.server;
+        server.connections.limit.filter(|_| server.opens_pool).unwrap_or(0)
+    }
+
+    /// What a booting worker holds with so many slices of its boot left.
+    fn grown(&self, slices: u32) -> Bytes {
+        let server = &self.site.server;
+        let early = server.worker_memory.saturating_sub(server.late_memory).get();
+        match slices {
+            0 => server.worker_memory,
+            _ => Bytes::new(early * u64::from(BOOT_SLICES - slices) / u64::from(BOOT_SLICES)),
+        }
+    }
+
+    /// A booting worker takes `bytes` more piece by piece: so whoever is larger than what it holds
+    /// by then dies for it. Returns whether it outlived that.
+    fn occupy_by_and_by(&mut self, index: u32, life: u64, bytes: Bytes) -> bool {
+        let piece = Bytes::new(bytes.get().div_ceil(u64::from(PIECES)));
+        let mut left = bytes;
+        while left > Bytes::ZERO {
+            let now = left.min(piece);
+            left -= now;
+            if !self.occupy(index, life, now) {
+                return false;
+            }
+        }
+        true
     }
 
     /// The worker takes traffic.
     fn come_up(&mut self, index: u32) {
+        if !self.open_pool(index) {
+            return;
+        }
         self.workers[index as usize].state = State::Up;
         if self.one_queue {
             self.idle.push(index);
         }
+    }
+
+    /// The worker's pool is open, as far as the database grants it. Returns whether the worker
+    /// outlived that.
+    fn open_pool(&mut self, index: u32) -> bool {
+        let life = self.workers[index as usize].life;
+        for _ in 0..self.pool_at_start() {
+            if self.postgres.away || !self.postgres.open() {
+                break;
+            }
+            self.workers[index as usize].pool.opened_idle();
+            self.probe.levels.open_connections.rise(self.now, 1);
+            self.take_memory(self.database_host, self.site.database.connection_memory);
+            if self.workers[index as usize].life != life {
+                return false;
+            }
+        }
+        true
     }
 
     /// A worker in its `life`-th life holds `bytes` more. Returns whether it outlived that.
@@ -197,12 +268,15 @@ impl<T: Tape> World<'_, T> {
 
     /// The OOM killer takes a worker, and with it every request in it.
     fn kill_worker(&mut self, index: u32) {
-        if self.site.server.on_oom == OnOom::Stop {
-            return self.stop_all();
+        match self.site.server.on_oom {
+            OnOom::Stop => return self.stop_all(),
+            OnOom::Respawn => {
+                let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
+                self.agenda.at(self.now + pause, Event::Start(index));
+            }
+            OnOom::Polled => self.will_be_missed(),
         }
         self.end_worker(index);
-        let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
-        self.agenda.at(self.now + pause, Event::Start(index));
     }
 
     /// systemd stops the whole unit: every worker, and the socket with its backlog.
@@ -218,7 +292,7 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// A worker process ends, and with it every request in it.
-    fn end_worker(&mut self, index: u32) {
+    pub(super) fn end_worker(&mut self, index: u32) {
         for id in self.requests.in_worker(index) {
             self.lose(id);
         }
@@ -235,6 +309,8 @@ impl<T: Tape> World<'_, T> {
         self.probe.levels.turns.fall(self.now, u64::from(busy));
         self.give_memory(HOST, resident);
         self.close_connections(idle_connections);
+        let each = self.site.database.close_cpu;
+        (0..idle_connections).for_each(|_| self.run_aside(self.database_host, each));
     }
 
     /// A request's process is gone. What it is in the database for goes on without it.

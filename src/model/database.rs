@@ -75,6 +75,11 @@ impl Pool {
         self.idle + self.used + self.opening
     }
 
+    /// A connection is open that nobody asked for yet.
+    pub(super) fn opened_idle(&mut self) {
+        self.idle += 1;
+    }
+
     /// A connection that somebody was to open is open.
     pub(super) fn opened(&mut self) {
         self.opening -= 1;

@@ -17,6 +17,7 @@ mod processor;
 mod program;
 mod request;
 mod steps;
+mod supervisor;
 mod worker;
 
 use std::collections::VecDeque;
@@ -37,6 +38,7 @@ use probe::{Ended, Probe};
 use processor::Processor;
 use program::{Draws, Op, Program};
 use request::{RequestId, Requests};
+use supervisor::Rounds;
 use worker::Worker;
 
 /// Runs `site` once, with requests drawn from `seed`.
@@ -111,6 +113,10 @@ enum Event {
     PoolTimeout(u32),
     /// A worker is started.
     Start(u32),
+    /// The parent looks after its workers.
+    LookAfter,
+    /// The parent may have waited long enough for word from a worker.
+    NoWord(u32),
     /// A killed resident process is back.
     ResidentBack(u32),
     /// The database has recovered.
@@ -131,6 +137,8 @@ impl agenda::Event for Event {
             Event::Start(worker) => (4, worker),
             Event::ResidentBack(index) => (5, index),
             Event::DatabaseBack => (6, 0),
+            Event::LookAfter => (7, 0),
+            Event::NoWord(worker) => (8, worker),
         };
         kind << SUBJECT_BITS | subject
     }
@@ -145,7 +153,9 @@ impl agenda::Event for Event {
             3 => Event::PoolTimeout(subject),
             4 => Event::Start(subject),
             5 => Event::ResidentBack(subject),
-            _ => Event::DatabaseBack,
+            6 => Event::DatabaseBack,
+            7 => Event::LookAfter,
+            _ => Event::NoWord(subject),
         }
     }
 }
@@ -205,10 +215,11 @@ struct World<'a, T> {
     backlog: VecDeque<RequestId>,
     /// systemd has stopped the whole unit.
     is_down: bool,
-    /// Numbers the processes of closed connections.
-    closings: u32,
+    /// Numbers the tasks on the cores that nobody waits for.
+    asides: u32,
     /// Workers started so far.
     lives: u64,
+    rounds: Rounds,
     patience: Deadlines,
     /// What Nginx waits for.
     reading: Deadlines,
@@ -248,8 +259,9 @@ impl<'a, T: Tape> World<'a, T> {
             idle: Vec::new(),
             backlog: VecDeque::new(),
             is_down: false,
-            closings: 0,
+            asides: 0,
             lives: u64::from(site.server.workers),
+            rounds: Rounds::Over,
             patience: Deadlines::new(site.client.patience),
             reading: Deadlines::new(site.front.read_timeout),
             probe: Probe::new(opens, opens + site.horizon.measured, programs.len()),
@@ -350,6 +362,8 @@ impl<'a, T: Tape> World<'a, T> {
             Event::HandOver(worker) => self.hand_over(worker),
             Event::PoolTimeout(worker) => self.pool_timeout(worker),
             Event::Start(worker) => self.start(worker),
+            Event::LookAfter => self.look_after(0),
+            Event::NoWord(worker) => self.no_word(worker),
             Event::ResidentBack(index) => self.resident_back(index),
             Event::DatabaseBack => self.database_back(),
         }

@@ -60,6 +60,15 @@ impl Processor {
         }
     }
 
+    /// See [`Sliced::chill`]; cores shared fairly have no caches.
+    #[inline]
+    pub(super) fn chill(&self, away: Span) -> Span {
+        match self {
+            Processor::Fair(_) => Span::ZERO,
+            Processor::Sliced(cores) => cores.chill(away),
+        }
+    }
+
     #[inline]
     pub(super) fn alone(&self, work: Span) -> Span {
         match self {

@@ -91,6 +91,9 @@ impl Program {
         for (index, step) in endpoint.steps.iter().enumerate() {
             builder.step(index, step, &endpoint.steps);
         }
+        if site.server.connections.hold == Hold::Request && endpoint.steps.iter().any(is_query) {
+            builder.reset();
+        }
         builder.finish()
     }
 
@@ -136,6 +139,7 @@ impl Builder<'_> {
                 let last = !steps[index + 1..].iter().any(is_query);
                 let hold = self.site.server.connections.hold;
                 if hold == Hold::Query || hold == Hold::Queries && last {
+                    self.reset();
                     self.ops.push(Op::Release);
                 }
             }
@@ -166,6 +170,17 @@ impl Builder<'_> {
         self.wait(Amount { known: wait, drawn: None, stepped: false }, Stage::Connection);
         let opening = (self.ops.len() - at - 1) as u16;
         self.ops[at] = Op::Acquire { opening };
+    }
+
+    /// The connection is reset before it goes back to the pool: one query more.
+    fn reset(&mut self) {
+        let driver = self.site.server.costs.reset_cpu;
+        if driver.is_zero() {
+            return;
+        }
+        let known = |known| Amount { known, ..Amount::default() };
+        self.compute(known(driver));
+        self.query(known(Span::ZERO), known(self.site.database.reset_cpu));
     }
 
     /// Half the latency, the database's CPU, its wait, half the latency.

@@ -1,7 +1,7 @@
 //! A request's steps: the worker's turn, the cores, connections, queries, and the end.
 
 use super::arrivals::Tape;
-use super::crash::{BOOT, CLOSING, CLOSINGS};
+use super::crash::{ASIDE, ASIDES, BOOT};
 use super::database::{Acquired, Returned};
 use super::program::{Amount, Op};
 use super::request::{At, NOWHERE, RequestId};
@@ -66,7 +66,8 @@ impl<T: Tape> World<'_, T> {
         if work.is_zero() {
             return self.step_on(id);
         }
-        self.requests[id].left = work;
+        // What the stack does behind so much other work it does with cold caches.
+        self.requests[id].left = work + self.cores[HOST].chill(work);
         if self.take_turn(id) {
             self.run_on_cores(id);
         }
@@ -147,21 +148,27 @@ impl<T: Tape> World<'_, T> {
         self.watch_turn(index);
     }
 
-    /// The request's burst is over: its turn goes to the next, and between two bursts a loop
-    /// accepts one connection (libuv 1.45 and later; reference section 3.1). Comes last in what
-    /// makes a request wait, for memory may run out over the new one.
+    /// The request's burst is over: its turn goes to the next, and where that ends an iteration of
+    /// a loop, it accepts one connection. Comes last in what makes a request wait, for memory may
+    /// run out over the new one.
     #[inline]
     fn end_burst(&mut self, id: RequestId) {
         let index = self.requests[id].worker;
         if self.release_turn(id) {
-            self.accept_between_bursts(index);
+            self.between_bursts(index);
         }
     }
 
+    /// A loop runs every burst that is ready, then looks at its sockets, and accepts one
+    /// connection (libuv 1.45 and later; reference section 3.1): whoever comes back from a query
+    /// waits behind one newcomer an iteration, however many there are.
     #[inline]
-    fn accept_between_bursts(&mut self, index: u32) {
-        if !self.backlog.is_empty()
-            && matches!(self.site.server.kind, WorkerKind::Async { .. })
+    fn between_bursts(&mut self, index: u32) {
+        if !matches!(self.site.server.kind, WorkerKind::Async { .. }) {
+            return;
+        }
+        if self.workers[index as usize].burst_over()
+            && !self.backlog.is_empty()
             && matches!(self.site.server.accept, Accept::Shared { .. })
         {
             self.accept(index);
@@ -219,7 +226,7 @@ impl<T: Tape> World<'_, T> {
         if task & BOOT != 0 {
             return self.booted(task & !BOOT);
         }
-        if task & CLOSING != 0 {
+        if task & ASIDE != 0 {
             return;
         }
         let request = &mut self.requests[task];
@@ -390,10 +397,14 @@ impl<T: Tape> World<'_, T> {
     /// nobody waits for.
     fn close_in_order(&mut self) {
         self.close_connections(1);
-        let work = self.site.database.close_cpu;
+        self.run_aside(self.database_host, self.site.database.close_cpu);
+    }
+
+    /// The cores of `host` have `work` to do that nobody waits for.
+    pub(super) fn run_aside(&mut self, host: usize, work: Span) {
         if !work.is_zero() {
-            self.closings = (self.closings + 1) % CLOSINGS;
-            self.start_on_cores(self.database_host, CLOSING | self.closings, work);
+            self.asides = (self.asides + 1) % ASIDES;
+            self.start_on_cores(host, ASIDE | self.asides, work);
         }
     }
 
@@ -434,9 +445,12 @@ impl<T: Tape> World<'_, T> {
         }
     }
 
-    /// The client has its answer, and the worker is not done with it yet.
+    /// The client has its answer, and the worker stays with it until it has closed its side: which
+    /// a client that has given up did long ago.
     fn reply(&mut self, id: RequestId) -> bool {
+        let gone = self.requests[id].settled;
         self.settle(id, None);
+        self.requests[id].next += u32::from(gone);
         self.step_on(id)
     }
 
@@ -450,7 +464,7 @@ impl<T: Tape> World<'_, T> {
         self.leave_worker(id);
         self.requests.remove(id);
         if had_turn {
-            self.accept_between_bursts(index);
+            self.between_bursts(index);
         }
         false
     }

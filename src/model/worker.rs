@@ -22,6 +22,8 @@ pub(super) struct Worker {
     pub switched: Time,
     /// Whether an event is due that forces the turn's hand-over.
     pub hand_over: bool,
+    /// Bursts that its loop still runs before it looks at the socket again.
+    pub bursts_left: usize,
     /// Requests it has accepted and not answered.
     pub accepted: u32,
     /// What it holds of that for requests to come.
@@ -55,6 +57,7 @@ impl Worker {
             holder: 0,
             switched: Time::ZERO,
             hand_over: false,
+            bursts_left: 0,
             accepted: 0,
             spare: Bytes::ZERO,
             resident: Bytes::ZERO,
@@ -67,9 +70,21 @@ impl Worker {
     pub(super) fn clear(&mut self, server: &Server) -> u32 {
         self.places = places(server);
         self.turn = Slots::new(1);
-        self.accepted = 0;
+        (self.accepted, self.bursts_left) = (0, 0);
         (self.resident, self.spare) = (Bytes::ZERO, Bytes::ZERO);
         self.pool.clear()
+    }
+
+    /// A burst of its loop is over. Returns whether that was the last of an iteration: the next one
+    /// runs whatever is ready now, and before it the loop looks at its sockets.
+    #[inline]
+    pub(super) fn burst_over(&mut self) -> bool {
+        self.bursts_left = self.bursts_left.saturating_sub(1);
+        if self.bursts_left > 0 {
+            return false;
+        }
+        self.bursts_left = usize::from(!self.turn.is_free()) + self.turn.waiting();
+        true
     }
 
     /// Whether it would accept a connection now, going by its threads and its loop.

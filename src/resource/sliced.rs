@@ -65,7 +65,7 @@ impl Sliced {
         match idle {
             Some(index) => {
                 let idle = now - self.cores[index].since;
-                let work = work + self.warming(idle);
+                let work = work + self.chill(idle);
                 self.run(now, index, Some((task, work)));
             }
             None => self.cores[home].queue.push_back((task, work)),
@@ -98,10 +98,11 @@ impl Sliced {
         })
     }
 
-    /// What a core takes to get warm after so long.
-    fn warming(&self, idle: Span) -> Span {
+    /// What it costs a task that it has not run for so long, because its core slept or ran
+    /// something else.
+    pub fn chill(&self, away: Span) -> Span {
         self.cooling.map_or(Span::ZERO, |Cooling { most, over }| {
-            let cooled = -(-(idle.as_nanos() as f64) / over.as_nanos() as f64).exp_m1();
+            let cooled = -(-(away.as_nanos() as f64) / over.as_nanos() as f64).exp_m1();
             most.scaled(cooled)
         })
     }

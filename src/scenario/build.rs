@@ -139,10 +139,20 @@ impl Builder<'_> {
             client: Client {
                 patience: self.file.client.patience.flatten(),
                 round_trip: self.file.client.round_trip.unwrap_or_default(),
+                cpu: self.client_cpu(),
             },
             traffic: self.traffic()?,
             horizon: self.horizon(),
         })
+    }
+
+    /// What a client costs the plan's cores: one that lives on a machine of which the plan has
+    /// only a part has the rest of it to itself.
+    fn client_cpu(&self) -> Span {
+        let client = &self.file.client;
+        let spare =
+            client.machine_cores.is_some_and(|all| self.plan.cores.is_none_or(|its| its < all));
+        client.cpu.filter(|_| !spare).unwrap_or_default()
     }
 
     fn numbers(&self) -> Option<ServerNumbers> {
@@ -157,10 +167,14 @@ impl Builder<'_> {
     fn site_server(&self) -> Option<Server> {
         let numbers = self.numbers()?;
         let bias = numbers.accept_bias.unwrap_or(1.0);
+        let workers = self.server.workers.as_ref()?.on(self.plan)?.ok()?;
+        let worker_memory = numbers.worker_memory.unwrap_or_default();
+        let booting = self.server.boot_memory.unwrap_or(worker_memory);
         Some(Server {
             kind: self.kind(&numbers)?,
-            workers: self.server.workers.as_ref()?.on(self.plan)?.ok()?,
-            worker_memory: numbers.worker_memory.unwrap_or_default(),
+            workers,
+            worker_memory,
+            late_memory: worker_memory.saturating_sub(booting),
             keeps_memory: self.server.keeps_memory.unwrap_or(false),
             linger: self.server.linger.unwrap_or_default(),
             boot_cpu: numbers.boot.unwrap_or_default(),
@@ -172,10 +186,21 @@ impl Builder<'_> {
                 request_cpu: numbers.request_cpu.unwrap_or_default(),
                 query_cpu: numbers.query_cpu.unwrap_or_default(),
                 connect_cpu: numbers.connect_cpu.unwrap_or_default(),
+                reset_cpu: self.server.reset_cpu.unwrap_or_default(),
             },
             connections: self.connections(&numbers)?,
-            on_oom: self.server.on_oom.unwrap_or(OnOom::Respawn),
+            opens_pool: self.server.opens_pool.unwrap_or(false),
+            on_oom: self.on_oom(workers),
         })
+    }
+
+    /// What happens after a kill: unless the site stops, that is up to the supervisor. uvicorn has
+    /// none of its own for a single process, and gunicorn is the usual one for the other kinds.
+    fn on_oom(&self, workers: u32) -> OnOom {
+        let uvicorn = self.server.kind == Some(Kind::Async) && workers > 1;
+        let usual = if uvicorn { OnOom::Polled } else { OnOom::Respawn };
+        let asked = self.server.on_oom.filter(|asked| *asked == OnOom::Stop);
+        asked.or(self.server.supervisor).unwrap_or(usual)
     }
 
     fn kind(&self, numbers: &ServerNumbers) -> Option<WorkerKind> {

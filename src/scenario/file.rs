@@ -7,7 +7,7 @@ use super::load::{self, TierFile, TrafficFile};
 use super::machine::{self, DatabaseFile, FrontFile, PlanFile, SystemFile};
 use super::preset::Stack;
 use super::problem::{Found, Place, Problem};
-use super::quantity::{seed, share, span, span_above_zero, text};
+use super::quantity::{count, seed, share, span, span_above_zero, text};
 use super::section::{Section, among};
 use super::server::{self, ServerFile};
 use crate::experiment::answer::{Effort, Objective};
@@ -73,12 +73,16 @@ fn stack_given(top: &Section<'_>, file: &File) {
 pub(super) struct ClientFile {
     pub(super) patience: Option<Option<Span>>,
     pub(super) round_trip: Option<Span>,
+    pub(super) cpu: Option<Span>,
+    pub(super) machine_cores: Option<u32>,
 }
 
 fn client(section: &Section<'_>) -> ClientFile {
     ClientFile {
         patience: section.read("patience", limit(span_above_zero)),
         round_trip: section.read("round_trip", span),
+        cpu: section.read("cpu", span),
+        machine_cores: section.read("machine_cores", count(1, 100_000)),
     }
 }
 

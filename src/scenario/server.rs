@@ -38,7 +38,11 @@ pub(super) struct ServerFile {
     pub(super) database_latency: Option<Span>,
     pub(super) connection_ends: Option<Hold>,
     pub(super) linger: Option<Span>,
+    pub(super) opens_pool: Option<bool>,
+    pub(super) reset_cpu: Option<Span>,
     pub(super) keeps_memory: Option<bool>,
+    pub(super) boot_memory: Option<Bytes>,
+    pub(super) supervisor: Option<OnOom>,
     pub(super) numbers: ServerNumbers,
 }
 
@@ -168,7 +172,11 @@ pub(super) fn read(section: &Section<'_>) -> ServerFile {
         ),
         database_latency: section.read("database_latency", span),
         linger: section.read("linger", span),
+        opens_pool: section.read("opens_pool", yes),
+        reset_cpu: section.read("reset_cpu", span),
         keeps_memory: section.read("keeps_memory", yes),
+        boot_memory: section.read("boot_memory", bytes_each),
+        supervisor: section.read("supervisor", choice("a supervisor", SUPERVISORS)),
         connection_ends: section.read(
             "connection_ends",
             choice("an end", &[("last-query", Hold::Queries), ("request", Hold::Request)]),
@@ -230,6 +238,9 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
 
 const KINDS: &[(&str, Kind)] =
     &[("sync", Kind::Sync), ("threads", Kind::Threads), ("async", Kind::Async)];
+
+/// What starts a killed worker again.
+const SUPERVISORS: &[(&str, OnOom)] = &[("gunicorn", OnOom::Respawn), ("uvicorn", OnOom::Polled)];
 
 fn kind(node: &Node) -> Result<Kind, Problem> {
     choice("a kind of server", KINDS)(node)

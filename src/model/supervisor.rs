@@ -1,0 +1,88 @@
+//! uvicorn's parent process, which looks after its workers every half a second, one after the
+//! other, and so may find out late that one was killed.
+
+use rand::RngExt;
+
+use super::arrivals::Tape;
+use super::crash::BOOT_SLICES;
+use super::worker::State;
+use super::{Event, World};
+use crate::units::{Span, Time};
+
+/// How often it looks after its workers (uvicorn 0.54, `supervisors/multiprocess.py`).
+const LOOKS_EVERY: Span = Span::from_millis(500);
+
+/// How long it waits for a worker to say that it is well. One that is killed meanwhile is not
+/// missed before that, since the parent holds both ends of the pipe between them (as above).
+const WAITS_FOR_WORD: Span = Span::from_millis(5_000);
+
+/// With more slices of its boot left than this a worker cannot say that it is well: it has not
+/// loaded uvicorn yet. That this is half of its boot is assumed.
+pub(super) const HAS_NO_WORD: u32 = BOOT_SLICES / 2;
+
+/// What uvicorn's parent is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rounds {
+    /// Nothing of note: all its workers are up.
+    Over,
+    /// It will look after its workers.
+    Between,
+    /// It waits for word from a worker.
+    Waiting {
+        /// Which one.
+        worker: u32,
+        /// How long at most.
+        until: Time,
+    },
+}
+
+impl<T: Tape> World<'_, T> {
+    /// A worker was killed: sooner or later the parent will find out.
+    pub(super) fn will_be_missed(&mut self) {
+        if self.rounds == Rounds::Over {
+            let phase = LOOKS_EVERY.scaled(self.respawns.random::<f64>());
+            self.agenda.at(self.now + phase, Event::LookAfter);
+            self.rounds = Rounds::Between;
+        }
+    }
+
+    /// The parent looks after its workers, from `first` on: it starts those that are gone, and
+    /// waits for word from those that live.
+    pub(super) fn look_after(&mut self, first: u32) {
+        self.rounds = Rounds::Between;
+        for index in first..self.site.server.workers {
+            match self.workers[index as usize].state {
+                State::Gone => self.start(index),
+                State::Booting(slices) if slices > HAS_NO_WORD => {
+                    let until = self.now + WAITS_FOR_WORD;
+                    self.rounds = Rounds::Waiting { worker: index, until };
+                    return self.agenda.at(until, Event::NoWord(index));
+                }
+                State::Booting(_) | State::Up => {}
+            }
+        }
+        let all_up = self.workers.iter().all(|worker| worker.state == State::Up);
+        if all_up {
+            self.rounds = Rounds::Over;
+        } else {
+            self.agenda.at(self.now + LOOKS_EVERY, Event::LookAfter);
+        }
+    }
+
+    /// A booting worker can say that it is well: who waited for that goes on.
+    pub(super) fn has_word(&mut self, index: u32) {
+        if matches!(self.rounds, Rounds::Waiting { worker, .. } if worker == index) {
+            self.look_after(index + 1);
+        }
+    }
+
+    /// A worker has said nothing for too long: what is left of it is killed, and it starts again.
+    pub(super) fn no_word(&mut self, index: u32) {
+        if self.rounds == (Rounds::Waiting { worker: index, until: self.now }) {
+            if self.workers[index as usize].state != State::Gone {
+                self.end_worker(index);
+            }
+            self.look_after(index);
+        }
+    }
+}
