@@ -7,24 +7,26 @@ use super::args::AccuracyArgs;
 use super::folder::Folder;
 use super::{Failure, load, print};
 use crate::experiment::accuracy::{Judgement, judge};
+use crate::experiment::answer::Study;
 use crate::experiment::replay::Recorded;
 use crate::experiment::trial::Crew;
 use crate::report::{accuracy, chart};
 use crate::trace::{self, Case, Reader, Source};
 
-/// Judges every case and writes the table.
+/// Judges every case of every machine and writes the table.
 pub(super) fn accuracy(args: &AccuracyArgs) -> Result<(), Failure> {
-    let cannot = |what: &Path| format!("cannot read {}", what.display());
-    let list = fs::read(&args.cases).map_err(|error| Failure::Io(cannot(&args.cases), error))?;
-    let cases = Case::read_all(&list)
-        .map_err(|what| Failure::Usage(format!("{}: {what}", args.cases.display())))?;
+    if args.folders.len() != args.scenario.len() {
+        let what = "each folder of recordings needs a scenario: give --scenario as often";
+        return Err(Failure::Usage(what.to_owned()));
+    }
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("output").join("accuracy"));
     let folder = Folder::open(out)?;
-    let beside = args.cases.parent().unwrap_or(Path::new("."));
     let crew =
         Crew::new(0).map_err(|error| Failure::Io("cannot start the threads".to_owned(), error))?;
-    let judged = crew.map(&cases, |case| judge_case(case, beside, args));
-    let judgements: Vec<Judgement> = judged.into_iter().collect::<Result<_, _>>()?;
+    let mut judgements = Vec::new();
+    for (recorded, scenario) in args.folders.iter().zip(&args.scenario) {
+        judgements.extend(judge_machine(&crew, recorded, scenario, &args.sets.set)?);
+    }
     let figure = accuracy::figure(&judgements);
     folder.write("accuracy.csv", &accuracy::csv(&judgements))?;
     folder.write("accuracy.svg", chart::svg(&figure).as_bytes())?;
@@ -34,17 +36,39 @@ pub(super) fn accuracy(args: &AccuracyArgs) -> Result<(), Failure> {
     print(&format_args!("{text}\nWritten to {}\n", folder.path().display()))
 }
 
-fn judge_case(case: &Case, folder: &Path, args: &AccuracyArgs) -> Result<Judgement, Failure> {
-    let plain = load(&args.scenario, &args.sets.set)?.study;
-    let of = |study: &crate::experiment::answer::Study| {
+/// Judges every case that was recorded on a machine, in the order of its list.
+fn judge_machine(
+    crew: &Crew,
+    folder: &Path,
+    scenario: &Path,
+    sets: &[String],
+) -> Result<Vec<Judgement>, Failure> {
+    let list = folder.join("cases.csv");
+    let cannot = || format!("cannot read {}", list.display());
+    let text = fs::read(&list).map_err(|error| Failure::Io(cannot(), error))?;
+    let cases = Case::read_all(&text)
+        .map_err(|what| Failure::Usage(format!("{}: {what}", list.display())))?;
+    let machine = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let judged = crew.map(&cases, |case| judge_case(case, folder, scenario, sets));
+    let named = |judgement| Judgement { machine: machine.clone(), ..judgement };
+    judged.into_iter().map(|judged| judged.map(named)).collect()
+}
+
+fn judge_case(
+    case: &Case,
+    folder: &Path,
+    scenario: &Path,
+    sets: &[String],
+) -> Result<Judgement, Failure> {
+    let of = |study: &Study| {
         let mut all = study.combinations.iter();
         all.find(|each| each.server == case.server()).cloned().ok_or_else(|| {
             Failure::Usage(format!("the scenario has no server \"{}\"", case.server()))
         })
     };
-    let base = of(&plain)?.site.server.worker_memory;
-    let sets: Vec<String> = args.sets.set.iter().cloned().chain(case.sets(base)).collect();
-    let combination = of(&load(&args.scenario, &sets)?.study)?;
+    let base = of(&load(scenario, sets)?.study)?.site.server.worker_memory;
+    let sets: Vec<String> = sets.iter().cloned().chain(case.sets(base)).collect();
+    let combination = of(&load(scenario, &sets)?.study)?;
     let endpoint = super::replay::work(&combination)?;
     let requests = read(&case.trace(folder))?;
     Ok(judge(&case.name(), &combination.site, endpoint, &requests, case.breaks()))

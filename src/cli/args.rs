@@ -129,12 +129,16 @@ pub(super) struct CheckArgs {
 /// `tonnage accuracy`.
 #[derive(Debug, Args)]
 pub(super) struct AccuracyArgs {
-    /// The list of the cases; their traces lie in a folder traces beside it
-    #[arg(default_value = "tests/data/recorded/cases.csv")]
-    pub cases: PathBuf,
-    /// The scenario file that describes the recorded stacks
-    #[arg(long, value_name = "FILE", default_value = "scenarios/testbed.toml")]
-    pub scenario: PathBuf,
+    /// What was recorded on each machine: folders with a list, cases.csv, and the traces
+    #[arg(default_values = ["tests/data/recorded/xeon", "tests/data/recorded/epyc"])]
+    pub folders: Vec<PathBuf>,
+    /// The scenario file that describes the stacks on each of them, in the same order
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_values = ["scenarios/testbed.toml", "scenarios/testbed-epyc.toml"]
+    )]
+    pub scenario: Vec<PathBuf>,
     /// Where the files go [default: output/accuracy]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

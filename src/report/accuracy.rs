@@ -15,21 +15,22 @@ pub fn csv(judgements: &[Judgement]) -> Vec<u8> {
     let mut text = HEADER.to_owned();
     for each in judgements {
         text += "\n";
-        text += &row(each).join(",");
+        text += &row(each, judgements).join(",");
     }
     text += "\n";
     text.into_bytes()
 }
 
-const HEADER: &str = "case,requests,utilisation,measured_p50_ms,predicted_p50_ms,measured_p95_ms,\
-    predicted_p95_ms,p95_error,measured_p99_ms,predicted_p99_ms,measured_throughput_rps,\
-    predicted_throughput_rps,measured_error_rate,predicted_error_rate,load_error,\
-    predicted_oom_kills";
+const HEADER: &str = "machine,case,requests,utilisation,measured_p50_ms,predicted_p50_ms,\
+    measured_p95_ms,predicted_p95_ms,p95_error,measured_p99_ms,predicted_p99_ms,\
+    measured_throughput_rps,predicted_throughput_rps,measured_error_rate,predicted_error_rate,\
+    load_error,predicted_oom_kills,measured_p95_spread";
 
-fn row(each: &Judgement) -> Vec<String> {
+fn row(each: &Judgement, all: &[Judgement]) -> Vec<String> {
     let maybe = |value: Option<f64>| value.map(|value| digits(value, 5)).unwrap_or_default();
     let (measured, predicted) = (&each.measured, &each.predicted);
     vec![
+        each.machine.clone(),
         each.name.clone(),
         each.requests.to_string(),
         digits(each.utilisation, 3),
@@ -46,7 +47,26 @@ fn row(each: &Judgement) -> Vec<String> {
         digits(predicted.error_rate, 4),
         each.load_error.map(|error| digits(error, 3)).unwrap_or_default(),
         each.oom_kills.to_string(),
+        maybe(spread(each, all)),
     ]
+}
+
+/// By how much the largest p95 exceeds the smallest, as a share of it, among the recordings of
+/// the same requests with the same server: what a recording's own luck comes to. `None` where
+/// there is only one.
+fn spread(each: &Judgement, all: &[Judgement]) -> Option<f64> {
+    let same = |other: &&Judgement| {
+        other.machine == each.machine && untaken(&other.name) == untaken(&each.name)
+    };
+    let p95: Vec<f64> = all.iter().filter(same).filter_map(|it| it.measured.p95_ms).collect();
+    let (low, high) =
+        (p95.iter().copied().reduce(f64::min)?, p95.iter().copied().reduce(f64::max)?);
+    (p95.len() > 1).then(|| high / low - 1.0)
+}
+
+/// A case's name without the number of the take, which later recordings of it have in theirs.
+fn untaken(name: &str) -> String {
+    name.replace("-take2", "").replace("-take3", "")
 }
 
 /// What the table comes to, in sentences.
@@ -84,6 +104,7 @@ pub fn sentences(judgements: &[Judgement]) -> Vec<String> {
             busy.len()
         ));
     }
+    sentences.extend(noise(judgements));
     sentences.push(format!(
         "Error rates are off by {} points at worst.",
         digits(errors.fold(0.0, f64::max) * 100.0, 3)
@@ -91,16 +112,32 @@ pub fn sentences(judgements: &[Judgement]) -> Vec<String> {
     sentences
 }
 
+/// What recordings of the same requests differ by: no prediction can be closer than that.
+fn noise(judgements: &[Judgement]) -> Option<String> {
+    let first = |each: &&Judgement| untaken(&each.name) == each.name;
+    let spreads = judgements.iter().filter(first).filter_map(|each| spread(each, judgements));
+    let mut spreads: Vec<f64> = spreads.collect();
+    spreads.sort_by(f64::total_cmp);
+    Some(format!(
+        "Three recordings of the same requests differ in p95 by {} in the median of {} cases and \
+         by {} at most: that is the noise of a recording.",
+        percent(spreads.get(spreads.len().checked_sub(1)? / 2).copied()?),
+        spreads.len(),
+        percent(*spreads.last()?)
+    ))
+}
+
 /// The table and what it comes to, for a terminal.
 pub fn text(judgements: &[Judgement]) -> String {
     let mut text = format!(
-        "{:30} {:>5} {:>9} {:>9} {:>7} {:>7} {:>7} {:>7}\n",
-        "case", "busy", "p95 ms", "predicted", "off by", "load", "errors", "pred."
+        "{:6} {:30} {:>5} {:>9} {:>9} {:>7} {:>7} {:>7} {:>7}\n",
+        "on", "case", "busy", "p95 ms", "predicted", "off by", "load", "errors", "pred."
     );
     for each in judgements {
         let number = |value: Option<f64>| value.map_or(String::new(), |it| format!("{it:.1}"));
         text += &format!(
-            "{:30} {:>4.0}% {:>9} {:>9} {:>7} {:>7} {:>6.1}% {:>6.1}%\n",
+            "{:6} {:30} {:>4.0}% {:>9} {:>9} {:>7} {:>7} {:>6.1}% {:>6.1}%\n",
+            each.machine,
             each.name,
             each.utilisation * 100.0,
             number(each.measured.p95_ms),
@@ -138,7 +175,7 @@ pub fn figure(judgements: &[Judgement]) -> Figure {
         ];
         Group {
             name: each.name.clone(),
-            detail: format!("busiest resource {}", percent(each.utilisation)),
+            detail: format!("{}, busiest resource {}", each.machine, percent(each.utilisation)),
             bars: bars.into_iter().flatten().collect(),
         }
     };
@@ -173,7 +210,7 @@ const PREDICTED: usize = 0;
 /// One page with the picture and the table.
 pub fn page(judgements: &[Judgement]) -> String {
     let header: Vec<String> = HEADER.split(',').map(|name| name.replace('_', " ")).collect();
-    let rows: Vec<Vec<String>> = judgements.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = judgements.iter().map(|each| row(each, judgements)).collect();
     let mut environment = Environment::new();
     environment
         .add_template("accuracy.html", include_str!("accuracy.html"))

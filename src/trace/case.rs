@@ -11,7 +11,7 @@ use crate::units::Bytes;
 pub struct Case {
     /// Its name.
     pub id: String,
-    /// The stack: `sync`, `gthread` or `async`.
+    /// The stack: `sync`, `gthread`, `async`, `async-def`, `fastapi` or `fastapi-def`.
     pub stack: String,
     /// The cores of server and database, as a list.
     pub cores: String,
@@ -77,6 +77,7 @@ impl Case {
             format!("database.max_connections={}", self.max_connections),
             format!("client.patience={}s", self.client_timeout_s),
         ];
+        // The threads behind a loop's `def` endpoints are as many as the scenario says.
         if server == "threads" {
             sets.push(format!("server.threads.threads={}", self.threads));
         }

@@ -35,7 +35,7 @@ fn ci_runs_the_command_that_the_readme_gives_for_the_tests() {
 #[test]
 fn every_command_of_the_readme_runs_as_printed() {
     let desk = tempfile::tempdir().unwrap();
-    for folder in ["scenarios", "tests/data/recorded/traces"] {
+    for folder in ["scenarios", "tests/data/recorded/xeon/traces"] {
         copy_folder(&root().join(folder), &desk.path().join(folder));
     }
     fs::write(desk.path().join("my-site.toml"), blocks("toml").remove(0)).unwrap();
