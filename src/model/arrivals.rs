@@ -61,7 +61,7 @@ pub(super) struct Drawing {
 
 /// Which stream a quantity is drawn from.
 #[derive(Debug, Clone, Copy)]
-enum Source {
+pub(super) enum Source {
     Compute,
     Query,
     Call,
@@ -77,7 +77,8 @@ impl Drawing {
             below
         });
         let samplers = site.traffic.endpoints.iter().zip(programs).map(|(endpoint, program)| {
-            program.draws.iter().map(|drawn| sampler(&endpoint.steps, *drawn)).collect()
+            let drawn = program.draws.iter().map(|drawn| dist_of(&endpoint.steps, *drawn));
+            drawn.map(|(dist, source)| (Sampler::new(dist), source)).collect()
         });
         Drawing {
             now: Time::ZERO,
@@ -117,24 +118,24 @@ impl Tape for Drawing {
     }
 }
 
-/// The distribution and the stream of one drawn quantity.
-fn sampler(steps: &[Step], drawn: Drawn) -> (Sampler, Source) {
+/// The distribution of one drawn quantity, and the stream it is drawn from.
+pub(super) fn dist_of(steps: &[Step], drawn: Drawn) -> (&Dist, Source) {
     let of = |step: usize| &steps[step];
     match drawn {
         Drawn::Compute(step) => match of(step) {
-            Step::Compute(dist) => (Sampler::new(dist), Source::Compute),
+            Step::Compute(dist) => (dist, Source::Compute),
             other => unreachable!("{other:?} does not compute"),
         },
         Drawn::QueryWait(step) => match of(step) {
-            Step::Query { wait, .. } => (Sampler::new(wait), Source::Query),
+            Step::Query { wait, .. } => (wait, Source::Query),
             other => unreachable!("{other:?} is no query"),
         },
         Drawn::QueryCpu(step) => match of(step) {
-            Step::Query { cpu, .. } => (Sampler::new(cpu), Source::Query),
+            Step::Query { cpu, .. } => (cpu, Source::Query),
             other => unreachable!("{other:?} is no query"),
         },
         Drawn::Call(step) => match of(step) {
-            Step::Call { wait, .. } => (Sampler::new(wait), Source::Call),
+            Step::Call { wait, .. } => (wait, Source::Call),
             other => unreachable!("{other:?} is no call"),
         },
     }
@@ -209,13 +210,13 @@ impl Sampler {
 /// A drawn span: the whole nanoseconds of it. What is drawn is never negative; beyond 2^63 it
 /// becomes that.
 #[inline]
-fn whole(nanos: f64) -> Span {
+pub(super) fn whole(nanos: f64) -> Span {
     Span::from_nanos(nanos as i64 as u64)
 }
 
 /// A whole number below `end`, each as likely as the next to within 2^-32 (Lemire 2019, without
 /// the rejection).
-fn below(stream: &mut Stream, end: usize) -> usize {
+pub(super) fn below(stream: &mut Stream, end: usize) -> usize {
     ((u128::from(stream.next_u64()) * end as u128) >> 64) as usize
 }
 

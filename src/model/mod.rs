@@ -12,6 +12,7 @@ mod arrivals;
 mod client;
 mod crash;
 mod database;
+mod looping;
 mod probe;
 mod processor;
 mod program;
@@ -28,25 +29,35 @@ use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::outcome::{Outcome, Stopped};
 use crate::resource::memory::Memory;
 use crate::seed::Seed;
-use crate::site::{Accept, Site, WorkerKind};
+use crate::site::{Accept, Arrivals, Site, WorkerKind};
 use crate::units::{Span, Time};
 use arrivals::{Drawing, Recording, Tape};
 use client::Deadlines;
 use database::Postgres;
+use looping::Looping;
 use probe::{Ended, Probe};
 use processor::Processor;
 use program::{Draws, Op, Program};
 use request::{RequestId, Requests};
 use worker::Worker;
 
-/// Runs `site` once, with requests drawn from `seed`.
+/// Runs `site` once, with requests drawn from `seed`, or with those of its trace from an instant
+/// on that is.
 ///
 /// The same site and seed give the same outcome, bit for bit. Where a limit of the horizon ends
 /// the run before its window opens, all that was simulated is measured instead.
 pub fn simulate(site: &Site, seed: Seed) -> Outcome {
     let programs = programs(site, Draws::Varying);
-    let tape = Drawing::new(site, &programs, seed);
-    let (outcome, _) = World::new(site, programs, tape, seed).run();
+    let outcome = match &site.traffic.arrivals {
+        Arrivals::Poisson => {
+            let tape = Drawing::new(site, &programs, seed);
+            World::new(site, programs, tape, seed).run().0
+        }
+        Arrivals::Recorded(trace) => {
+            let tape = Looping::new(site, trace, &programs, seed);
+            World::new(site, programs, tape, seed).run().0
+        }
+    };
     if outcome.stopped.is_some() && outcome.measured.is_zero() && !site.horizon.warmup.is_zero() {
         let mut at_once = site.clone();
         at_once.horizon.warmup = Span::ZERO;

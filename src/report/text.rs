@@ -58,6 +58,7 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     if let Some(objective) = words::objective(&study.objective) {
         notes.push(format!("Objective: {objective}."));
     }
+    notes.extend(words::recorded(study));
     if answers.capacities.iter().any(|capacity| words::carries(capacity).rate().is_some()) {
         notes.push(words::visits(study.visits));
     }
@@ -197,7 +198,7 @@ fn best_value(study: &Study, answers: &Answers) -> Option<String> {
     })
 }
 
-/// How the tiers' rates came from visitors a day, each once.
+/// How the tiers' rates came from visitors a day or a recording, each once.
 fn conversions(study: &Study) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for tier in study.combinations.iter().flat_map(|combination| &combination.tiers) {
