@@ -277,3 +277,12 @@ fn a_scenario_with_a_trace_is_replayed_as_one_without() {
     assert_eq!(rows[0], rows[1]);
     assert_eq!(rows[0].lines().count(), 182);
 }
+
+#[test]
+fn a_gzipped_recording_of_a_real_server_is_a_scenario_s_traffic() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/recorded-traffic.toml");
+    let study = scenario::load(&shipped, &[]).unwrap().study;
+    let trace = recording(&study.combinations[0].site);
+    assert_eq!(trace.name, "recorded-traffic.csv.gz");
+    assert!(trace.requests.len() > 1_000);
+}
