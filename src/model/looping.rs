@@ -56,7 +56,7 @@ impl<'a> Looping<'a> {
 }
 
 impl Tape for Looping<'_> {
-    #[inline]
+    #[cold]
     fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
         loop {
             let request = self.trace.requests[self.next];

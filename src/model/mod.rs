@@ -29,12 +29,11 @@ use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::outcome::{Outcome, Stopped};
 use crate::resource::memory::Memory;
 use crate::seed::Seed;
-use crate::site::{Accept, Arrivals, Site, WorkerKind};
+use crate::site::{Accept, Site, WorkerKind};
 use crate::units::{Span, Time};
-use arrivals::{Drawing, Recording, Tape};
+use arrivals::{Recording, Tape, Visitors};
 use client::Deadlines;
 use database::Postgres;
-use looping::Looping;
 use probe::{Ended, Probe};
 use processor::Processor;
 use program::{Draws, Op, Program};
@@ -48,16 +47,8 @@ use worker::Worker;
 /// the run before its window opens, all that was simulated is measured instead.
 pub fn simulate(site: &Site, seed: Seed) -> Outcome {
     let programs = programs(site, Draws::Varying);
-    let outcome = match &site.traffic.arrivals {
-        Arrivals::Poisson => {
-            let tape = Drawing::new(site, &programs, seed);
-            World::new(site, programs, tape, seed).run().0
-        }
-        Arrivals::Recorded(trace) => {
-            let tape = Looping::new(site, trace, &programs, seed);
-            World::new(site, programs, tape, seed).run().0
-        }
-    };
+    let tape = Visitors::new(site, &programs, seed);
+    let (outcome, _) = World::new(site, programs, tape, seed).run();
     if outcome.stopped.is_some() && outcome.measured.is_zero() && !site.horizon.warmup.is_zero() {
         let mut at_once = site.clone();
         at_once.horizon.warmup = Span::ZERO;
