@@ -58,9 +58,11 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     if let Some(objective) = words::objective(&study.objective) {
         notes.push(format!("Objective: {objective}."));
     }
-    notes.extend(words::recorded(study));
-    if answers.capacities.iter().any(|capacity| words::carries(capacity).rate().is_some()) {
-        notes.push(words::visits(study.visits));
+    let has_rate = |capacity: &Capacity| words::carries(capacity).rate().is_some();
+    match words::recorded(study) {
+        Some(note) => notes.push(note),
+        None if answers.capacities.iter().any(has_rate) => notes.push(words::visits(study.visits)),
+        None => {}
     }
     notes.extend(conversions(study));
     let weak: Vec<String> =
@@ -122,8 +124,8 @@ fn load_clause(study: &Study, capacity: &Capacity) -> String {
     let carries = words::carries(capacity);
     let about = if carries.is_noisy() { "about " } else { "" };
     let rate = |rate: PerSecond| {
-        let visitors = words::visitors(study.visits, rate);
-        format!("{about}{} requests/s ({visitors})", plain(rate.get()))
+        let meaning = words::meaning(study, rate);
+        format!("{about}{} requests/s ({meaning})", plain(rate.get()))
     };
     match carries {
         Threshold::At { rate: most, .. } if !judged => format!("sustains {}{why}", rate(most)),

@@ -1170,6 +1170,27 @@ error: a precision lies above 0% and up to 50%
 
 1 problem in bad.toml
 "#
+
+    a_speed_and_a_share_of_no_trace:
+    "[[tier]]" => "[traffic]\nspeed = 2\nkeep = \"50%\"\n\n[[tier]]"; r#"
+error: `speed` would be ignored: no `trace` is played
+  --> bad.toml:19:1
+   |
+19 | speed = 2
+   | ^^^^^
+   |
+   = help: remove it, or name the recording: trace = "day.csv.gz"
+
+error: `keep` would be ignored: no `trace` is played
+  --> bad.toml:20:1
+   |
+20 | keep = "50%"
+   | ^^^^
+   |
+   = help: remove it, or name the recording: trace = "day.csv.gz"
+
+2 problems in bad.toml
+"#
 }
 
 mistakes! {
@@ -1678,4 +1699,29 @@ error: the trace comes to 5.0e10 requests a second
     let no_tier = ("[[tier]]\nname = \"quiet\"\nrate = \"10/s\"\n", "");
     let trace = "0.5,5,0.01,200\n0.5000000037,5,0.01,200\n";
     assert_eq!(message_of_trace(lines, &[no_tier], trace), expected[1..]);
+}
+
+#[test]
+fn a_standstill_and_a_share_of_nothing() {
+    let expected = r#"
+error: `0` is out of range here
+  --> bad.toml:24:9
+   |
+24 | speed = 0
+   |         ^
+   |
+   = help: write a number from 0.001 up to 1000, without quotes
+
+error: a share above 0% is needed here
+  --> bad.toml:25:8
+   |
+25 | keep = "0%"
+   |        ^^^^
+   |
+   = help: write "50%"
+
+2 problems in bad.toml
+"#;
+    let lines = "trace = \"day.csv\"\nspeed = 0\nkeep = \"0%\"";
+    assert_eq!(message_of_trace(lines, &[STEPS], DAY), expected[1..]);
 }

@@ -248,6 +248,8 @@ fn the_bytes_are_the_same_for_any_number_of_threads_and_say_whence_the_traffic_c
     assert!(one.0 == eight.0);
     let said = String::from_utf8(one.1).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("Traffic: the 181 requests of t.csv, recorded over 60.3 s,"), "{said}");
+    assert!(said.contains(" times the recorded speed) before p95 passes"), "{said}");
+    assert!(!said.contains("isitors"), "a recording is no day: {said}");
     let page = String::from_utf8(one.0[2].clone()).unwrap();
     assert!(page.contains("Traffic: the 181 requests of t.csv, recorded over 60.3 s,"));
 }
@@ -279,10 +281,17 @@ fn a_scenario_with_a_trace_is_replayed_as_one_without() {
 }
 
 #[test]
-fn a_gzipped_recording_of_a_real_server_is_a_scenario_s_traffic() {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/recorded-traffic.toml");
-    let study = scenario::load(&shipped, &[]).unwrap().study;
-    let trace = recording(&study.combinations[0].site);
-    assert_eq!(trace.name, "recorded-traffic.csv.gz");
-    assert!(trace.requests.len() > 1_000);
+fn a_recording_of_a_real_server_runs_as_it_replays() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let desk = Desk::new();
+    let testbed = fs::read_to_string(root.join("scenarios/testbed.toml")).unwrap();
+    let (costs, _) = testbed.split_once("[[tier]]").unwrap();
+    desk.save("s.toml", &format!("{costs}\n[traffic]\ntrace = \"t.csv\"\n"));
+    // Gzipped, whatever it is called here.
+    fs::copy(root.join("scenarios/recorded-traffic.csv.gz"), desk.path().join("t.csv")).unwrap();
+    let replayed = desk.replayed(1.0).quantile(0.95).unwrap() as f64 / 1e9;
+    let rows = answers(&desk.load(&["run.precision=2%"]).study, false, 0).rows;
+    let p95 = rows[0].finding.p95.unwrap().mean;
+    // The replay begins empty, and the rounds do not.
+    assert!((p95 / replayed - 1.0).abs() < 0.02, "p95 is {p95} s, and {replayed} s in the replay");
 }
