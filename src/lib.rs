@@ -22,8 +22,8 @@
 //! | [`outcome`] | what one run measured | units, seed, stats |
 //! | [`model`] | the simulated world | all of the above |
 //! | [`experiment`] | trials in parallel, sweeps, and the search for what gives way | the model and below |
-//! | [`scenario`] | the user's file, or every problem with it | units, seed, site, experiment's questions |
 //! | [`trace`] | recorded traffic, or every line that is wrong | units, experiment's questions |
+//! | [`scenario`] | the user's file, or every problem with it | units, seed, site, experiment's questions, trace |
 //! | [`report`] | answers to bytes: CSV, charts, text, a page | everything but model, scenario and trace |
 //! | [`cli`] | the commands | everything |
 //!

@@ -4,7 +4,11 @@
 //! every value and every combination, or by tests. Nothing here has a default; where a number
 //! comes from (the user's file, or a preset with its source) is the scenario floor's business.
 
+mod arrivals;
+
 use std::sync::Arc;
+
+pub use arrivals::{Arrivals, Trace, Traced};
 
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
@@ -269,11 +273,13 @@ pub struct Client {
     pub cpu: Span,
 }
 
-/// How many requests come, and wanting what. Arrivals are Poisson.
+/// How many requests come, when, and wanting what.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Traffic {
-    /// The arrival rate.
+    /// The mean arrival rate.
     pub rate: PerSecond,
+    /// When they come.
+    pub arrivals: Arrivals,
     /// What they ask for; at least one, of which at least one has a weight above zero.
     pub endpoints: Vec<Endpoint>,
 }

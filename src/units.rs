@@ -297,6 +297,8 @@ pub struct Fraction(f64);
 impl Fraction {
     /// None of it.
     pub const ZERO: Fraction = Fraction(0.0);
+    /// All of it.
+    pub const ONE: Fraction = Fraction(1.0);
 
     /// `share` of the whole; a share outside 0 to 1 is a defect and panics.
     pub fn new(share: f64) -> Fraction {

@@ -2,8 +2,8 @@
 //! says, so that what is measured is what the model names.
 
 use tonnage::site::{
-    Accept, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon, Host,
-    Listen, OnOom, Resident, Server, Sharing, Site, Step, Traffic, WorkerKind,
+    Accept, Arrivals, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon,
+    Host, Listen, OnOom, Resident, Server, Sharing, Site, Step, Traffic, WorkerKind,
 };
 use tonnage::units::{Bytes, PerSecond, Span};
 
@@ -188,7 +188,11 @@ fn bare(server: Server, cores: u32, rate: f64, steps: Vec<Step>) -> Site {
             read_timeout: None,
         },
         client: Client { patience: None, round_trip: Span::ZERO, cpu: Span::ZERO },
-        traffic: Traffic { rate: PerSecond::new(rate), endpoints: vec![endpoint] },
+        traffic: Traffic {
+            rate: PerSecond::new(rate),
+            arrivals: Arrivals::Poisson,
+            endpoints: vec![endpoint],
+        },
         horizon: Horizon {
             warmup: Span::ZERO,
             measured: Span::ZERO,

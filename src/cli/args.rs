@@ -39,6 +39,7 @@ pub(super) enum Command {
 const RUN_EXAMPLES: &str = "Examples:
   tonnage run scenarios/2gb-vs-4gb.toml
   tonnage run scenarios/2gb-vs-4gb.toml --set server.gunicorn.workers=7
+  tonnage run scenarios/recorded-traffic.toml --set traffic.speed=1.1
   tonnage run - < my-site.toml";
 
 /// `tonnage run`.

@@ -7,6 +7,8 @@ use super::{Failure, load, print};
 use crate::experiment::answer::{Combination, Study};
 use crate::experiment::demand::bounds;
 use crate::scenario::{Number, Resolved, Scenario};
+use crate::site::Arrivals;
+use crate::units::Fraction;
 
 /// Judges each scenario in turn; all are looked at, whatever is wrong with one.
 pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
@@ -27,6 +29,7 @@ fn judgement(name: &str, scenario: &Scenario) -> String {
     for (combination, resolved) in study.combinations.iter().zip(&scenario.resolved) {
         text += &described(combination, resolved);
     }
+    text += &recording(study);
     text += &rates(study);
     for warning in &scenario.warnings {
         let _ = write!(text, "\nwarning: {warning}\n");
@@ -52,6 +55,20 @@ fn described(combination: &Combination, resolved: &Resolved) -> String {
         let _ = writeln!(text, "  {label:15}  {:.1}/s by {}", rate.get(), limit.name());
     }
     text
+}
+
+/// The recording whose requests come, where there is one.
+fn recording(study: &Study) -> String {
+    let site = study.combinations.first().map(|combination| &combination.site);
+    let Some(Arrivals::Recorded(trace)) = site.map(|site| &site.traffic.arrivals) else {
+        return String::new();
+    };
+    let kept = match trace.keep < Fraction::ONE {
+        true => format!(", of which {} come", trace.keep),
+        false => String::new(),
+    };
+    let (count, length) = (trace.requests.len(), trace.length());
+    format!("\ntraffic\n  {}: {count} requests in {length}{kept}\n", trace.name)
 }
 
 /// The tiers' rates, and how visitors became requests.

@@ -114,7 +114,9 @@ fn all_of(combinations: &[&Combination]) -> String {
 pub(super) fn work(combination: &Combination) -> Result<usize, Failure> {
     let endpoints = &combination.site.traffic.endpoints;
     let named = endpoints.iter().position(|endpoint| endpoint.name == "work");
-    let index = named.or((endpoints.len() == 1).then_some(0)).ok_or_else(|| {
+    // Where the traffic is recorded, the one endpoint is there several times, first as written.
+    let is_one = endpoints.iter().all(|endpoint| endpoint.name == endpoints[0].name);
+    let index = named.or(is_one.then_some(0)).ok_or_else(|| {
         Failure::Usage(
             "the scenario has several endpoints and none is called \"work\": recorded requests \
              take memory and the cost of a query from that"

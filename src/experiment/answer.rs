@@ -77,7 +77,7 @@ pub struct Tier {
     pub name: String,
     /// Requests a second.
     pub rate: PerSecond,
-    /// How the rate came from visitors a day, in words, where it did.
+    /// How the rate came from visitors a day, or from a recording, in words, where it did.
     pub conversion: Option<String>,
 }
 

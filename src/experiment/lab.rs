@@ -9,7 +9,7 @@ use crate::experiment::search::Verdict;
 use crate::experiment::summary::Summary;
 use crate::experiment::trial::{Crew, Watch, replicate};
 use crate::seed::Seed;
-use crate::site::{Horizon, Site};
+use crate::site::{Arrivals, Horizon, Site};
 use crate::stats::estimate::Estimate;
 use crate::units::{PerSecond, Span};
 
@@ -164,12 +164,13 @@ impl<'a> Lab<'a> {
     fn first(&self, rate: PerSecond) -> Option<Sample> {
         let measured =
             (FIRST_WINDOW / rate.get()).max(FIRST_WINDOW_IN_STAYS * longest_stay(self.site));
-        let measured = Span::from_secs(measured);
+        let measured = in_rounds(self.site, rate, Span::from_secs(measured));
         self.sample(rate, if self.fits { measured } else { measured.min(CRASH_LOOP) })
     }
 
     fn lengthened(&self, sample: &Sample) -> Option<Sample> {
-        self.sample(sample.site.traffic.rate, sample.site.horizon.measured.scaled(LENGTHEN))
+        let (rate, measured) = (sample.site.traffic.rate, sample.site.horizon.measured);
+        self.sample(rate, in_rounds(self.site, rate, measured.scaled(LENGTHEN)))
     }
 
     fn sample(&self, rate: PerSecond, measured: Span) -> Option<Sample> {
@@ -215,6 +216,16 @@ pub(crate) fn at(site: &Site, rate: PerSecond, horizon: Horizon) -> Site {
     site.traffic.rate = rate;
     site.horizon = horizon;
     site
+}
+
+/// At least `span`; of recorded traffic at `rate` whole rounds, since a part of a recording is
+/// other traffic than all of it, and p95 of parts is not that of the whole.
+fn in_rounds(site: &Site, rate: PerSecond, span: Span) -> Span {
+    let Arrivals::Recorded(trace) = &site.traffic.arrivals else { return span };
+    let round = trace.kept() / rate.get();
+    // A millionth of a round beyond a whole one is none: rates are fractions.
+    let rounds = (span.as_secs() / round - 1e-6).ceil().max(1.0);
+    Span::from_secs(rounds * round)
 }
 
 /// Whether the rate is sustained, as far as `sample` tells.

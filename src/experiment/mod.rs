@@ -14,6 +14,7 @@ pub mod demand;
 mod finding;
 mod lab;
 mod memory;
+pub mod recording;
 pub mod replay;
 pub mod search;
 #[cfg(test)]

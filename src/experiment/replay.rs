@@ -243,7 +243,7 @@ fn played(request: &Recorded, reply: &Reply) -> Played {
 
 /// What the segments ask for, in the order of the steps: a query that asks nothing is none, and
 /// what is computed on both sides of it is one. Returns how many queries there are.
-fn demands_of(segments: &[Span], cpu: Span, demands: &mut Vec<Span>) -> u16 {
+pub(crate) fn demands_of(segments: &[Span], cpu: Span, demands: &mut Vec<Span>) -> u16 {
     let mut queries = 0;
     for (index, segment) in segments.iter().enumerate() {
         let is_query = index % 2 == 1;

@@ -1,8 +1,8 @@
 //! Sites for tests: bare ones, whose answers theory knows.
 
 use crate::site::{
-    Accept, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon, Host,
-    Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
+    Accept, Arrivals, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon,
+    Host, Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
 };
 use crate::units::{Bytes, PerSecond, Span};
 
@@ -56,6 +56,7 @@ pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>)
         client: Client { patience: None, round_trip: Span::ZERO, cpu: Span::ZERO },
         traffic: Traffic {
             rate: PerSecond::new(1.0),
+            arrivals: Arrivals::Poisson,
             endpoints: vec![Endpoint {
                 name: "page".into(),
                 weight: 1.0,

@@ -28,6 +28,10 @@ pub enum Purpose {
     Accept,
     /// Pauses before a killed worker is started again.
     Respawn,
+    /// Where in a recording a run begins.
+    Start,
+    /// Which recorded requests are left out.
+    Thinning,
 }
 
 /// The stream for `purpose` in the run with `seed`.

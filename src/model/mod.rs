@@ -12,6 +12,7 @@ mod arrivals;
 mod client;
 mod crash;
 mod database;
+mod looping;
 mod probe;
 mod processor;
 mod program;
@@ -31,7 +32,7 @@ use crate::resource::memory::Memory;
 use crate::seed::Seed;
 use crate::site::{Accept, Site, WorkerKind};
 use crate::units::{Span, Time};
-use arrivals::{Drawing, Recording, Tape};
+use arrivals::{Recording, Tape, Visitors};
 use client::Deadlines;
 use database::Postgres;
 use probe::{Ended, Probe};
@@ -41,13 +42,14 @@ use request::{RequestId, Requests};
 use supervisor::Rounds;
 use worker::Worker;
 
-/// Runs `site` once, with requests drawn from `seed`.
+/// Runs `site` once, with requests drawn from `seed`, or with those of its trace from an instant
+/// on that is.
 ///
 /// The same site and seed give the same outcome, bit for bit. Where a limit of the horizon ends
 /// the run before its window opens, all that was simulated is measured instead.
 pub fn simulate(site: &Site, seed: Seed) -> Outcome {
     let programs = programs(site, Draws::Varying);
-    let tape = Drawing::new(site, &programs, seed);
+    let tape = Visitors::new(site, &programs, seed);
     let (outcome, _) = World::new(site, programs, tape, seed).run();
     if outcome.stopped.is_some() && outcome.measured.is_zero() && !site.horizon.warmup.is_zero() {
         let mut at_once = site.clone();

@@ -199,7 +199,11 @@ fn site(capacity: &Capacity) -> Site {
             read_timeout: None,
         },
         client: Client { patience: None, round_trip: Span::ZERO, cpu: Span::ZERO },
-        traffic: Traffic { rate: PerSecond::new(1.0), endpoints: vec![] },
+        traffic: Traffic {
+            rate: PerSecond::new(1.0),
+            arrivals: Arrivals::Poisson,
+            endpoints: vec![],
+        },
         horizon: Horizon {
             warmup: Span::ZERO,
             measured: Span::ZERO,

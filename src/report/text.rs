@@ -58,8 +58,11 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     if let Some(objective) = words::objective(&study.objective) {
         notes.push(format!("Objective: {objective}."));
     }
-    if answers.capacities.iter().any(|capacity| words::carries(capacity).rate().is_some()) {
-        notes.push(words::visits(study.visits));
+    let has_rate = |capacity: &Capacity| words::carries(capacity).rate().is_some();
+    match words::recorded(study) {
+        Some(note) => notes.push(note),
+        None if answers.capacities.iter().any(has_rate) => notes.push(words::visits(study.visits)),
+        None => {}
     }
     notes.extend(conversions(study));
     let weak: Vec<String> =
@@ -121,8 +124,8 @@ fn load_clause(study: &Study, capacity: &Capacity) -> String {
     let carries = words::carries(capacity);
     let about = if carries.is_noisy() { "about " } else { "" };
     let rate = |rate: PerSecond| {
-        let visitors = words::visitors(study.visits, rate);
-        format!("{about}{} requests/s ({visitors})", plain(rate.get()))
+        let meaning = words::meaning(study, rate);
+        format!("{about}{} requests/s ({meaning})", plain(rate.get()))
     };
     match carries {
         Threshold::At { rate: most, .. } if !judged => format!("sustains {}{why}", rate(most)),
@@ -197,7 +200,7 @@ fn best_value(study: &Study, answers: &Answers) -> Option<String> {
     })
 }
 
-/// How the tiers' rates came from visitors a day, each once.
+/// How the tiers' rates came from visitors a day or a recording, each once.
 fn conversions(study: &Study) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for tier in study.combinations.iter().flat_map(|combination| &combination.tiers) {

@@ -2,8 +2,9 @@
 
 use crate::experiment::answer::{Capacity, Limit, Objective, Study, Threshold, Visits};
 use crate::outcome::{Cause, Stage};
+use crate::site::{Arrivals, Trace};
 use crate::stats::estimate::Estimate;
-use crate::units::PerSecond;
+use crate::units::{Fraction, PerSecond};
 
 /// `value` with at most so many significant digits (whole numbers keep all of theirs), without
 /// trailing zeros and never with an exponent; nothing where it is not finite. It goes by the
@@ -204,9 +205,40 @@ pub(super) fn visits(visits: Visits) -> String {
     )
 }
 
-/// The visitors a day whose peak is `rate`, in words: `about 270k visitors a day`.
-pub(super) fn visitors(visits: Visits, rate: PerSecond) -> String {
-    format!("about {} visitors a day", people(visits.visitors_a_day(rate)))
+/// What `rate` means for people: `about 270k visitors a day` where it is the peak of a day, or
+/// `1.2 times the recorded speed` where it is the mean of a recording.
+pub(super) fn meaning(study: &Study, rate: PerSecond) -> String {
+    match trace(study) {
+        Some(trace) => {
+            format!("{} times the recorded speed", plain(rate.get() / trace.rate().get()))
+        }
+        None => format!("about {} visitors a day", people(study.visits.visitors_a_day(rate))),
+    }
+}
+
+/// The recording that a study's traffic is, where it is one.
+fn trace(study: &Study) -> Option<&Trace> {
+    match &study.combinations.first()?.site.traffic.arrivals {
+        Arrivals::Recorded(trace) => Some(trace),
+        Arrivals::Poisson => None,
+    }
+}
+
+/// Where the requests come from, in a study of recorded traffic.
+pub(super) fn recorded(study: &Study) -> Option<String> {
+    let trace = trace(study)?;
+    let kept = match trace.keep < Fraction::ONE {
+        true => format!("{} of the", percent(trace.keep.get())),
+        false => "the".to_owned(),
+    };
+    Some(format!(
+        "Traffic: {kept} {} requests of {}, recorded over {}, sped up or slowed down to each rate \
+         and played round and round from a random instant on. Intervals tell how well the answer \
+         for this recording is known, not how another would differ.",
+        plain(trace.requests.len() as f64),
+        printable(&trace.name),
+        seconds(trace.length().as_secs()),
+    ))
 }
 
 /// The objective in words: `p95 at most 500 ms and errors at most 0.1%`; `None` where there is

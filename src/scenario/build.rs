@@ -14,8 +14,8 @@ use crate::experiment::answer::{Combination, Effort, Study, Tier, Visits};
 use crate::outcome::Budget;
 use crate::seed::Seed;
 use crate::site::{
-    Accept, Client, Connections, Costs, Endpoint, Hold, Horizon, OnOom, Server, Site, Step,
-    Traffic, WorkerKind,
+    Accept, Arrivals, Client, Connections, Costs, Endpoint, Hold, Horizon, OnOom, Server, Site,
+    Step, Traffic, WorkerKind,
 };
 use crate::units::{Fraction, PerSecond, Span};
 
@@ -241,13 +241,19 @@ impl Builder<'_> {
         let cache_cpu = self.numbers()?.cache_cpu.unwrap_or_default();
         let endpoints: Option<Vec<Endpoint>> =
             self.file.endpoints.iter().map(|each| self.endpoint(each, cache_cpu)).collect();
+        let (mut endpoints, mut arrivals) = (endpoints?, Arrivals::Poisson);
+        let recorded = &self.file.recorded;
+        if let (Some(recording), Some(trace)) = (recorded.recording(), recorded.trace()) {
+            endpoints = recording.endpoints(endpoints.first()?);
+            arrivals = Arrivals::Recorded(trace);
+        }
         let first = self.tiers()?.first().map(|tier| tier.rate);
-        Some(Traffic { rate: first.unwrap_or(PerSecond::new(1.0)), endpoints: endpoints? })
+        Some(Traffic { rate: first.unwrap_or(PerSecond::new(1.0)), arrivals, endpoints })
     }
 
     fn endpoint(&self, endpoint: &EndpointFile, cache_cpu: Span) -> Option<Endpoint> {
         let mut steps = Vec::new();
-        for step in &endpoint.steps {
+        for step in endpoint.steps.as_ref()? {
             let one = self.step(&step.what, cache_cpu);
             steps.extend((0..step.times).map(|_| one.clone()));
         }
@@ -278,6 +284,9 @@ impl Builder<'_> {
     }
 
     fn tiers(&self) -> Option<Vec<Tier>> {
+        if self.file.tiers.is_empty() {
+            return Some(self.file.recorded.tier().into_iter().collect());
+        }
         let (plan, server) = (self.plan.name.as_ref()?, self.server.name.as_ref()?);
         let tiers = self.file.tiers.iter().filter(|tier| tier.meets(&plan.text, &server.text));
         tiers

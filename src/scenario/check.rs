@@ -5,6 +5,7 @@ use super::file::{File, Named};
 use super::load::Load;
 use super::preset::Stack;
 use super::problem::{Found, Place, Problem};
+use super::recorded;
 use super::section::among;
 use super::server::{ConnectionsFile, How, Kind};
 
@@ -18,6 +19,7 @@ pub(super) fn check(file: &File, document: &Table, found: &Found) {
     conversions_are_used(file, found);
     conversions_are_sane(file, found);
     nginx_has_numbers(file, document, found);
+    recorded::check(file, found);
 }
 
 fn names_are_unique(file: &File, found: &Found) {

@@ -22,7 +22,7 @@ pub(super) struct EndpointFile {
     pub(super) weight: Option<f64>,
     pub(super) memory: Bytes,
     pub(super) growth: Bytes,
-    pub(super) steps: Vec<StepFile>,
+    pub(super) steps: Option<Vec<StepFile>>,
     pub(super) place: Place,
 }
 
@@ -56,22 +56,22 @@ pub(super) fn read(section: &Section<'_>, folder: Folder<'_>) -> EndpointFile {
     }
 }
 
-fn steps(section: &Section<'_>, folder: Folder<'_>) -> Vec<StepFile> {
+fn steps(section: &Section<'_>, folder: Folder<'_>) -> Option<Vec<StepFile>> {
     let list = section.need("steps", STEP_WAY, |node| match &node.value {
         Value::List(items) if !items.is_empty() => Ok(items.clone()),
         Value::List(_) => Err(node.problem("a request without a step", STEP_WAY)),
         other => Err(node.problem(format!("expected a list, found {}", other.kind()), STEP_WAY)),
     });
-    let list = list.unwrap_or_default();
-    let steps: Vec<StepFile> =
-        list.iter().filter_map(|node| step(node, folder, section.found)).collect();
-    let total: u64 = steps.iter().map(|step| u64::from(step.times)).sum();
+    // All of them are read, whatever is wrong with one.
+    let steps: Vec<Option<StepFile>> =
+        list?.iter().map(|node| step(node, folder, section.found)).collect();
+    let total: u64 = steps.iter().flatten().map(|step| u64::from(step.times)).sum();
     if total > u64::from(MOST_STEPS) {
         let title = format!("{total} steps in one request");
         let way = format!("stay at {MOST_STEPS} or fewer: make fewer, longer steps of them");
         section.found.add(Problem::at(section.place(), title, way));
     }
-    steps
+    steps.into_iter().collect()
 }
 
 fn step(node: &Node, folder: Folder<'_>, found: &Found) -> Option<StepFile> {

@@ -8,6 +8,7 @@ use super::machine::{self, DatabaseFile, FrontFile, PlanFile, SystemFile};
 use super::preset::Stack;
 use super::problem::{Found, Place, Problem};
 use super::quantity::{count, seed, share, span, span_above_zero, text};
+use super::recorded::{self, RecordedFile};
 use super::section::{Section, among};
 use super::server::{self, ServerFile};
 use crate::experiment::answer::{Effort, Objective};
@@ -28,6 +29,7 @@ pub(super) struct File {
     pub(super) client: ClientFile,
     pub(super) endpoints: Vec<EndpointFile>,
     pub(super) traffic: TrafficFile,
+    pub(super) recorded: RecordedFile,
     pub(super) tiers: Vec<TierFile>,
     pub(super) effort: Option<Effort>,
 }
@@ -35,6 +37,7 @@ pub(super) struct File {
 /// Reads the document, all of it, whatever is wrong in between.
 pub(super) fn read(document: &Table, folder: Folder<'_>, found: &Found) -> File {
     let top = Section::new(document, "a scenario", found);
+    let mut recorded = RecordedFile::default();
     let file = File {
         title: top.read("title", named).map(|title| title.text),
         seed: top.read("seed", seed),
@@ -49,7 +52,11 @@ pub(super) fn read(document: &Table, folder: Folder<'_>, found: &Found) -> File 
         endpoints: list(&top, "endpoint", "[[endpoint]] with a name and steps", |section| {
             endpoint::read(section, folder)
         }),
-        traffic: inner(&top, "traffic", load::traffic),
+        traffic: inner(&top, "traffic", |section| {
+            recorded = recorded::read(section, folder);
+            load::traffic(section)
+        }),
+        recorded,
         tiers: tables(&top, "tier", load::tier),
         effort: inner(&top, "run", load::effort),
     };

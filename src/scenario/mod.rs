@@ -7,6 +7,7 @@
 //! | `section` | reads a table key by key; what is left over is a problem |
 //! | `quantity`, `dist`, `arithmetic` | values as people write them |
 //! | `file`, `machine`, `server`, `endpoint`, `load` | the sections, exactly as written |
+//! | `recorded` | a trace as the traffic, and the rules that it brings |
 //! | `check` | the rules between sections |
 //! | `preset` | what the stacks cost, with sources |
 //! | `build`, `site_parts` | file and presets to the study |
@@ -26,6 +27,7 @@ mod numbers;
 mod preset;
 mod problem;
 mod quantity;
+mod recorded;
 mod section;
 mod server;
 mod set;

@@ -77,7 +77,7 @@ impl OneServer<'_> {
     /// Whether a number of a preset has any effect on this server.
     fn concerns(&self, section: &str, key: &str) -> bool {
         let kind = self.server.kind;
-        let mut steps = self.file.endpoints.iter().flat_map(|each| &each.steps);
+        let mut steps = self.file.endpoints.iter().flat_map(|each| &each.steps).flatten();
         match (section, key) {
             ("threads" | "async", "accept_bias") if self.server.per_process => false,
             ("threads", _) => kind == Some(Kind::Threads),

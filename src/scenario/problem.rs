@@ -40,7 +40,8 @@ impl Place {
 pub struct Problem {
     place: Place,
     title: String,
-    way: String,
+    /// What is to be known of it, line by line; the last is the way out.
+    said: Vec<String>,
     sort: Sort,
     /// More problems with the same value; a list of problems takes them in as its own.
     more: Vec<Problem>,
@@ -59,7 +60,7 @@ impl Problem {
         Problem {
             place: place.clone(),
             title: title.into(),
-            way: way.into(),
+            said: vec![way.into()],
             sort: Sort::Other,
             more: Vec::new(),
         }
@@ -67,7 +68,13 @@ impl Problem {
 
     /// This problem with another way out.
     pub(super) fn with_way(self, way: impl Into<String>) -> Problem {
-        Problem { way: way.into(), ..self }
+        Problem { said: vec![way.into()], ..self }
+    }
+
+    /// This problem with what else is to be known of it, line by line, before the way out.
+    pub(super) fn with_notes(mut self, notes: Vec<String>) -> Problem {
+        self.said.splice(0..0, notes);
+        self
     }
 
     /// This problem, marked as one of syntax.
@@ -87,9 +94,11 @@ impl Problem {
 
     /// The way out.
     pub fn way_out(&self) -> &str {
-        &self.way
+        self.said.last().expect(HAS_WAY_OUT)
     }
 }
+
+const HAS_WAY_OUT: &str = "every problem comes with its way out";
 
 /// Problems as they are found.
 #[derive(Debug, Default)]
@@ -197,7 +206,9 @@ impl Problems {
             ),
             None => title.element(Origin::path(name.as_str())),
         };
-        group.element(Level::HELP.message(wrapped(&problem.way)))
+        let (way, notes) = problem.said.split_last().expect(HAS_WAY_OUT);
+        let notes = notes.iter().map(|note| Level::NOTE.message(note.as_str()));
+        group.elements(notes).element(Level::HELP.message(wrapped(way)))
     }
 
     fn count(&self) -> String {

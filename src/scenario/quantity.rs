@@ -15,7 +15,7 @@ const MOST_BYTES: f64 = (1_u64 << 50) as f64;
 /// More memory than this (1 TB) in one process, request or connection is taken for a mistake.
 const MOST_BYTES_EACH: u64 = 1 << 40;
 /// Rates below this (one in eleven days) are taken for mistakes.
-const SLOWEST_PER_SECOND: f64 = 1e-6;
+pub(super) const SLOWEST_PER_SECOND: f64 = 1e-6;
 /// Rates above this are taken for mistakes.
 pub(super) const FASTEST_PER_SECOND: f64 = 1e9;
 

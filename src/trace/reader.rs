@@ -48,6 +48,15 @@ impl Source {
         if path.as_os_str() == "-" {
             return Source::new("standard input".to_owned(), io::stdin(), None);
         }
+        Source::file(path)
+    }
+
+    /// Opens the file at `path`, whatever it is called.
+    ///
+    /// # Errors
+    ///
+    /// What the system says where it cannot be opened or read.
+    pub fn file(path: &Path) -> io::Result<Source> {
         let file = File::open(path)?;
         let about = file.metadata()?;
         if about.is_dir() {
@@ -279,28 +288,40 @@ impl Mistakes {
         }
     }
 
+    /// What the trace is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How many lines are wrong.
     pub fn count(&self) -> u64 {
         let told: u64 = self.told.iter().map(|(first, last, _)| last - first + 1).sum();
         told + self.untold.map_or(0, |(_, count)| count)
     }
+
+    /// What is wrong, a line or a run of lines each: `trace.csv:3: status is ...`.
+    pub fn lines(&self) -> Vec<String> {
+        let told = self.told.iter().map(|(first, last, what)| match first == last {
+            true => format!("{}:{first}: {what}", self.name),
+            false => format!("{}:{first} to {last}: {what}", self.name),
+        });
+        let more = |(line, count)| format!("{}: {count} more from line {line} on", self.name);
+        told.chain(self.untold.map(more)).collect()
+    }
+
+    /// How many lines are wrong, in words.
+    pub fn sum(&self) -> String {
+        match self.count() {
+            1 => format!("1 line of {} is wrong", self.name),
+            count => format!("{count} lines of {} are wrong", self.name),
+        }
+    }
 }
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (first, last, what) in &self.told {
-            match first == last {
-                true => writeln!(f, "error: {}:{first}: {what}", self.name)?,
-                false => writeln!(f, "error: {}:{first} to {last}: {what}", self.name)?,
-            }
-        }
-        if let Some((line, count)) = self.untold {
-            writeln!(f, "error: {}: {count} more from line {line} on", self.name)?;
-        }
-        match self.count() {
-            1 => writeln!(f, "1 line of {} is wrong", self.name),
-            count => writeln!(f, "{count} lines of {} are wrong", self.name),
-        }
+        self.lines().iter().try_for_each(|line| writeln!(f, "error: {line}"))?;
+        writeln!(f, "{}", self.sum())
     }
 }
 

@@ -11,6 +11,7 @@ mod life;
 mod mistakes;
 mod output;
 mod readme;
+mod recorded;
 mod replay;
 mod support;
 mod theory;

@@ -78,6 +78,9 @@ macro_rules! outputs {
             let tested = [$($name),*];
             for entry in fs::read_dir(root().join("scenarios")).unwrap() {
                 let path = entry.unwrap().path();
+                if path.extension().is_none_or(|ending| ending != "toml") {
+                    continue;
+                }
                 let name = path.file_stem().unwrap().to_str().unwrap();
                 // The testbed is there to be replayed, and its output is output/accuracy.
                 let held = tested.contains(&name) || name == "testbed";
@@ -93,4 +96,5 @@ outputs! {
     the_guides_table_still_stands_as_in_output = "guide-sizing-table";
     too_many_workers_still_die_as_in_output = "too-many-workers";
     connections_still_cost_as_in_output = "no-connection-reuse";
+    recorded_traffic_still_comes_as_in_output = "recorded-traffic";
 }

@@ -1,8 +1,8 @@
 //! Sites for tests: everything costs nothing and has no limit, but for what a test says.
 
 use tonnage::site::{
-    Accept, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon, Host,
-    Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
+    Accept, Arrivals, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon,
+    Host, Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
 };
 use tonnage::units::{Bytes, PerSecond, Span};
 
@@ -58,7 +58,11 @@ pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>)
             read_timeout: None,
         },
         client: Client { patience: None, round_trip: Span::ZERO, cpu: Span::ZERO },
-        traffic: Traffic { rate: PerSecond::new(1.0), endpoints: vec![endpoint(steps)] },
+        traffic: Traffic {
+            rate: PerSecond::new(1.0),
+            arrivals: Arrivals::Poisson,
+            endpoints: vec![endpoint(steps)],
+        },
         horizon: Horizon {
             warmup: Span::ZERO,
             measured: Span::from_whole_secs(1_000),

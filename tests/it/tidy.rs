@@ -15,7 +15,7 @@ const FLOORS: [(&str, &[&str]); 13] = [
     ("outcome", &["units", "seed", "stats"]),
     ("model", &["units", "seed", "kernel", "resource", "stats", "site", "outcome"]),
     ("experiment", &["units", "seed", "stats", "site", "outcome", "model"]),
-    ("scenario", &["units", "seed", "site", "outcome", "experiment"]),
+    ("scenario", &["units", "seed", "site", "outcome", "experiment", "trace"]),
     ("trace", &["units", "experiment"]),
     ("report", &["units", "seed", "stats", "site", "outcome", "experiment"]),
     (
