@@ -95,7 +95,7 @@ impl<T: Tape> World<'_, T> {
     /// The worker takes traffic.
     fn come_up(&mut self, index: u32) {
         self.workers[index as usize].state = State::Up;
-        if self.one_queue {
+        if self.rules.one_queue {
             self.idle.push(index);
         }
     }
@@ -121,17 +121,23 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// A request in a worker gives its memory back: to the worker, or to the system.
-    #[inline]
-    pub(super) fn vacate_request(&mut self, index: u32, bytes: Bytes) {
+    fn vacate_request(&mut self, index: u32, bytes: Bytes) {
         match self.site.server.keeps_memory {
             true => self.workers[index as usize].spare += bytes,
             false => self.vacate(index, bytes),
         }
     }
 
+    /// A request for `endpoint` gives its memory back, but for what it leaves behind.
+    pub(super) fn leave_memory(&mut self, index: u32, endpoint: u16) {
+        let endpoint = &self.site.traffic.endpoints[endpoint as usize];
+        self.vacate_request(index, endpoint.memory);
+        let life = self.workers[index as usize].life;
+        self.occupy(index, life, endpoint.growth);
+    }
+
     /// A worker holds `bytes` less.
-    #[inline]
-    pub(super) fn vacate(&mut self, index: u32, bytes: Bytes) {
+    fn vacate(&mut self, index: u32, bytes: Bytes) {
         if bytes > Bytes::ZERO {
             self.workers[index as usize].resident -= bytes;
             self.give_memory(HOST, bytes);

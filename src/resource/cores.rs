@@ -11,9 +11,7 @@
 //! if nothing changed. Work is counted in nanoseconds of a core of speed 1, in floating point;
 //! instants are rounded up, so that no work ends early.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
+use super::order::Order;
 use crate::units::{Span, Time};
 
 /// Some cores, and the tasks on them. A task is a number of the caller's.
@@ -21,12 +19,14 @@ use crate::units::{Span, Time};
 pub struct Cores {
     cores: u32,
     speed: f64,
+    /// Whether that is 1, as it mostly is.
+    is_standard: bool,
     /// Work each running task has received since the cores were last idle, at `since`.
     attained: f64,
     since: Time,
     /// Attained work at which each task is done (bits of a non-negative float order as it does),
     /// above the order of starting, above the task.
-    running: BinaryHeap<Reverse<u128>>,
+    running: Order,
     started: u32,
     /// When the next task is done; worked out when asked for, since between two askings several
     /// tasks may come and go.
@@ -42,9 +42,10 @@ impl Cores {
         Cores {
             cores,
             speed,
+            is_standard: speed.total_cmp(&1.0).is_eq(),
             attained: 0.0,
             since: Time::ZERO,
-            running: BinaryHeap::new(),
+            running: Order::new(),
             started: 0,
             next_finish: None,
             rates: vec![(speed, 1.0 / speed)],
@@ -59,7 +60,7 @@ impl Cores {
         let done_at = self.attained + nanos(work);
         self.started = self.started.wrapping_add(1);
         let low = u64::from(self.started) << 32 | u64::from(task);
-        self.running.push(Reverse(u128::from(done_at.to_bits()) << 64 | u128::from(low)));
+        self.running.insert(u128::from(done_at.to_bits()) << 64 | u128::from(low));
         self.next_finish = None;
         self.running.len() <= self.cores as usize
     }
@@ -79,7 +80,7 @@ impl Cores {
     pub fn finish(&mut self, now: Time) -> (u32, bool) {
         debug_assert_eq!(Some(now), self.next_finish, "a task ends when it is done");
         self.settle(now);
-        let Reverse(key) = self.running.pop().expect("a task is running");
+        let key = self.running.pop_first().expect("a task is running");
         self.attained = self.attained.max(f64::from_bits((key >> 64) as u64));
         (key as u32, self.ended())
     }
@@ -89,8 +90,7 @@ impl Cores {
     /// for the rare cases only.
     pub fn stop(&mut self, now: Time, task: u32) -> Option<(Span, bool)> {
         self.settle(now);
-        let Reverse(key) = *self.running.iter().find(|Reverse(key)| *key as u32 == task)?;
-        self.running.retain(|Reverse(other)| *other != key);
+        let key = self.running.remove(|key| key as u32 == task)?;
         let left = f64::from_bits((key >> 64) as u64) - self.attained;
         Some((Span::from_nanos_f64(left), self.ended()))
     }
@@ -99,7 +99,7 @@ impl Cores {
     #[inline]
     pub fn alone(&self, work: Span) -> Span {
         let (_, slowness) = self.rates[0];
-        work.scaled(slowness)
+        if self.is_standard { work } else { work.scaled(slowness) }
     }
 
     /// A task has ended. Returns whether one core fewer is busy.
@@ -126,9 +126,9 @@ impl Cores {
     /// Works out when the next task will be done.
     #[inline]
     fn look_ahead(&mut self) -> Time {
-        let next = match self.running.peek() {
+        let next = match self.running.first() {
             None => Time::NEVER,
-            Some(&Reverse(first)) => {
+            Some(first) => {
                 let left = f64::from_bits((first >> 64) as u64) - self.attained;
                 let (_, slowness) = self.rate_of(self.running.len());
                 self.since + Span::from_nanos_f64(left * slowness)

@@ -3,5 +3,6 @@
 
 pub mod cores;
 pub mod memory;
+pub mod order;
 pub mod sliced;
 pub mod slots;
