@@ -92,7 +92,7 @@ impl<T: Tape> World<'_, T> {
     #[inline]
     fn come_in(&mut self, id: RequestId) {
         self.probe.levels.inside.rise(self.now, 1);
-        if !self.requests[id].settled {
+        if self.reading.is_limited() && !self.requests[id].settled {
             self.reading.begin(id, self.now);
         }
     }
@@ -131,10 +131,10 @@ impl<T: Tape> World<'_, T> {
     /// Which worker accepts the connection of `id` now, if any would.
     #[inline(always)]
     fn acceptor(&self, id: RequestId) -> Option<u32> {
-        if self.rules.one_queue {
-            return self.idle.last().copied();
+        match self.rules.one_queue {
+            true => self.idle.last().copied(),
+            false => self.acceptor_of_many(self.requests[id].chance),
         }
-        self.acceptor_of_many(self.requests[id].chance)
     }
 
     /// Which of the workers that each have a queue of their own accepts a connection now.
@@ -179,10 +179,12 @@ impl<T: Tape> World<'_, T> {
     /// Lets the first in the backlog in, if a worker would have it.
     #[inline(always)]
     pub(super) fn accept_from_backlog(&mut self) -> bool {
-        let Some(&id) = self.backlog.front() else { return false };
-        let Some(worker) = self.acceptor(id) else { return false };
-        self.accept(worker);
-        true
+        // Who it is does not matter where there is one queue, and there it is not looked up.
+        let worker = match self.rules.one_queue {
+            true => self.idle.last().copied(),
+            false => self.backlog.front().and_then(|id| self.acceptor(*id)),
+        };
+        worker.map(|worker| self.accept(worker)).is_some()
     }
 
     /// `worker` accepts the first in the backlog.
@@ -196,27 +198,22 @@ impl<T: Tape> World<'_, T> {
     /// `worker` accepts the request: it has a place in it, or waits for one.
     #[inline(always)]
     fn admit(&mut self, id: RequestId, index: u32) {
-        let worker = &mut self.workers[index as usize];
         if let Some(limit) = self.rules.limit
-            && worker.accepted + 1 >= limit
+            && self.workers[index as usize].accepted + 1 >= limit
         {
             self.probe.levels.inside.fall(self.now, 1);
             return self.turn_down(id, Cause::Limit);
         }
-        worker.accepted += 1;
-        let life = worker.life;
         let request = &mut self.requests[id];
         (request.worker, request.at) = (index, At::Place);
         if self.rules.one_queue {
             self.idle.pop();
             self.enter(id);
-        } else if worker.places.seize(id) == Seized::Granted {
+        } else if self.workers[index as usize].take_in(id) == Seized::Granted {
             self.enter(id);
         }
         if self.rules.uses_memory {
-            let endpoint = self.requests[id].endpoint;
-            let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
-            self.occupy_for_request(index, life, bytes);
+            self.take_request_memory(id, index);
         }
     }
 

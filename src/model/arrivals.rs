@@ -104,7 +104,7 @@ impl Drawing {
 }
 
 impl Tape for Drawing {
-    #[inline]
+    #[inline(always)]
     fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
         let gap: f64 = Exp1.sample(&mut self.gaps);
         self.now += whole(gap * self.mean_gap_nanos);
@@ -180,7 +180,7 @@ impl Sampler {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn draw(&self, stream: &mut Stream) -> Span {
         match self {
             Sampler::Fixed(span) => *span,

@@ -111,12 +111,13 @@ impl<T: Tape> World<'_, T> {
         self.workers[index as usize].life == life
     }
 
-    /// A request in a worker's `life`-th life holds `bytes`, which may be there already.
-    #[inline]
-    pub(super) fn occupy_for_request(&mut self, index: u32, life: u64, bytes: Bytes) {
-        let spare = &mut self.workers[index as usize].spare;
-        let used = bytes.min(*spare);
-        *spare -= used;
+    /// A request in a worker takes its memory, which may be there already.
+    pub(super) fn take_request_memory(&mut self, id: RequestId, index: u32) {
+        let endpoint = self.requests[id].endpoint;
+        let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
+        let worker = &mut self.workers[index as usize];
+        let (life, used) = (worker.life, bytes.min(worker.spare));
+        worker.spare -= used;
         self.occupy(index, life, bytes.saturating_sub(used));
     }
 

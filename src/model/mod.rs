@@ -332,8 +332,12 @@ impl<'a, T: Tape> World<'a, T> {
     /// of these comes first: cores, agenda, patience, reading, tape.
     #[inline(always)]
     fn step(&mut self, end: Time) -> bool {
-        let [host, database] = &mut self.cores;
-        let (on_host, on_database) = (host.next_change(), database.next_change());
+        let [host, own_host] = &mut self.cores;
+        let on_host = host.next_change();
+        let on_database = match self.database_host {
+            OWN_HOST => own_host.next_change(),
+            _ => Time::NEVER,
+        };
         let on_agenda = self.agenda.next_time();
         let (patience, reading) = (self.patience.next_due(), self.reading.next_due());
         let due = on_host.min(on_database).min(on_agenda).min(patience).min(reading);

@@ -116,6 +116,13 @@ impl Request {
         has_connection: false,
     };
 
+    /// What took its time is done: on to its next operation.
+    #[inline]
+    pub(super) fn go_on(&mut self) {
+        self.next += 1;
+        self.at = At::Moving;
+    }
+
     /// Leaves the stage it was in since `since`.
     #[inline]
     pub(super) fn spend(&mut self, stage: Stage, now: Time) -> Span {
@@ -253,11 +260,11 @@ impl Ready {
     /// The first goes on.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<RequestId> {
-        let first = self.first.take();
+        let first = self.first.take()?;
         if !self.others.is_empty() {
             self.first = self.others.pop_front();
         }
-        first
+        Some(first)
     }
 }
 

@@ -4,7 +4,7 @@ use super::arrivals::Tape;
 use super::crash::{BOOT, CLOSING, CLOSINGS};
 use super::database::{Acquired, Returned};
 use super::program::{Amount, Op};
-use super::request::{At, NOWHERE, RequestId};
+use super::request::{At, NOWHERE, Request, RequestId};
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage};
 use crate::resource::slots::Seized;
@@ -231,13 +231,15 @@ impl<T: Tape> World<'_, T> {
         match request.at {
             At::Cores => {
                 request.spend_running(Stage::Compute, alone, self.now);
-                self.go_on(task);
+                request.go_on();
+                self.ready.push(task);
             }
             At::DatabaseCores => {
                 if let Op::DatabaseCompute(_, stage) = self.ops[request.next as usize] {
                     request.spend_running(stage, alone, self.now);
                 }
-                self.go_on(task);
+                request.go_on();
+                self.ready.push(task);
             }
             _ => self.connect(task),
         }
@@ -277,14 +279,8 @@ impl<T: Tape> World<'_, T> {
         if let Op::Wait(_, stage) = self.ops[request.next as usize] {
             request.spend(stage, self.now);
         }
-        self.go_on(id);
-    }
-
-    /// What took the request's time is done: on to its next operation.
-    #[inline(always)]
-    fn go_on(&mut self, id: RequestId) {
-        self.requests[id].next += 1;
-        self.set_ready(id);
+        request.go_on();
+        self.ready.push(id);
     }
 
     /// Takes a connection of the worker's pool, opens one, or queues.
@@ -454,10 +450,14 @@ impl<T: Tape> World<'_, T> {
     /// The request is done: answered well, or failed for this cause. Everything it holds is free.
     #[inline(always)]
     fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> bool {
-        let index = self.requests[id].worker;
         self.settle(id, failed);
-        let had_turn = self.release_turn(id);
-        self.give_back(id);
+        let Request { worker: index, has_turn: had_turn, has_connection, .. } = self.requests[id];
+        if had_turn {
+            self.release_turn(id);
+        }
+        if has_connection {
+            self.give_back(id);
+        }
         self.leave_worker(id);
         self.requests.remove(id);
         if had_turn {
@@ -474,11 +474,9 @@ impl<T: Tape> World<'_, T> {
         let endpoint = request.endpoint;
         self.probe.levels.inside.fall(self.now, 1);
         self.probe.levels.workers.fall(self.now, 1);
-        let worker = &mut self.workers[index as usize];
-        worker.accepted -= 1;
         if self.rules.one_queue {
             self.idle.push(index);
-        } else if let Some(next) = worker.places.release() {
+        } else if let Some(next) = self.workers[index as usize].let_out() {
             self.enter(next);
         }
         if self.rules.uses_memory {

@@ -2,7 +2,7 @@
 
 use super::database::Pool;
 use super::request::RequestId;
-use crate::resource::slots::Slots;
+use crate::resource::slots::{Seized, Slots};
 use crate::site::{Server, WorkerKind};
 use crate::units::{Bytes, Time};
 
@@ -22,7 +22,7 @@ pub(super) struct Worker {
     pub switched: Time,
     /// Whether an event is due that forces the turn's hand-over.
     pub hand_over: bool,
-    /// Requests it has accepted and not answered.
+    /// Requests it has accepted and not answered; not counted where there is one queue for all.
     pub accepted: u32,
     /// What it holds of that for requests to come.
     pub spare: Bytes,
@@ -70,6 +70,20 @@ impl Worker {
         self.accepted = 0;
         (self.resident, self.spare) = (Bytes::ZERO, Bytes::ZERO);
         self.pool.clear()
+    }
+
+    /// It accepts a request, which has a place or waits for one.
+    #[inline]
+    pub(super) fn take_in(&mut self, id: RequestId) -> Seized {
+        self.accepted += 1;
+        self.places.seize(id)
+    }
+
+    /// A request leaves. Returns who has its place.
+    #[inline]
+    pub(super) fn let_out(&mut self) -> Option<RequestId> {
+        self.accepted -= 1;
+        self.places.release()
     }
 
     /// Whether it would accept a connection now, going by its threads and its loop.

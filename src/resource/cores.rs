@@ -76,12 +76,15 @@ impl Cores {
 
     /// Takes the task off that is done at `now`, which must be [`Cores::next_finish`]. Returns it,
     /// and whether one core fewer is busy without it.
-    #[inline]
+    #[inline(always)]
     pub fn finish(&mut self, now: Time) -> (u32, bool) {
         debug_assert_eq!(Some(now), self.next_finish, "a task ends when it is done");
         self.settle(now);
         let key = self.running.pop_first().expect("a task is running");
-        self.attained = self.attained.max(f64::from_bits((key >> 64) as u64));
+        let done_at = f64::from_bits((key >> 64) as u64);
+        if done_at > self.attained {
+            self.attained = done_at;
+        }
         (key as u32, self.ended())
     }
 
