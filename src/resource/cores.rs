@@ -11,7 +11,9 @@
 //! if nothing changed. Work is counted in nanoseconds of a core of speed 1, in floating point;
 //! instants are rounded up, so that no work ends early.
 
-use super::order::Order;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use crate::units::{Span, Time};
 
 /// Some cores, and the tasks on them. A task is a number of the caller's.
@@ -26,7 +28,7 @@ pub struct Cores {
     since: Time,
     /// Attained work at which each task is done (bits of a non-negative float order as it does),
     /// above the order of starting, above the task.
-    running: Order,
+    running: BinaryHeap<Reverse<u128>>,
     started: u32,
     /// When the next task is done; worked out when asked for, since between two askings several
     /// tasks may come and go.
@@ -45,7 +47,7 @@ impl Cores {
             is_standard: speed.total_cmp(&1.0).is_eq(),
             attained: 0.0,
             since: Time::ZERO,
-            running: Order::new(),
+            running: BinaryHeap::new(),
             started: 0,
             next_finish: None,
             rates: vec![(speed, 1.0 / speed)],
@@ -60,7 +62,7 @@ impl Cores {
         let done_at = self.attained + nanos(work);
         self.started = self.started.wrapping_add(1);
         let low = u64::from(self.started) << 32 | u64::from(task);
-        self.running.insert(u128::from(done_at.to_bits()) << 64 | u128::from(low));
+        self.running.push(Reverse(u128::from(done_at.to_bits()) << 64 | u128::from(low)));
         self.next_finish = None;
         self.running.len() <= self.cores as usize
     }
@@ -80,7 +82,7 @@ impl Cores {
     pub fn finish(&mut self, now: Time) -> (u32, bool) {
         debug_assert_eq!(Some(now), self.next_finish, "a task ends when it is done");
         self.settle(now);
-        let key = self.running.pop_first().expect("a task is running");
+        let Reverse(key) = self.running.pop().expect("a task is running");
         let done_at = f64::from_bits((key >> 64) as u64);
         if done_at > self.attained {
             self.attained = done_at;
@@ -93,7 +95,8 @@ impl Cores {
     /// for the rare cases only.
     pub fn stop(&mut self, now: Time, task: u32) -> Option<(Span, bool)> {
         self.settle(now);
-        let key = self.running.remove(|key| key as u32 == task)?;
+        let Reverse(key) = *self.running.iter().find(|Reverse(key)| *key as u32 == task)?;
+        self.running.retain(|Reverse(other)| *other != key);
         let left = f64::from_bits((key >> 64) as u64) - self.attained;
         Some((Span::from_nanos_f64(left), self.ended()))
     }
@@ -129,9 +132,9 @@ impl Cores {
     /// Works out when the next task will be done.
     #[inline]
     fn look_ahead(&mut self) -> Time {
-        let next = match self.running.first() {
+        let next = match self.running.peek() {
             None => Time::NEVER,
-            Some(first) => {
+            Some(&Reverse(first)) => {
                 let left = f64::from_bits((first >> 64) as u64) - self.attained;
                 let (_, slowness) = self.rate_of(self.running.len());
                 self.since + Span::from_nanos_f64(left * slowness)

@@ -3,6 +3,5 @@
 
 pub mod cores;
 pub mod memory;
-pub mod order;
 pub mod sliced;
 pub mod slots;
