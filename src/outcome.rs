@@ -217,7 +217,7 @@ impl Profile {
     fn bucket(response: Span) -> usize {
         let bits = Profile::PER_OCTAVE_BITS;
         let nanos = response.as_nanos();
-        let octave = (u64::BITS - nanos.leading_zeros()).saturating_sub(bits + 1);
+        let octave = (nanos | 1 << bits).ilog2() - bits;
         ((octave as usize) << bits) + (nanos >> octave) as usize
     }
 }

@@ -2,10 +2,10 @@
 
 use rand::Rng;
 
-use super::arrivals::{Reply, Tape};
-use super::request::{At, RequestId};
+use super::arrivals::{Arrival, Reply, Tape};
+use super::request::{At, Request, RequestId};
 use super::worker::State;
-use super::{Event, HOST, World};
+use super::{Coming, Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
 use crate::resource::slots::Seized;
 use crate::site::{Accept, Listen, WorkerKind};
@@ -18,46 +18,40 @@ const RETRIES_S: [u64; 7] = [1, 2, 3, 4, 5, 7, 11];
 
 impl<T: Tape> World<'_, T> {
     /// The next request of the tape arrives.
-    #[inline]
+    #[inline(always)]
     pub(super) fn arrive(&mut self) {
-        let id = self.coming;
-        let request = &mut self.requests[id];
-        (request.arrived, request.since) = (self.now, self.now);
-        request.number = self.arrivals;
-        request.measured = self.probe.measures(self.now);
-        self.probe.arrived(request);
+        let Coming { id, endpoint, chance, .. } = self.coming;
+        self.requests[id] = Request {
+            arrived: self.now,
+            since: self.now,
+            number: self.arrivals,
+            chance,
+            next: self.starts[endpoint as usize],
+            endpoint,
+            measured: self.probe.measures(self.now),
+            ..Request::COMING
+        };
+        self.probe.arrived(&self.requests[id]);
         self.arrivals += 1;
         self.check_limits();
         self.expect_next();
         self.patience.begin(id, self.now);
-        let front = self.site.front.nginx_cpu + self.client_cpu();
-        if front.is_zero() {
+        if self.rules.front_cpu.is_zero() {
             self.connect(id);
         } else {
             self.requests[id].at = At::Front;
-            self.start_on_cores(HOST, id, front);
+            self.start_on_cores(HOST, id, self.rules.front_cpu);
         }
-    }
-
-    /// What a client that lives on the host needs to send a request, and to take its answer.
-    #[inline]
-    fn client_cpu(&self) -> Span {
-        self.site.client.cpu.scaled(0.5)
     }
 
     /// Takes the next request off the tape; it waits for its time to come.
-    #[inline]
+    #[inline(always)]
     pub(super) fn expect_next(&mut self) {
-        let id = self.requests.insert();
+        let id = self.requests.reserve();
         let arrival = self.tape.next(self.requests.demands_mut(id));
-        self.comes = arrival.as_ref().map_or(Time::NEVER, |arrival| arrival.at);
-        let request = &mut self.requests[id];
-        request.endpoint = arrival.map_or(0, |arrival| arrival.endpoint);
-        request.next = self.starts[request.endpoint as usize];
-        if let Some(chances) = &mut self.chances {
-            request.chance = chances.next_u32();
-        }
-        self.coming = id;
+        let Arrival { at, endpoint } = arrival.unwrap_or(Arrival { at: Time::NEVER, endpoint: 0 });
+        let chance = self.chances.as_mut().map_or(0, Rng::next_u32);
+        self.coming = Coming { id, at, endpoint, chance };
     }
 
     /// Ends the run where it has grown to a limit.
@@ -70,12 +64,13 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// The request knocks at the listening socket.
+    #[inline(always)]
     pub(super) fn connect(&mut self, id: RequestId) {
         if self.is_down {
             return self.turn_down(id, Cause::Down);
         }
         if self.backlog.is_empty()
-            && let Some(worker) = self.acceptor(self.requests[id].chance)
+            && let Some(worker) = self.acceptor(id)
         {
             self.come_in(id);
             self.admit(id, worker);
@@ -97,7 +92,7 @@ impl<T: Tape> World<'_, T> {
     #[inline]
     fn come_in(&mut self, id: RequestId) {
         self.probe.levels.inside.rise(self.now, 1);
-        if !self.requests[id].settled {
+        if self.reading.is_limited() && !self.requests[id].settled {
             self.reading.begin(id, self.now);
         }
     }
@@ -133,12 +128,17 @@ impl<T: Tape> World<'_, T> {
         }
     }
 
-    /// Which worker accepts a connection now, if any would.
-    #[inline]
-    fn acceptor(&self, chance: u32) -> Option<u32> {
-        if self.one_queue {
-            return self.idle.last().copied();
+    /// Which worker accepts the connection of `id` now, if any would.
+    #[inline(always)]
+    fn acceptor(&self, id: RequestId) -> Option<u32> {
+        match self.rules.one_queue {
+            true => self.idle.last().copied(),
+            false => self.acceptor_of_many(self.requests[id].chance),
         }
+    }
+
+    /// Which of the workers that each have a queue of their own accepts a connection now.
+    fn acceptor_of_many(&self, chance: u32) -> Option<u32> {
         match (self.site.server.accept, self.site.server.kind) {
             (Accept::Shared { .. }, WorkerKind::Async { .. }) if self.workers.len() == 1 => {
                 self.workers[0].accepts(self.site.server.kind).then_some(0)
@@ -160,7 +160,11 @@ impl<T: Tape> World<'_, T> {
         let order = || (0..self.workers.len() as u32).rev();
         let point = f64::from(chance) / f64::from(u32::MAX);
         let drawn = draw_weighted(order().filter(free), bias, point);
-        drawn.or_else(|| draw_weighted(order().filter(accepts), bias, point))
+        // A loop accepts only while its turn is free.
+        if drawn.is_some() || matches!(kind, WorkerKind::Async { .. }) {
+            return drawn;
+        }
+        draw_weighted(order().filter(accepts), bias, point)
     }
 
     /// The kernel hashes the connection to one of the processes that listen, free or not.
@@ -173,14 +177,18 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// Lets the first in the backlog in, if a worker would have it.
+    #[inline(always)]
     pub(super) fn accept_from_backlog(&mut self) -> bool {
-        let Some(&id) = self.backlog.front() else { return false };
-        let Some(worker) = self.acceptor(self.requests[id].chance) else { return false };
-        self.accept(worker);
-        true
+        // Who it is does not matter where there is one queue, and there it is not looked up.
+        let worker = match self.rules.one_queue {
+            true => self.idle.last().copied(),
+            false => self.backlog.front().and_then(|id| self.acceptor(*id)),
+        };
+        worker.map(|worker| self.accept(worker)).is_some()
     }
 
     /// `worker` accepts the first in the backlog.
+    #[inline(always)]
     pub(super) fn accept(&mut self, worker: u32) {
         let id = self.backlog.pop_front().expect("somebody waits");
         self.probe.levels.backlog.fall(self.now, 1);
@@ -188,31 +196,29 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// `worker` accepts the request: it has a place in it, or waits for one.
+    #[inline(always)]
     fn admit(&mut self, id: RequestId, index: u32) {
-        let worker = &mut self.workers[index as usize];
-        if let WorkerKind::Async { limit_concurrency: Some(limit) } = self.site.server.kind
-            && worker.accepted + 1 >= limit
+        if let Some(limit) = self.rules.limit
+            && self.workers[index as usize].accepted + 1 >= limit
         {
             self.probe.levels.inside.fall(self.now, 1);
             return self.turn_down(id, Cause::Limit);
         }
-        worker.accepted += 1;
-        let life = worker.life;
         let request = &mut self.requests[id];
         (request.worker, request.at) = (index, At::Place);
-        if self.one_queue {
+        if self.rules.one_queue {
             self.idle.pop();
             self.enter(id);
-        } else if worker.places.seize(id) == Seized::Granted {
+        } else if self.workers[index as usize].take_in(id) == Seized::Granted {
             self.enter(id);
         }
-        let endpoint = self.requests[id].endpoint;
-        let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
-        self.occupy_for_request(index, life, bytes);
+        if self.rules.uses_memory {
+            self.take_request_memory(id, index);
+        }
     }
 
     /// The request has its place in a worker and begins.
-    #[inline]
+    #[inline(always)]
     pub(super) fn enter(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
         request.spend(Stage::Worker, self.now);
@@ -242,7 +248,7 @@ impl<T: Tape> World<'_, T> {
 
     /// Somebody's wait is over, one way or another: answered, or failed for this cause. What
     /// happens to the request after that is nobody's business but the server's.
-    #[inline]
+    #[inline(always)]
     pub(super) fn settle(&mut self, id: RequestId, failed: Option<Cause>) {
         let request = &mut self.requests[id];
         if request.settled {
@@ -263,7 +269,7 @@ impl<T: Tape> World<'_, T> {
         self.patience.end(id);
         self.reading.end(id);
         if failed.is_none() {
-            self.run_aside(HOST, self.client_cpu());
+            self.run_aside(HOST, self.rules.client_cpu);
         }
     }
 }
@@ -274,6 +280,11 @@ fn draw_weighted(
     bias: f64,
     point: f64,
 ) -> Option<u32> {
+    let mut all = candidates.clone();
+    let first = all.next()?;
+    if all.next().is_none() {
+        return Some(first);
+    }
     let weights = || std::iter::successors(Some(1.0), |weight| Some(weight * bias));
     let total: f64 = candidates.clone().zip(weights()).map(|(_, weight)| weight).sum();
     let mut below = 0.0;

@@ -136,7 +136,7 @@ impl Drawing {
 }
 
 impl Tape for Drawing {
-    #[inline]
+    #[inline(always)]
     fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
         let gap: f64 = Exp1.sample(&mut self.gaps);
         self.now += whole(gap * self.mean_gap_nanos);
@@ -176,6 +176,12 @@ pub(super) fn dist_of(steps: &[Step], drawn: Drawn) -> (&Dist, Source) {
 enum Sampler {
     Fixed(Span),
     Exponential(f64),
+    Other(Other),
+}
+
+/// A distribution that takes more to draw from. Apart from the others, whose few steps would have
+/// to make room for it.
+enum Other {
     LogNormal(LogNormal<f64>),
     Gamma(Gamma<f64>),
     Uniform(f64, f64),
@@ -191,30 +197,22 @@ impl Sampler {
             Dist::Exponential { mean } => Sampler::Exponential(nanos(mean)),
             Dist::LogNormal { mean, cv } => {
                 let lognormal = LogNormal::from_mean_cv(nanos(mean), *cv);
-                Sampler::LogNormal(lognormal.expect("a mean and a cv above zero"))
+                Other::LogNormal(lognormal.expect("a mean and a cv above zero")).into()
             }
             Dist::Gamma { mean, cv } => {
                 let shape = 1.0 / (cv * cv);
                 let gamma = Gamma::new(shape, nanos(mean) / shape);
-                Sampler::Gamma(gamma.expect("a mean and a cv above zero"))
+                Other::Gamma(gamma.expect("a mean and a cv above zero")).into()
             }
-            Dist::Uniform { low, high } => Sampler::Uniform(nanos(low), nanos(high) - nanos(low)),
-            Dist::Mix(parts) => Sampler::mix(parts),
-            Dist::Empirical(values) => Sampler::Empirical(values.clone()),
+            Dist::Uniform { low, high } => {
+                Other::Uniform(nanos(low), nanos(high) - nanos(low)).into()
+            }
+            Dist::Mix(parts) => Other::mix(parts).into(),
+            Dist::Empirical(values) => Other::Empirical(values.clone()).into(),
         }
     }
 
-    fn mix(parts: &[(f64, Dist)]) -> Sampler {
-        let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
-        let mut below = 0.0;
-        let parts = parts.iter().map(|(weight, dist)| {
-            below += weight / total;
-            (below, Sampler::new(dist))
-        });
-        Sampler::Mix(parts.collect())
-    }
-
-    #[inline]
+    #[inline(always)]
     fn draw(&self, stream: &mut Stream) -> Span {
         match self {
             Sampler::Fixed(span) => *span,
@@ -222,18 +220,43 @@ impl Sampler {
                 let unit: f64 = Exp1.sample(stream);
                 whole(unit * mean)
             }
-            Sampler::LogNormal(lognormal) => whole(lognormal.sample(stream)),
-            Sampler::Gamma(gamma) => whole(gamma.sample(stream)),
-            Sampler::Uniform(low, width) => {
+            Sampler::Other(other) => other.draw(stream),
+        }
+    }
+}
+
+impl From<Other> for Sampler {
+    fn from(other: Other) -> Sampler {
+        Sampler::Other(other)
+    }
+}
+
+impl Other {
+    fn mix(parts: &[(f64, Dist)]) -> Other {
+        let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
+        let mut below = 0.0;
+        let parts = parts.iter().map(|(weight, dist)| {
+            below += weight / total;
+            (below, Sampler::new(dist))
+        });
+        Other::Mix(parts.collect())
+    }
+
+    #[inline(never)]
+    fn draw(&self, stream: &mut Stream) -> Span {
+        match self {
+            Other::LogNormal(lognormal) => whole(lognormal.sample(stream)),
+            Other::Gamma(gamma) => whole(gamma.sample(stream)),
+            Other::Uniform(low, width) => {
                 let point: f64 = stream.random();
                 whole(low + point * width)
             }
-            Sampler::Mix(parts) => {
+            Other::Mix(parts) => {
                 let point: f64 = stream.random();
                 let part = parts.iter().position(|(below, _)| point < *below);
                 parts[part.unwrap_or(parts.len() - 1)].1.draw(stream)
             }
-            Sampler::Empirical(values) => values[below(stream, values.len())],
+            Other::Empirical(values) => values[below(stream, values.len())],
         }
     }
 }

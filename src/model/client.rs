@@ -32,6 +32,12 @@ impl Deadlines {
         Deadlines { span, links: Vec::new(), first: END, last: END, next_due: Time::NEVER }
     }
 
+    /// Whether anyone's time runs out at all.
+    #[inline]
+    pub(super) fn is_limited(&self) -> bool {
+        self.span.is_some()
+    }
+
     /// Lists `id`, whose waiting began at `from`: no earlier than that of anyone listed before.
     #[inline]
     pub(super) fn begin(&mut self, id: RequestId, from: Time) {

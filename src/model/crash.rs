@@ -148,7 +148,7 @@ impl<T: Tape> World<'_, T> {
             return;
         }
         self.workers[index as usize].state = State::Up;
-        if self.one_queue {
+        if self.rules.one_queue {
             self.idle.push(index);
         }
     }
@@ -182,27 +182,34 @@ impl<T: Tape> World<'_, T> {
         self.workers[index as usize].life == life
     }
 
-    /// A request in a worker's `life`-th life holds `bytes`, which may be there already.
-    #[inline]
-    pub(super) fn occupy_for_request(&mut self, index: u32, life: u64, bytes: Bytes) {
-        let spare = &mut self.workers[index as usize].spare;
-        let used = bytes.min(*spare);
-        *spare -= used;
+    /// A request in a worker takes its memory, which may be there already.
+    pub(super) fn take_request_memory(&mut self, id: RequestId, index: u32) {
+        let endpoint = self.requests[id].endpoint;
+        let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
+        let worker = &mut self.workers[index as usize];
+        let (life, used) = (worker.life, bytes.min(worker.spare));
+        worker.spare -= used;
         self.occupy(index, life, bytes.saturating_sub(used));
     }
 
     /// A request in a worker gives its memory back: to the worker, or to the system.
-    #[inline]
-    pub(super) fn vacate_request(&mut self, index: u32, bytes: Bytes) {
+    fn vacate_request(&mut self, index: u32, bytes: Bytes) {
         match self.site.server.keeps_memory {
             true => self.workers[index as usize].spare += bytes,
             false => self.vacate(index, bytes),
         }
     }
 
+    /// A request for `endpoint` gives its memory back, but for what it leaves behind.
+    pub(super) fn leave_memory(&mut self, index: u32, endpoint: u16) {
+        let endpoint = &self.site.traffic.endpoints[endpoint as usize];
+        self.vacate_request(index, endpoint.memory);
+        let life = self.workers[index as usize].life;
+        self.occupy(index, life, endpoint.growth);
+    }
+
     /// A worker holds `bytes` less.
-    #[inline]
-    pub(super) fn vacate(&mut self, index: u32, bytes: Bytes) {
+    fn vacate(&mut self, index: u32, bytes: Bytes) {
         if bytes > Bytes::ZERO {
             self.workers[index as usize].resident -= bytes;
             self.give_memory(HOST, bytes);

@@ -6,6 +6,9 @@
 //!
 //! At one instant, what ends on the cores comes first (what it frees can be had at that instant),
 //! then the agenda in order of scheduling, then patience, and arrivals last.
+//!
+//! What every event goes through is inlined by order: the frames of so many small functions, and
+//! the look-ups that each repeats, were a quarter of all instructions (`benches/README.md`).
 
 mod admission;
 mod arrivals;
@@ -17,6 +20,7 @@ mod probe;
 mod processor;
 mod program;
 mod request;
+mod rules;
 mod steps;
 mod supervisor;
 mod worker;
@@ -30,7 +34,7 @@ use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::outcome::{Outcome, Stopped};
 use crate::resource::memory::Memory;
 use crate::seed::Seed;
-use crate::site::{Accept, Site, WorkerKind};
+use crate::site::Site;
 use crate::units::{Span, Time};
 use arrivals::{Recording, Tape, Visitors};
 use client::Deadlines;
@@ -38,7 +42,8 @@ use database::Postgres;
 use probe::{Ended, Probe};
 use processor::Processor;
 use program::{Draws, Op, Program};
-use request::{RequestId, Requests};
+use request::{Ready, RequestId, Requests};
+use rules::Rules;
 use supervisor::Rounds;
 use worker::Worker;
 
@@ -162,23 +167,40 @@ impl agenda::Event for Event {
     }
 }
 
-/// Where the next thing that happens comes from.
-#[derive(Debug, Clone, Copy)]
-enum Source {
-    Cores(usize),
-    Agenda,
-    Patience,
-    Reading,
-    Tape,
-}
-
 /// The workers' host, in `World::cores` and `World::memory`.
 const HOST: usize = 0;
+/// The database's own, where it has one.
+const OWN_HOST: usize = 1;
+
+/// The request that comes next on the tape.
+#[derive(Debug, Clone, Copy)]
+struct Coming {
+    /// Its number once it is there.
+    id: RequestId,
+    /// When it comes; never, at the end of the tape.
+    at: Time,
+    /// What it asks for.
+    endpoint: u16,
+    /// See [`request::Request::chance`].
+    chance: u32,
+}
+
+/// What a stretch of a run goes on for, if its time is not over before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// Its time.
+    Time,
+    /// Requests that come.
+    Arrivals,
+    /// Answers to requests that are measured.
+    Answers,
+}
 
 /// Everything in the simulated world. Its behaviour is in four parts: getting to a worker
 /// (`admission`), a request's steps (`steps`), memory and crashes (`crash`), and here, time.
 struct World<'a, T> {
     site: &'a Site,
+    rules: Rules,
     seed: Seed,
     programs: Vec<Program>,
     /// The operations of all programs, one program behind the other, and where each begins.
@@ -189,9 +211,7 @@ struct World<'a, T> {
     stopped: Option<Stopped>,
 
     tape: T,
-    /// The request that comes next on the tape, and when; never, at its end.
-    coming: RequestId,
-    comes: Time,
+    coming: Coming,
     arrivals: u64,
     chances: Option<Stream>,
     respawns: Stream,
@@ -199,7 +219,7 @@ struct World<'a, T> {
     agenda: Agenda<Event>,
     requests: Requests,
     /// Requests that can go on.
-    ready: VecDeque<RequestId>,
+    ready: Ready,
 
     /// The workers' host and, where it has one, the database's own.
     cores: [Processor; 2],
@@ -210,9 +230,7 @@ struct World<'a, T> {
     /// Which of the host's residents the OOM killer took.
     residents_away: Vec<bool>,
     workers: Vec<Worker>,
-    /// Whether the kernel's one queue feeds all workers, one request each (sync).
-    one_queue: bool,
-    /// The idle workers of that; the last to fall idle is the first to work.
+    /// The idle workers of the one queue; the last to fall idle is the first to work.
     idle: Vec<u32>,
     backlog: VecDeque<RequestId>,
     /// systemd has stopped the whole unit.
@@ -230,6 +248,7 @@ struct World<'a, T> {
 
 impl<'a, T: Tape> World<'a, T> {
     fn new(site: &'a Site, programs: Vec<Program>, tape: T, seed: Seed) -> World<'a, T> {
+        let rules = Rules::of(site);
         let own = site.database.host.as_ref();
         let other = own.unwrap_or(&site.host);
         let opens = Time::ZERO + site.horizon.warmup;
@@ -238,26 +257,25 @@ impl<'a, T: Tape> World<'a, T> {
         let workers = (0..site.server.workers).map(|index| Worker::new(&site.server, index));
         World {
             site,
+            rules,
             seed,
             now: Time::ZERO,
             events: 0,
             stopped: None,
             tape,
-            coming: 0,
-            comes: Time::NEVER,
+            coming: Coming { id: 0, at: Time::NEVER, endpoint: 0, chance: 0 },
             arrivals: 0,
-            chances: needs_chance(site).then(|| stream(seed, Purpose::Accept)),
+            chances: rules.needs_chance.then(|| stream(seed, Purpose::Accept)),
             respawns: stream(seed, Purpose::Respawn),
             agenda: Agenda::new(),
             requests: Requests::new(stride),
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             cores: [Processor::new(&site.host), Processor::new(other)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
-            database_host: usize::from(own.is_some()),
+            database_host: if own.is_some() { OWN_HOST } else { HOST },
             postgres: Postgres::new(site.database.connection_slots),
             residents_away: vec![false; site.host.residents.len()],
             workers: workers.collect(),
-            one_queue: one_queue(site),
             idle: Vec::new(),
             backlog: VecDeque::new(),
             is_down: false,
@@ -280,14 +298,14 @@ impl<'a, T: Tape> World<'a, T> {
         let horizon = self.site.horizon;
         let opens = Time::ZERO + horizon.warmup;
         let closes = opens + horizon.measured;
-        self.run_until(opens);
+        self.run_for(For::Time, opens);
         if self.now_is(opens) {
             self.probe.open(self.now);
-            self.run_until(closes);
+            self.run_for(For::Time, closes);
             self.now_is(closes);
             self.probe.close(self.now);
         }
-        while self.probe.pending() > 0 && self.step(closes + horizon.drain) {}
+        self.run_for(For::Answers, closes + horizon.drain);
         let ended = Ended { stopped: self.stopped, events: self.events };
         (self.probe.into_outcome(self.seed, ended), self.tape)
     }
@@ -297,10 +315,10 @@ impl<'a, T: Tape> World<'a, T> {
         self.start_up();
         self.expect_next();
         self.probe.open(self.now);
-        while self.comes < Time::NEVER && self.step(Time::NEVER) {}
+        self.run_for(For::Arrivals, Time::NEVER);
         self.probe.close(self.now);
         let end = self.now + self.site.horizon.drain;
-        while self.probe.pending() > 0 && self.step(end) {}
+        self.run_for(For::Answers, end);
         let ended = Ended { stopped: self.stopped, events: self.events };
         (self.probe.into_outcome(self.seed, ended), self.tape)
     }
@@ -313,50 +331,62 @@ impl<'a, T: Tape> World<'a, T> {
         self.stopped.is_none()
     }
 
-    fn run_until(&mut self, end: Time) {
-        while self.step(end) {}
+    /// Handles what happens before `end`, while there is what the run goes on for.
+    fn run_for(&mut self, aim: For, end: Time) {
+        loop {
+            let goes_on = match aim {
+                For::Time => true,
+                For::Arrivals => self.coming.at < Time::NEVER,
+                For::Answers => self.probe.pending() > 0,
+            };
+            if !goes_on || !self.step(end) {
+                return;
+            }
+        }
     }
 
-    /// Handles what happens next, if it happens before `end`.
-    #[inline]
+    /// Handles what happens next, if it happens before `end`. Of what happens at once the first
+    /// of these comes first: cores, agenda, patience, reading, tape.
+    #[inline(always)]
     fn step(&mut self, end: Time) -> bool {
-        let (time, source) = self.next();
+        let [host, own_host] = &mut self.cores;
+        let on_host = host.next_change();
+        let on_database = match self.database_host {
+            OWN_HOST => own_host.next_change(),
+            _ => Time::NEVER,
+        };
+        let on_agenda = self.agenda.next_time();
+        let (patience, reading) = (self.patience.next_due(), self.reading.next_due());
+        let due = on_host.min(on_database).min(on_agenda).min(patience).min(reading);
+        let time = due.min(self.coming.at);
         if time >= end || self.stopped.is_some() {
             return false;
         }
         self.now = time;
         self.events += 1;
-        match source {
-            Source::Cores(host) => self.cores_done(host),
-            Source::Agenda => self.handle(),
-            Source::Patience => self.patience_over(),
-            Source::Reading => self.reading_over(),
-            Source::Tape => self.arrive(),
+        if time < due {
+            self.arrive();
+            // One more at the end of the backlog lets nobody in that is at its front.
+            if self.ready.is_empty() {
+                return true;
+            }
+        } else if on_host == due {
+            self.cores_done(HOST);
+        } else if on_database == due {
+            self.cores_done(OWN_HOST);
+        } else if on_agenda == due {
+            self.handle();
+        } else if patience == due {
+            self.patience_over();
+        } else {
+            self.reading_over();
         }
         self.move_on();
         true
     }
 
-    /// What happens next, and when. Among equals the first of the list.
-    #[inline]
-    fn next(&mut self) -> (Time, Source) {
-        let [host, database] = &mut self.cores;
-        let mut next = (host.next_change(), Source::Cores(0));
-        let mut or = |time: Time, source| {
-            if time < next.0 {
-                next = (time, source);
-            }
-        };
-        or(database.next_change(), Source::Cores(1));
-        or(self.agenda.next_time(), Source::Agenda);
-        or(self.patience.next_due(), Source::Patience);
-        or(self.reading.next_due(), Source::Reading);
-        or(self.comes, Source::Tape);
-        next
-    }
-
     /// Handles the next event on the agenda.
-    #[inline]
+    #[inline(always)]
     fn handle(&mut self) {
         match self.agenda.pop().expect("an event is due") {
             Event::WaitOver(id) => self.wait_over(id),
@@ -372,10 +402,10 @@ impl<'a, T: Tape> World<'a, T> {
     }
 
     /// Moves every request that can go on to where it has to wait again.
-    #[inline]
+    #[inline(always)]
     fn move_on(&mut self) {
         loop {
-            while let Some(id) = self.ready.pop_front() {
+            while let Some(id) = self.ready.pop() {
                 self.advance(id);
             }
             if self.backlog.is_empty() || !self.accept_from_backlog() {
@@ -385,22 +415,11 @@ impl<'a, T: Tape> World<'a, T> {
     }
 
     /// Lets `id` go on as soon as what is being handled is done.
-    #[inline]
+    #[inline(always)]
     fn set_ready(&mut self, id: RequestId) {
         self.requests[id].at = request::At::Moving;
-        self.ready.push_back(id);
+        self.ready.push(id);
     }
-}
-
-/// Whether the kernel's one queue feeds all workers, one request each: then it does not matter
-/// which of the idle ones takes the next.
-fn one_queue(site: &Site) -> bool {
-    matches!((site.server.kind, site.server.accept), (WorkerKind::Sync, Accept::Shared { .. }))
-}
-
-/// Whether chance decides which process accepts a connection.
-fn needs_chance(site: &Site) -> bool {
-    site.server.workers > 1 && !one_queue(site)
 }
 
 const _: () = assert!(size_of::<Event>() <= 8, "events stay small");

@@ -22,6 +22,8 @@
 //! was killed is dead at once, but keeps its number until the wait or the query it is in is over,
 //! so that no event ever names a request that is no more.
 
+use std::collections::VecDeque;
+
 use crate::outcome::Stage;
 use crate::units::{Span, Time};
 
@@ -94,8 +96,8 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// One that has yet to arrive.
-    const COMING: Request = Request {
+    /// One that has yet to arrive: what is there before anything happens to it.
+    pub(super) const COMING: Request = Request {
         arrived: Time::NEVER,
         since: Time::NEVER,
         spent: [Span::ZERO; Stage::COUNT],
@@ -113,6 +115,13 @@ impl Request {
         has_turn: false,
         has_connection: false,
     };
+
+    /// What took its time is done: on to its next operation.
+    #[inline]
+    pub(super) fn go_on(&mut self) {
+        self.next += 1;
+        self.at = At::Moving;
+    }
 
     /// Leaves the stage it was in since `since`.
     #[inline]
@@ -154,18 +163,16 @@ impl Requests {
 
     /// A number for a request that has yet to arrive.
     #[inline]
-    pub(super) fn insert(&mut self) -> RequestId {
-        match self.free.pop() {
-            Some(id) => {
-                self[id] = Request::COMING;
-                id
-            }
-            None => {
-                self.requests.push(Request::COMING);
-                self.demands.resize(self.demands.len() + self.stride, Span::ZERO);
-                (self.requests.len() - 1) as RequestId
-            }
-        }
+    pub(super) fn reserve(&mut self) -> RequestId {
+        self.free.pop().unwrap_or_else(|| self.grow())
+    }
+
+    /// A number that was never used.
+    #[cold]
+    fn grow(&mut self) -> RequestId {
+        self.requests.push(Request::COMING);
+        self.demands.resize(self.demands.len() + self.stride, Span::ZERO);
+        (self.requests.len() - 1) as RequestId
     }
 
     /// Where the demands of a request stand.
@@ -222,5 +229,56 @@ impl std::ops::IndexMut<RequestId> for Requests {
     #[inline]
     fn index_mut(&mut self, id: RequestId) -> &mut Request {
         &mut self.requests[id as usize]
+    }
+}
+
+/// Requests that can go on, first come, first served. As a rule there is one at most, so that one
+/// does without the queue.
+#[derive(Debug, Default)]
+pub(super) struct Ready {
+    first: Option<RequestId>,
+    /// Those behind it; none while there is no first.
+    others: VecDeque<RequestId>,
+}
+
+impl Ready {
+    /// `id` can go on, after all that can already.
+    #[inline]
+    pub(super) fn push(&mut self, id: RequestId) {
+        match self.first {
+            None => self.first = Some(id),
+            Some(_) => self.others.push_back(id),
+        }
+    }
+
+    /// Whether nobody can go on.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// The first goes on.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<RequestId> {
+        let first = self.first.take()?;
+        if !self.others.is_empty() {
+            self.first = self.others.pop_front();
+        }
+        Some(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_go_on_in_the_order_in_which_they_could() {
+        let mut ready = Ready::default();
+        ready.push(7);
+        ready.push(3);
+        assert_eq!(ready.pop(), Some(7));
+        ready.push(5);
+        assert_eq!([ready.pop(), ready.pop(), ready.pop()], [Some(3), Some(5), None]);
     }
 }

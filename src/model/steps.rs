@@ -4,16 +4,16 @@ use super::arrivals::Tape;
 use super::crash::{ASIDE, ASIDES, BOOT};
 use super::database::{Acquired, Returned};
 use super::program::{Amount, Op};
-use super::request::{At, NOWHERE, RequestId};
+use super::request::{At, NOWHERE, Request, RequestId};
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage};
 use crate::resource::slots::Seized;
 use crate::site::{Accept, WorkerKind};
-use crate::units::{Bytes, Span};
+use crate::units::Span;
 
 impl<T: Tape> World<'_, T> {
     /// Takes the request from operation to operation, until one takes time or has to wait.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self, id: RequestId) {
         loop {
             let request = &self.requests[id];
@@ -30,7 +30,7 @@ impl<T: Tape> World<'_, T> {
                 Op::Release => self.release(id),
                 Op::Reply => self.reply(id),
                 Op::Answer => self.finish(id, None),
-                Op::Refused => self.finish(id, Some(Cause::Connections)),
+                Op::Refused => self.fail(id, Cause::Connections),
             };
             if !goes_on {
                 return;
@@ -60,7 +60,7 @@ impl<T: Tape> World<'_, T> {
         true
     }
 
-    #[inline]
+    #[inline(always)]
     fn compute(&mut self, id: RequestId, amount: Amount) -> bool {
         let work = self.amount(id, amount);
         if work.is_zero() {
@@ -68,7 +68,8 @@ impl<T: Tape> World<'_, T> {
         }
         // What the stack does behind so much other work it does with cold caches.
         self.requests[id].left = work + self.cores[HOST].chill(work);
-        if self.take_turn(id) {
+        // A sync worker has one request: nobody contends for its turn.
+        if !self.rules.shares_turn || self.take_turn(id) {
             self.run_on_cores(id);
         }
         false
@@ -78,8 +79,7 @@ impl<T: Tape> World<'_, T> {
     #[inline]
     fn take_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
-        // A sync worker has one request: nobody contends for its turn.
-        if self.site.server.kind == WorkerKind::Sync || request.has_turn {
+        if request.has_turn {
             return true;
         }
         let index = request.worker;
@@ -176,14 +176,19 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// Gives the worker's turn to the first that waits for it. Returns whether the request had it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn release_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
-        if !request.has_turn {
-            return false;
+        let had_turn = std::mem::take(&mut request.has_turn);
+        if had_turn {
+            let index = request.worker;
+            self.pass_turn_on(index);
         }
-        request.has_turn = false;
-        let index = request.worker;
+        had_turn
+    }
+
+    /// The worker's turn goes to the first that waits for it.
+    fn pass_turn_on(&mut self, index: u32) {
         match self.workers[index as usize].turn.release() {
             Some(next) => {
                 self.grant_turn(next);
@@ -191,11 +196,10 @@ impl<T: Tape> World<'_, T> {
             }
             None => self.probe.levels.turns.fall(self.now, 1),
         }
-        true
     }
 
     /// The request computes what it has left to.
-    #[inline]
+    #[inline(always)]
     fn run_on_cores(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
         request.at = At::Cores;
@@ -203,7 +207,7 @@ impl<T: Tape> World<'_, T> {
         self.start_on_cores(HOST, id, left);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn start_on_cores(&mut self, host: usize, task: u32, work: Span) {
         if self.cores[host].start(self.now, task, work) {
             self.probe.levels.cores[host].rise(self.now, 1);
@@ -217,7 +221,7 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// A task is done on the cores of `host`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn cores_done(&mut self, host: usize) {
         let Some((task, fewer)) = self.cores[host].change(self.now) else { return };
         if fewer {
@@ -234,13 +238,15 @@ impl<T: Tape> World<'_, T> {
         match request.at {
             At::Cores => {
                 request.spend_running(Stage::Compute, alone, self.now);
-                self.go_on(task);
+                request.go_on();
+                self.ready.push(task);
             }
             At::DatabaseCores => {
                 if let Op::DatabaseCompute(_, stage) = self.ops[request.next as usize] {
                     request.spend_running(stage, alone, self.now);
                 }
-                self.go_on(task);
+                request.go_on();
+                self.ready.push(task);
             }
             _ => self.connect(task),
         }
@@ -280,16 +286,8 @@ impl<T: Tape> World<'_, T> {
         if let Op::Wait(_, stage) = self.ops[request.next as usize] {
             request.spend(stage, self.now);
         }
-        self.go_on(id);
-    }
-
-    /// What took the request's time is done: on to its next operation.
-    #[inline]
-    fn go_on(&mut self, id: RequestId) {
-        let request = &mut self.requests[id];
-        request.next += 1;
-        request.at = At::Moving;
-        self.advance(id);
+        request.go_on();
+        self.ready.push(id);
     }
 
     /// Takes a connection of the worker's pool, opens one, or queues.
@@ -346,7 +344,7 @@ impl<T: Tape> World<'_, T> {
                 self.open_own(next);
                 self.set_ready(next);
             }
-            return if away { self.finish(id, Some(Cause::Down)) } else { true };
+            return if away { self.fail(id, Cause::Down) } else { true };
         }
         request.has_connection = true;
         request.next += 1;
@@ -369,16 +367,20 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// Gives the request's connection back to its worker's pool.
-    #[inline]
+    #[inline(always)]
     fn give_back(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
-        if !request.has_connection {
-            return;
+        if std::mem::take(&mut request.has_connection) {
+            let index = request.worker;
+            self.take_back(index);
         }
-        request.has_connection = false;
+    }
+
+    /// A worker's pool has a connection back.
+    #[inline]
+    fn take_back(&mut self, index: u32) {
         self.probe.levels.connections.fall(self.now, 1);
-        let pool = &mut self.workers[request.worker as usize].pool;
-        match pool.give_back() {
+        match self.workers[index as usize].pool.give_back() {
             Returned::To(next) => {
                 self.leave_pool_queue(next);
                 let request = &self.requests[next];
@@ -441,7 +443,7 @@ impl<T: Tape> World<'_, T> {
             self.leave_pool_queue(first);
             let waited = self.requests[first].spend(Stage::Connection, self.now);
             self.probe.waited(&self.requests[first], Queue::Connection, waited);
-            self.finish(first, Some(Cause::Pool));
+            self.fail(first, Cause::Pool);
         }
     }
 
@@ -454,13 +456,22 @@ impl<T: Tape> World<'_, T> {
         self.step_on(id)
     }
 
+    /// The request fails, and is done.
+    fn fail(&mut self, id: RequestId, cause: Cause) -> bool {
+        self.finish(id, Some(cause))
+    }
+
     /// The request is done: answered well, or failed for this cause. Everything it holds is free.
-    #[inline]
-    pub(super) fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> bool {
-        let index = self.requests[id].worker;
+    #[inline(always)]
+    fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> bool {
         self.settle(id, failed);
-        let had_turn = self.release_turn(id);
-        self.give_back(id);
+        let Request { worker: index, has_turn: had_turn, has_connection, .. } = self.requests[id];
+        if had_turn {
+            self.release_turn(id);
+        }
+        if has_connection {
+            self.give_back(id);
+        }
         self.leave_worker(id);
         self.requests.remove(id);
         if had_turn {
@@ -470,24 +481,20 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// The request's place goes to the next, and its memory back.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leave_worker(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
         let index = std::mem::replace(&mut request.worker, NOWHERE);
-        let endpoint = &self.site.traffic.endpoints[request.endpoint as usize];
+        let endpoint = request.endpoint;
         self.probe.levels.inside.fall(self.now, 1);
         self.probe.levels.workers.fall(self.now, 1);
-        let worker = &mut self.workers[index as usize];
-        worker.accepted -= 1;
-        if self.one_queue {
+        if self.rules.one_queue {
             self.idle.push(index);
-        } else if let Some(next) = worker.places.release() {
+        } else if let Some(next) = self.workers[index as usize].let_out() {
             self.enter(next);
         }
-        self.vacate_request(index, endpoint.memory);
-        if endpoint.growth > Bytes::ZERO {
-            let life = self.workers[index as usize].life;
-            self.occupy(index, life, endpoint.growth);
+        if self.rules.uses_memory {
+            self.leave_memory(index, endpoint);
         }
     }
 }

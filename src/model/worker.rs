@@ -2,7 +2,7 @@
 
 use super::database::Pool;
 use super::request::RequestId;
-use crate::resource::slots::Slots;
+use crate::resource::slots::{Seized, Slots};
 use crate::site::{Server, WorkerKind};
 use crate::units::{Bytes, Time};
 
@@ -24,7 +24,7 @@ pub(super) struct Worker {
     pub hand_over: bool,
     /// Bursts that its loop still runs before it looks at the socket again.
     pub bursts_left: usize,
-    /// Requests it has accepted and not answered.
+    /// Requests it has accepted and not answered; not counted where there is one queue for all.
     pub accepted: u32,
     /// What it holds of that for requests to come.
     pub spare: Bytes,
@@ -85,6 +85,20 @@ impl Worker {
         }
         self.bursts_left = usize::from(!self.turn.is_free()) + self.turn.waiting();
         true
+    }
+
+    /// It accepts a request, which has a place or waits for one.
+    #[inline]
+    pub(super) fn take_in(&mut self, id: RequestId) -> Seized {
+        self.accepted += 1;
+        self.places.seize(id)
+    }
+
+    /// A request leaves. Returns who has its place.
+    #[inline]
+    pub(super) fn let_out(&mut self) -> Option<RequestId> {
+        self.accepted -= 1;
+        self.places.release()
     }
 
     /// Whether it would accept a connection now, going by its threads and its loop.

@@ -21,6 +21,8 @@ use crate::units::{Span, Time};
 pub struct Cores {
     cores: u32,
     speed: f64,
+    /// Whether that is 1, as it mostly is.
+    is_standard: bool,
     /// Work each running task has received since the cores were last idle, at `since`.
     attained: f64,
     since: Time,
@@ -42,6 +44,7 @@ impl Cores {
         Cores {
             cores,
             speed,
+            is_standard: speed.total_cmp(&1.0).is_eq(),
             attained: 0.0,
             since: Time::ZERO,
             running: BinaryHeap::new(),
@@ -75,12 +78,15 @@ impl Cores {
 
     /// Takes the task off that is done at `now`, which must be [`Cores::next_finish`]. Returns it,
     /// and whether one core fewer is busy without it.
-    #[inline]
+    #[inline(always)]
     pub fn finish(&mut self, now: Time) -> (u32, bool) {
         debug_assert_eq!(Some(now), self.next_finish, "a task ends when it is done");
         self.settle(now);
         let Reverse(key) = self.running.pop().expect("a task is running");
-        self.attained = self.attained.max(f64::from_bits((key >> 64) as u64));
+        let done_at = f64::from_bits((key >> 64) as u64);
+        if done_at > self.attained {
+            self.attained = done_at;
+        }
         (key as u32, self.ended())
     }
 
@@ -99,7 +105,7 @@ impl Cores {
     #[inline]
     pub fn alone(&self, work: Span) -> Span {
         let (_, slowness) = self.rates[0];
-        work.scaled(slowness)
+        if self.is_standard { work } else { work.scaled(slowness) }
     }
 
     /// A task has ended. Returns whether one core fewer is busy.

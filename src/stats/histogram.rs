@@ -37,11 +37,14 @@ impl Histogram {
     #[inline]
     pub fn record(&mut self, value: u64) {
         match self.buckets.get_mut(bucket(value)) {
-            Some(count) => *count += 1,
+            // Centuries of recording would not make it wrap, nor the sum.
+            Some(count) => *count = count.wrapping_add(1),
             None => self.grow(value),
         }
-        self.sum += u128::from(value);
-        self.max = self.max.max(value);
+        self.sum = self.sum.wrapping_add(u128::from(value));
+        if value > self.max {
+            self.max = value;
+        }
     }
 
     /// Takes in a value beyond the last bucket.

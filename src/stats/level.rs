@@ -34,7 +34,9 @@ impl Level {
     #[inline]
     pub fn rise(&mut self, now: Time, by: u64) {
         self.value += by;
-        self.peak = self.peak.max(self.value);
+        if self.value > self.peak {
+            self.peak = self.value;
+        }
         self.excess = self.excess.wrapping_sub(u128::from(by) * u128::from(now.as_nanos()));
     }
 
