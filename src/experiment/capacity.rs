@@ -10,6 +10,7 @@ use crate::experiment::lab::{Bound, Goal, Lab, meets_objective, sustains};
 use crate::experiment::memory::{out_of_memory, too_many_workers};
 use crate::experiment::search::{Found, RESOLUTION, Trial, largest};
 use crate::experiment::summary::Summary;
+use crate::experiment::trial::Purpose;
 use crate::units::{Fraction, PerSecond};
 
 /// The search for the saturation point begins at this many times the tightest bound of the
@@ -40,16 +41,20 @@ pub(crate) fn capacity(
     let objective = Some(study.objective).filter(|asked| *asked != Objective::default());
     let (mut saturation, mut load_line) = (Threshold::NotSearched, None);
     if search {
+        lab.purpose = Purpose::Saturation;
         saturation = saturation_point(lab, combination)?;
         lab.watch.found(1);
         let top = reference(saturation, combination);
+        lab.purpose = Purpose::Curve;
         draw_curve(lab, top, study.effort)?;
         lab.watch.found(1);
+        lab.purpose = Purpose::LoadLine;
         if let Some(objective) = &objective {
             load_line = Some(load_line_of(lab, &combination.tiers, (saturation, top), objective)?);
         }
         lab.watch.found(1);
     }
+    lab.purpose = Purpose::OutOfMemory;
     let oom = out_of_memory(lab, combination, saturation, search)?;
     lab.watch.found(1);
     Some(Capacity {

@@ -7,7 +7,7 @@ use crate::experiment::demand::longest_stay;
 use crate::experiment::finding::{LOSS, Sample, meets};
 use crate::experiment::search::Verdict;
 use crate::experiment::summary::Summary;
-use crate::experiment::trial::{Crew, Watch, replicate};
+use crate::experiment::trial::{Crew, Purpose, Watch, replicate};
 use crate::seed::Seed;
 use crate::site::{Horizon, Site};
 use crate::stats::estimate::Estimate;
@@ -91,6 +91,8 @@ pub(crate) struct Lab<'a> {
     pub watch: &'a Watch<'a>,
     pub root: Seed,
     pub site: &'a Site,
+    /// What is simulated at the moment.
+    pub purpose: Purpose,
     /// Whether its memory at rest fits.
     fits: bool,
     /// By the bits of the rate, which sort as the rates do.
@@ -108,7 +110,8 @@ impl<'a> Lab<'a> {
     ) -> Lab<'a> {
         let (samples, fixed) = (BTreeMap::new(), BTreeMap::new());
         let (site, fits) = (&combination.site, combination.budget.fits());
-        Lab { crew, watch, root, site, fits, samples, fixed }
+        let purpose = Purpose::Row;
+        Lab { crew, watch, root, site, purpose, fits, samples, fixed }
     }
 
     /// Every rate explored so far, rising.
@@ -205,7 +208,10 @@ impl<'a> Lab<'a> {
     }
 
     pub(crate) fn replicate(&self, site: &Site, range: (u32, u32)) -> Option<Vec<Summary>> {
-        replicate(self.crew, self.watch, site, self.root, range)
+        let summaries = replicate(self.crew, self.watch, site, self.root, range)?;
+        let events = summaries.iter().map(|summary| summary.events).sum();
+        self.watch.spent(self.purpose, events);
+        Some(summaries)
     }
 }
 

@@ -12,6 +12,7 @@ mod mistakes;
 mod output;
 mod readme;
 mod replay;
+mod searches;
 mod support;
 mod theory;
 mod tidy;
