@@ -2,6 +2,8 @@
 //! answer they were spent on. They are the same on every machine and for any number of threads.
 //! `cargo bench --bench events`, or one of them: `cargo bench --bench events -- guide`.
 
+#![allow(clippy::print_stdout, reason = "a bench tells what it measured")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -13,7 +15,10 @@ use tonnage::scenario;
 fn main() {
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-'));
     let purposes = Purpose::ALL.map(|purpose| format!(" {:>13} |", purpose.name())).concat();
-    println!("| {:20} |{purposes} {:>9} | {:>7} | {:>10} |", "M events", "in all", "answers", "each");
+    println!(
+        "| {:20} |{purposes} {:>9} | {:>7} | {:>10} |",
+        "M events", "in all", "answers", "each"
+    );
     println!("|---|{}---|---|---|", "---|".repeat(Purpose::ALL.len()));
     for path in scenarios() {
         let name = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
