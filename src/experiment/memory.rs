@@ -204,7 +204,7 @@ fn look(lab: &Lab, rate: PerSecond, span: Span, room: Room) -> Option<Sample> {
     };
     let site = at(lab.site, rate, horizon);
     let summaries = lab.replicate(&site, (0, REPLICATIONS))?;
-    Some(Sample { site, summaries })
+    Some(Sample::new(site, summaries))
 }
 
 fn cost(rate: PerSecond, span: Span) -> f64 {
