@@ -367,13 +367,17 @@ fn decided(sample: &Sample, goal: Goal) -> bool {
         }
         Goal::Carried(share) => {
             let half = sample.mean(Summary::left).relative_half_width();
-            half.is_some_and(|half| half <= share)
+            sample.replications() >= CARRIED && half.is_some_and(|half| half <= share)
         }
     }
 }
 
 /// Fewer more replications than a tenth are not worth another look.
 const WORTHWHILE: f64 = 1.1;
+
+/// What is carried is told from so many replications at least: eight of them know their own noise
+/// to a quarter only, and stopping wherever it looks small would be stopping by luck.
+const CARRIED: u32 = 2 * REPLICATIONS;
 
 /// How many times as many replications the goal is likely to take; the half-width shrinks with
 /// their root. A tenth is added, so that the next look is likely the last.
@@ -392,7 +396,12 @@ fn shortfall(sample: &Sample, goal: Goal) -> f64 {
         }
         Goal::Sustains | Goal::Meets(..) => return MORE,
     };
-    if half <= allowed { MORE } else { (half / allowed).powi(2) * WORTHWHILE }
+    let enough = half <= allowed;
+    match goal {
+        Goal::Carried(_) if enough => f64::from(CARRIED) / f64::from(sample.replications()),
+        _ if enough => MORE,
+        _ => (half / allowed).powi(2) * WORTHWHILE,
+    }
 }
 
 #[cfg(test)]

@@ -96,18 +96,27 @@ impl Judge<'_, '_> {
     }
 
     fn explore(&mut self, rate: PerSecond) -> Option<Verdict> {
+        if rate >= self.most && self.lab.full.is_some_and(f64::is_finite) {
+            return self.at_saturation(rate);
+        }
         let (share, objective) = (self.precision(rate), self.objective);
         self.lab.explore(rate, Goal::Meets(*objective, share), Bound::MEETS)?;
         let near = self.crossing().is_some_and(|at| (at.get() / rate.get()).ln().abs() <= NEAR);
         // What is known of a rate near the answer is built upon.
         let goal = if near { Goal::Precision(share) } else { Goal::Meets(*objective, share) };
         let sample = self.lab.explore(rate, goal, Bound::MEETS)?;
-        let verdict = meets_objective(sample, objective);
         if objective.p95.is_some() && is_anchor(sample, share) && is_calm(sample, objective) {
             self.anchor = Some(rate);
         }
-        // At the saturation point itself waits grow for as long as one looks.
-        let growing = objective.p95.is_some() && rate >= self.most && !sample.settled();
+        Some(meets_objective(sample, objective))
+    }
+
+    /// At the saturation point itself, where nothing settles, waits grow for as long as one looks.
+    fn at_saturation(&mut self, rate: PerSecond) -> Option<Verdict> {
+        let goal = Goal::Meets(*self.objective, COARSEST);
+        let sample = self.lab.explore(rate, goal, Bound::CONFIRMS)?;
+        let verdict = meets_objective(sample, self.objective);
+        let growing = self.objective.p95.is_some() && !sample.settled();
         let growing = growing && verdict.leans_to_met();
         Some(if growing { Verdict::Unclear { met: false } } else { verdict })
     }
@@ -142,7 +151,8 @@ impl Judge<'_, '_> {
 
     /// About where p95 crosses the objective, from what was simulated so far: p95 grows about as a
     /// power of 1 / (1 - load), so between two rates its logarithm is about linear in the
-    /// logarithm of that. Above all of them it grows as 1 / (1 - load) itself.
+    /// logarithm of that; beyond all of them it goes as 1 / (1 - load) itself. Once there is a rate
+    /// to judge others beside, only that one and those count.
     fn crossing(&self) -> Option<PerSecond> {
         let most = self.objective.p95?.as_secs();
         let point = |sample: &Sample| {
@@ -150,13 +160,20 @@ impl Judge<'_, '_> {
             let p95 = sample.p95().filter(|_| load < 1.0)?.mean;
             Some((-(1.0 - load).ln(), (p95 / most).ln()))
         };
-        let points: Vec<(f64, f64)> = self.lab.samples().filter_map(point).collect();
+        let counts = |sample: &&Sample| {
+            self.anchor.is_none_or(|at| sample.is_paired() || sample.site.traffic.rate == at)
+        };
+        let samples = self.lab.samples().filter(counts);
+        let points: Vec<(f64, f64)> = samples.filter_map(point).collect();
         let mut pairs = points.windows(2).map(|pair| (pair[0], pair[1]));
         let x = match pairs.find(|(a, b)| a.1 <= 0.0 && b.1 > 0.0) {
             Some(((x, y), (next_x, next_y))) => x + (next_x - x) * -y / (next_y - y),
-            None => points.last().filter(|(_, y)| *y <= 0.0).map(|(x, y)| x - y)?,
+            None => {
+                let last = points.last().filter(|(_, y)| *y <= 0.0);
+                last.or(points.first()).map(|(x, y)| x - y)?
+            }
         };
-        Some(self.most.scaled(1.0 - (-x).exp())).filter(|_| x > 0.0)
+        (x > 0.0).then(|| self.most.scaled(1.0 - (-x).exp()))
     }
 }
 

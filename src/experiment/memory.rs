@@ -23,7 +23,7 @@ const FIRST_LOOK: f64 = 2_000.0;
 
 /// At most so many arrivals a trial, all replications together. A trial cut short judges by how
 /// memory grew up to there.
-const ARRIVALS: f64 = 500_000.0;
+const ARRIVALS: f64 = 300_000.0;
 
 /// How much higher the peak of a crowd that does not grow may come to be in ten minutes than in
 /// the part that was looked at. The tail of such a crowd falls by a steady factor, so its peak

@@ -20,16 +20,16 @@ const GROSS: f64 = 1.25;
 const LOOKS: u32 = 4;
 
 /// Half the width of the interval of what is carried, as a share of it: so its standard error is
-/// half a per cent, as that of a verdict on 80,000 arrivals.
-const PRECISION: f64 = 0.01;
+/// about half a per cent, like that of a verdict on 80,000 arrivals.
+const PRECISION: f64 = 0.0125;
 
 /// Where more than this share is turned away, an overload tells what is carried *then*, which may
 /// be more than is sustained with few enough turned away: a tenth of what is allowed.
 const TURNED_AWAY: f64 = LOSS / 10.0;
 
 /// What is answered in a trial may be less than what was found to be carried by so much, by chance:
-/// about three standard errors of the difference, of half a per cent each.
-const AGREEMENT: f64 = 0.02;
+/// about three standard errors of the difference.
+const AGREEMENT: f64 = 0.025;
 
 /// The search goes down to this share of where it begins.
 const FLOOR: f64 = 1e-3;
