@@ -9,7 +9,8 @@ use super::{Failure, colors, complain, interrupt, load, print};
 use crate::experiment::answer::{Answers, Study};
 use crate::experiment::sweep;
 use crate::experiment::trial::{Crew, Watch};
-use crate::report::{chart, csv, figure, page, text};
+use crate::report::figure::{self, Figure};
+use crate::report::{chart, csv, page, text};
 use crate::seed::Seed;
 
 /// Simulates the scenario, writes its folder, and prints the summary.
@@ -21,8 +22,10 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let mut study = scenario.study;
     study.seed = args.seed.map_or(study.seed, Seed::new);
     let folder = Folder::open(args.out.clone().unwrap_or_else(|| default_folder(args)))?;
-    let answers = answer(&study, args)?;
-    write(&folder, &study, &answers)?;
+    let crew = Crew::new(args.threads.map_or(0, usize::from))
+        .map_err(|error| Failure::Io("cannot start the threads".to_owned(), error))?;
+    let answers = answer(&study, args, &crew)?;
+    write(&folder, &study, &answers, &crew)?;
     if !args.quiet {
         let color = colors(anstream::AutoStream::choice(&std::io::stdout()));
         let summary = text::summary(&study, &answers, color);
@@ -31,15 +34,12 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn answer(study: &Study, args: &RunArgs) -> Result<Answers, Failure> {
-    let threads = args.threads.map_or(0, usize::from);
-    let crew = Crew::new(threads)
-        .map_err(|error| Failure::Io("cannot start the threads".to_owned(), error))?;
+fn answer(study: &Study, args: &RunArgs, crew: &Crew) -> Result<Answers, Failure> {
     let interrupted = interrupt::watch();
     let bar = Bar::new(!args.quiet);
     let tell = |progress| bar.show(progress);
     let watch = Watch::new(interrupted, &tell);
-    let answers = sweep::run(study, !args.no_search, &crew, &watch);
+    let answers = sweep::run(study, !args.no_search, crew, &watch);
     bar.clear();
     if watch.cancelled() { Err(interruption(study, &answers)) } else { Ok(answers) }
 }
@@ -58,16 +58,17 @@ fn interruption(study: &Study, answers: &Answers) -> Failure {
 }
 
 /// Everything is rendered before the first file is written.
-fn write(folder: &Folder, study: &Study, answers: &Answers) -> Result<(), Failure> {
+fn write(folder: &Folder, study: &Study, answers: &Answers, crew: &Crew) -> Result<(), Failure> {
     let mut files = vec![
         ("results.csv".to_owned(), csv::results(study, answers)),
         ("capacity.csv".to_owned(), csv::capacity(study, answers)),
         ("index.html".to_owned(), page::page(study, answers).into_bytes()),
     ];
-    for figure in figure::all(study, answers) {
-        files.push((format!("{}.svg", figure.name), chart::svg(&figure).into_bytes()));
-        files.push((format!("{}.png", figure.name), chart::png(&figure)));
-    }
+    let pictures = |figure: &Figure| {
+        let (svg, png) = (chart::svg(figure).into_bytes(), chart::png(figure));
+        [(format!("{}.svg", figure.name), svg), (format!("{}.png", figure.name), png)]
+    };
+    files.extend(crew.map(&figure::all(study, answers), pictures).into_iter().flatten());
     files.iter().try_for_each(|(name, bytes)| folder.write(name, bytes))
 }
 

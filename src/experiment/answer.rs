@@ -305,12 +305,13 @@ impl Capacity {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Threshold {
     /// It changes here, to the resolution of the search: for the saturation point and the load
-    /// line it still held at `rate` and no longer at `beyond`; for the OOM point memory ran out
-    /// at `rate` and did not at `beyond` (a lower rate).
+    /// line it still held at `rate` and no longer at `beyond` (where a saturation point is told by
+    /// what is answered under overload: it would not hold a step further); for the OOM point
+    /// memory ran out at `rate` and did not at `beyond` (a lower rate).
     At {
         /// The answer.
         rate: PerSecond,
-        /// The nearest rate tried on the other side.
+        /// The nearest rate on the other side.
         beyond: PerSecond,
         /// What the answer is good to.
         accuracy: Accuracy,

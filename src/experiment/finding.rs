@@ -16,6 +16,9 @@ use crate::units::Bytes;
 pub(crate) struct Sample {
     pub site: Site,
     pub summaries: Vec<Summary>,
+    /// What p95 is to be multiplied by, where the replications are a few that were run beside the
+    /// same ones of another sample: by how much that one's p95 is more than that of its same few.
+    paired: Option<f64>,
 }
 
 /// A crowd that grows by more than this share of the arrivals is growing for good: half of the
@@ -32,6 +35,26 @@ const EDGE: f64 = 0.65;
 pub(crate) const LOSS: f64 = 0.01;
 
 impl Sample {
+    pub(crate) fn new(site: Site, summaries: Vec<Summary>) -> Sample {
+        Sample { site, summaries, paired: None }
+    }
+
+    /// A few replications, from the first on, that faced the same requests as the first of `known`:
+    /// what p95 is in them, relative to what it is in those, tells what p95 is. (A ratio estimate:
+    /// the two are so alike that the noise of p95 itself is that of `known`, with all of its
+    /// replications.)
+    pub(crate) fn beside(known: &Sample, site: Site, summaries: Vec<Summary>) -> Sample {
+        let few = known.summaries[..summaries.len().min(known.summaries.len())].to_vec();
+        let few = Sample::new(known.site.clone(), few).p95();
+        let ratio = known.p95().zip(few).map(|(all, few)| all.mean / few.mean);
+        Sample { site, summaries, paired: Some(ratio.unwrap_or(1.0)) }
+    }
+
+    /// Whether it rests on a few replications beside another sample's.
+    pub(crate) fn is_paired(&self) -> bool {
+        self.paired.is_some()
+    }
+
     /// The mean of `value` over the replications, of which there is at least one.
     pub(crate) fn mean(&self, value: impl Fn(&Summary) -> f64) -> Estimate {
         let values: Vec<f64> = self.summaries.iter().map(value).collect();
@@ -46,7 +69,8 @@ impl Sample {
 
     /// p95 of the requests answered well, in seconds; `None` where none was.
     pub(crate) fn p95(&self) -> Option<Estimate> {
-        self.known(|summary| summary.quantiles[P95])
+        let ratio = self.paired.unwrap_or(1.0);
+        self.known(|summary| summary.quantiles[P95].map(|secs| secs * ratio))
     }
 
     /// Whether the site does not sustain the rate: what is inside grows, significantly and by
@@ -83,7 +107,7 @@ impl Sample {
     /// What was found, with the effort that was made for it.
     pub(crate) fn finding(&self, effort: Effort) -> Finding {
         let quantile = |index: usize| self.known(|summary| summary.quantiles[index]);
-        let [p50, p90, p95, p99] = [0, 1, 2, 3].map(quantile);
+        let [p50, p90, p99] = [0, 1, 3].map(quantile);
         let horizon = self.site.horizon;
         Finding {
             rate: self.site.traffic.rate,
@@ -91,7 +115,7 @@ impl Sample {
             mean: self.known(|summary| summary.mean),
             p50,
             p90,
-            p95,
+            p95: self.p95(),
             p99,
             error_rate: self.mean(Summary::error_rate),
             errors: self.errors(),

@@ -6,7 +6,8 @@ use crate::experiment::finding::Sample;
 use crate::experiment::lab::{IN_FLIGHT, Lab, REPLICATIONS, at};
 use crate::experiment::search::{Found, Trial, Verdict, largest};
 use crate::site::{Endpoint, Horizon, Site, WorkerKind};
-use crate::units::{Bytes, Fraction, PerSecond, Span};
+use crate::stats::estimate::Estimate;
+use crate::units::{Bytes, Fraction, PerSecond, Span, Time};
 
 /// How long memory must last: the OOM point is the smallest rate at which half of the
 /// replications see a kill within ten minutes.
@@ -22,7 +23,7 @@ const FIRST_LOOK: f64 = 2_000.0;
 
 /// At most so many arrivals a trial, all replications together. A trial cut short judges by how
 /// memory grew up to there.
-const ARRIVALS: f64 = 1_000_000.0;
+const ARRIVALS: f64 = 300_000.0;
 
 /// How much higher the peak of a crowd that does not grow may come to be in ten minutes than in
 /// the part that was looked at. The tail of such a crowd falls by a steady factor, so its peak
@@ -35,6 +36,14 @@ const LONGER: f64 = 4.0;
 
 /// What grows by at least this share of how much longer the look is grows steadily.
 const STEADY: f64 = 0.75;
+
+/// Whether memory will hold is plain once what is to come lies so many standard errors from what
+/// there is room for.
+const CERTAIN: f64 = 2.5;
+
+/// Memory that fills within so many times ten minutes, at the pace at which it did, fills for good
+/// and not by chance.
+const FILLS: f64 = 4.0;
 
 /// The smallest number of workers that do not all fit in memory at rest, by arithmetic: `None`
 /// where there is no ceiling or workers take no memory.
@@ -131,8 +140,8 @@ fn wanted(site: &Site) -> impl Iterator<Item = &Endpoint> {
 fn find(lab: &Lab, room: Room, saturation: Threshold) -> Option<Threshold> {
     let (low, guess, high) = range(lab.site, room, saturation);
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| {
-        let verdict = if survives(lab, room, rate)? { Verdict::Met } else { Verdict::Missed };
-        Some(Trial { verdict, guess })
+        let fate = fate(lab, room, rate)?;
+        Some(Trial { verdict: fate.verdict, guess: steer(rate, saturation, fate.fills).or(guess) })
     })?;
     Some(match found {
         Found::Between { met, missed, limit } => {
@@ -151,10 +160,7 @@ fn range(
     room: Room,
     saturation: Threshold,
 ) -> (PerSecond, Option<PerSecond>, PerSecond) {
-    let memory: f64 = wanted(site)
-        .map(|endpoint| site.traffic.share(endpoint).get() * endpoint.memory.get() as f64)
-        .sum();
-    let crowd = room.free().max(1.0) / memory.max(1.0);
+    let crowd = crowd(site, room);
     let excess = crowd / TEN_MINUTES.as_secs();
     let (guess, high) = match saturation.rate().map(PerSecond::get) {
         Some(rate) => (rate + excess, (2.0 * rate).max(rate + 4.0 * excess).min(4.0 * rate)),
@@ -165,30 +171,71 @@ fn range(
     (high.scaled(1e-3), guess, high)
 }
 
-/// Whether at `rate` fewer than half of the replications see a kill within ten minutes. Looks at
-/// ever longer runs, until it is plain how they will go on; a longer one begins as the shorter
-/// did, so what is seen stays seen.
-fn survives(lab: &Lab, room: Room, rate: PerSecond) -> Option<bool> {
+/// How many average requests fill memory.
+fn crowd(site: &Site, room: Room) -> f64 {
+    let memory: f64 = wanted(site)
+        .map(|endpoint| site.traffic.share(endpoint).get() * endpoint.memory.get() as f64)
+        .sum();
+    room.free().max(1.0) / memory.max(1.0)
+}
+
+/// What ten minutes at a rate bring.
+struct Fate {
+    /// Whether fewer than half of the replications see a kill.
+    verdict: Verdict,
+    /// How many seconds it took memory to fill, or would take as it went on.
+    fills: f64,
+}
+
+/// What ten minutes at `rate` bring. Looks at ever longer runs, until it is plain how they will go
+/// on; a longer one begins as the shorter did, so what is seen stays seen.
+fn fate(lab: &Lab, room: Room, rate: PerSecond) -> Option<Fate> {
     let stay = Span::from_secs(2.0 * longest_stay(lab.site));
     let mut span = rate.mean_gap().scaled(FIRST_LOOK).max(stay).min(TEN_MINUTES);
-    let mut before = None;
+    let mut before: Option<Taken> = None;
     loop {
         let sample = look(lab, rate, span, room)?;
-        let taken = Taken::of(&sample, room);
-        if killed(&sample) * 2 >= sample.summaries.len() {
-            return Some(false);
-        }
-        let longer = span.scaled(LONGER).min(TEN_MINUTES);
-        let cut = cost(rate, longer) > ARRIVALS;
-        match taken.foresee(lab.site, room, span, before) {
-            Some(fits) => return Some(fits),
-            None if span == TEN_MINUTES => return Some(true),
-            None if cut => {
-                return Some(taken.mean * (TEN_MINUTES.as_secs() / span.as_secs()) < room.free());
+        let taken = Taken::of(&sample, room, span);
+        let killed = killed(&sample) * 2 >= sample.summaries.len();
+        let plain =
+            if killed { Some(false) } else { taken.foresee(lab.site, room, before.as_ref()) };
+        let longer = longer(rate, span);
+        let verdict = match plain {
+            Some(true) => Verdict::Met,
+            Some(false) => Verdict::Missed,
+            None if span == TEN_MINUTES => Verdict::Met,
+            None if longer <= span => {
+                Verdict::Unclear { met: taken.in_ten_minutes(before.as_ref()) < room.free() }
             }
-            None => (span, before) = (longer, Some(taken)),
-        }
+            None => {
+                (span, before) = (longer, Some(taken));
+                continue;
+            }
+        };
+        return Some(Fate { verdict, fills: fills(&sample, room, &taken) });
     }
+}
+
+/// How long the look after one of `span` is: so that the last one is no little longer than the one
+/// before it.
+fn longer(rate: PerSecond, span: Span) -> Span {
+    let longer = span.scaled(LONGER);
+    let longer = if longer.scaled(2.0) > TEN_MINUTES { TEN_MINUTES } else { longer };
+    longer.min(Span::from_secs(ARRIVALS / f64::from(REPLICATIONS) / rate.get()))
+}
+
+/// How many seconds it took memory to fill, or would take as it went on.
+fn fills(sample: &Sample, room: Room, taken: &Taken) -> f64 {
+    let steadily = taken.span.as_secs() * room.free() / taken.mean().max(1.0);
+    sample.mean(|summary| summary.first_kill.map_or(steadily, Time::as_secs)).mean
+}
+
+/// The rate at which memory fills in ten minutes, where at `rate` it fills in so many seconds: a
+/// crowd grows by what comes beyond what is answered.
+fn steer(rate: PerSecond, saturation: Threshold, fills: f64) -> Option<PerSecond> {
+    let full = saturation.rate().filter(|full| rate > *full)?.get();
+    let times = fills / TEN_MINUTES.as_secs();
+    (times < FILLS).then(|| PerSecond::new(full + (rate.get() - full) * times))
 }
 
 fn look(lab: &Lab, rate: PerSecond, span: Span, room: Room) -> Option<Sample> {
@@ -204,11 +251,7 @@ fn look(lab: &Lab, rate: PerSecond, span: Span, room: Room) -> Option<Sample> {
     };
     let site = at(lab.site, rate, horizon);
     let summaries = lab.replicate(&site, (0, REPLICATIONS))?;
-    Some(Sample { site, summaries })
-}
-
-fn cost(rate: PerSecond, span: Span) -> f64 {
-    rate.get() * span.as_secs() * f64::from(REPLICATIONS)
+    Some(Sample::new(site, summaries))
 }
 
 /// How many replications saw a kill.
@@ -216,37 +259,79 @@ fn killed(sample: &Sample) -> usize {
     sample.summaries.iter().filter(|summary| summary.first_kill.is_some()).count()
 }
 
-/// Memory taken at most in a run, beyond that at rest.
-#[derive(Debug, Clone, Copy)]
+/// Memory taken at most in runs, beyond that at rest.
+#[derive(Debug, Clone)]
 struct Taken {
-    /// In the replication that took the most.
-    most: f64,
-    /// On average over the replications.
-    mean: f64,
+    /// Within so long.
+    span: Span,
+    /// In each replication.
+    peaks: Vec<f64>,
 }
 
 impl Taken {
-    fn of(sample: &Sample, room: Room) -> Taken {
+    fn of(sample: &Sample, room: Room, span: Span) -> Taken {
         let taken = |peak: u64| peak.saturating_sub(room.rest.get()) as f64;
         let peaks = sample.summaries.iter().map(|summary| taken(summary.levels.memory.peak));
-        Taken {
-            most: peaks.fold(0.0, f64::max),
-            mean: sample.mean(|summary| taken(summary.levels.memory.peak)).mean,
-        }
+        Taken { span, peaks: peaks.collect() }
     }
 
-    /// Whether memory will hold for ten minutes, where that is plain from what was taken within
-    /// `span` and, `before`, in the shorter look: what does not grow may peak a little higher,
-    /// what grows steadily goes on growing. `None` where it is not plain.
-    fn foresee(self, site: &Site, room: Room, span: Span, before: Option<Taken>) -> Option<bool> {
+    /// In the replication that took the most.
+    fn most(&self) -> f64 {
+        self.peaks.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// On average over the replications.
+    fn mean(&self) -> f64 {
+        self.peaks.iter().sum::<f64>() / self.peaks.len() as f64
+    }
+
+    /// The mean of what is taken at most in ten minutes, if it goes on as the power of time that it
+    /// went with since the shorter look: the first where it grows steadily, the second root where it
+    /// wanders, and next to none where it does not grow.
+    fn in_ten_minutes(&self, before: Option<&Taken>) -> f64 {
+        let longer = TEN_MINUTES.as_secs() / self.span.as_secs();
+        let power = before.map_or(1.0, |before| {
+            let growth = self.mean() / before.mean().max(1.0);
+            (growth.ln() / self.lengthened(before).ln()).clamp(0.0, 1.0)
+        });
+        self.mean() * longer.powf(power)
+    }
+
+    /// How many times as long the look was as the one before.
+    fn lengthened(&self, before: &Taken) -> f64 {
+        self.span.as_secs() / before.span.as_secs()
+    }
+
+    fn grows_steadily(&self, before: &Taken) -> bool {
+        self.mean() > STEADY * self.lengthened(before) * before.mean().max(1.0)
+    }
+
+    /// What each replication takes at most in ten minutes, if it goes on as it did since the shorter
+    /// look.
+    fn going_on_since(&self, before: &Taken) -> Option<Estimate> {
+        let (since, left) = (self.span - before.span, TEN_MINUTES - self.span);
+        let times = left.as_secs() / since.as_secs();
+        let peaks = self.peaks.iter().zip(&before.peaks);
+        let to_come: Vec<f64> = peaks.map(|(now, then)| now + (now - then) * times).collect();
+        Estimate::of(&to_come)
+    }
+
+    /// Whether memory will hold for ten minutes, where that is plain from what was taken here and,
+    /// `before`, in the shorter look: what does not grow may peak a little higher, what grows
+    /// steadily goes on growing, and never faster than it did. `None` where it is not plain.
+    fn foresee(&self, site: &Site, room: Room, before: Option<&Taken>) -> Option<bool> {
         let leaks = wanted(site).any(|endpoint| endpoint.growth > Bytes::ZERO);
-        let growth = before.map_or(1.0, |before| self.mean / before.mean.max(1.0));
-        let longer = TEN_MINUTES.as_secs() / span.as_secs();
-        if !leaks && before.is_some() && growth < PEAK {
-            return (self.most * PEAK < room.free()).then_some(true);
+        let longer = TEN_MINUTES.as_secs() / self.span.as_secs();
+        let small = self.most() * longer.max(PEAK) < room.free();
+        let Some(before) = before else { return small.then_some(true) };
+        let growth = self.mean() / before.mean().max(1.0);
+        if !leaks && growth < PEAK {
+            return (self.most() * PEAK < room.free()).then_some(true);
         }
-        let steady = growth > STEADY * LONGER && self.mean * longer > PEAK * room.free();
-        let small = self.most * longer.max(PEAK) < room.free();
-        (small || steady).then_some(small)
+        let to_come = self.going_on_since(before)?;
+        let error = to_come.standard_error.unwrap_or(f64::INFINITY);
+        let certain = (to_come.mean - room.free()).abs() > CERTAIN * error;
+        let fits = to_come.mean < room.free();
+        (small || certain && (fits || self.grows_steadily(before))).then_some(small || fits)
     }
 }

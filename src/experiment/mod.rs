@@ -3,8 +3,9 @@
 //!
 //! [`sweep::run`] is the whole of it. It examines each combination in a `Lab`, which decides how
 //! much to simulate at a rate (`lab`), runs the replications (`trial`), keeps a summary of each
-//! (`summary`) and folds them (`finding`, `bottleneck`). `capacity` and `memory` ask the lab for
-//! rates as `search` wants them tried; `demand` says by arithmetic where to look.
+//! (`summary`) and folds them (`finding`, `bottleneck`). `saturation`, `load_line` and `memory`
+//! ask the lab for rates as `search` wants them tried, `capacity` puts together what they find, and
+//! `demand` says by arithmetic where to look.
 
 pub mod accuracy;
 pub mod answer;
@@ -13,9 +14,11 @@ mod capacity;
 pub mod demand;
 mod finding;
 mod lab;
+mod load_line;
 mod memory;
 pub mod recording;
 pub mod replay;
+mod saturation;
 pub mod search;
 #[cfg(test)]
 mod sites;

@@ -1,6 +1,6 @@
 //! The largest rate that still holds, by search: a pure function over a closure.
 
-use crate::experiment::answer::Accuracy;
+use crate::experiment::answer::{Accuracy, Threshold};
 use crate::units::{Fraction, PerSecond};
 
 /// How close together the two rates are between which something changes: 1 %.
@@ -51,6 +51,19 @@ pub enum Found {
     Everywhere,
     /// It does not hold at the lowest.
     Nowhere,
+}
+
+impl Found {
+    /// As an answer: what its verdicts judge is known to half a per cent or so.
+    pub(crate) fn threshold(self) -> Threshold {
+        match self {
+            Found::Between { met, missed, .. } => {
+                Threshold::At { rate: met, beyond: missed, accuracy: Accuracy::Resolution }
+            }
+            Found::Everywhere => Threshold::Never,
+            Found::Nowhere => Threshold::AtRest,
+        }
+    }
 }
 
 /// The largest rate in `low..=high` that still `meets`, between two rates that differ by at most

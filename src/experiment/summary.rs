@@ -1,6 +1,6 @@
 //! What is kept of one run.
 
-use crate::outcome::{Counts, Levels, Outcome, Queue, Stage, Stopped};
+use crate::outcome::{Cause, Counts, Levels, Outcome, Queue, Stage, Stopped};
 use crate::stats::histogram::Histogram;
 use crate::units::{Span, Time};
 
@@ -76,12 +76,22 @@ impl Summary {
     /// arrivals are not the window's answers. What left in the window is what arrived less the
     /// growth of the crowd; of it, the share answered well is that of the arrivals.
     pub(crate) fn served(&self) -> f64 {
-        let Counts { arrived, answered, .. } = self.counts;
-        let (opened, closed) = self.inside;
-        let left = arrived as f64 + opened as f64 - closed as f64;
+        let Counts { answered, .. } = self.counts;
         let settled = answered + self.counts.failures();
-        let well = share(answered as f64, settled);
-        if self.measured.is_zero() { 0.0 } else { (left * well).max(0.0) / self.measured.as_secs() }
+        (self.left() * share(answered as f64, settled)).max(0.0)
+    }
+
+    /// Requests that left, a second of the window, however they fared.
+    pub(crate) fn left(&self) -> f64 {
+        let (opened, closed) = self.inside;
+        let left = self.counts.arrived as f64 + opened as f64 - closed as f64;
+        if self.measured.is_zero() { 0.0 } else { left / self.measured.as_secs() }
+    }
+
+    /// The share of the requests that failed for other causes than waiting too long.
+    pub(crate) fn turned_away(&self) -> f64 {
+        let waited = [Cause::Timeout, Cause::Patience].map(|it| self.counts.failed[it as usize]);
+        share((self.counts.failures() - waited.iter().sum::<u64>()) as f64, self.counts.arrived)
     }
 }
 

@@ -46,24 +46,75 @@ pub struct Progress {
     pub of: u64,
 }
 
+/// What a run is simulated for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A row: a combination at a tier's rate.
+    Row,
+    /// The saturation point.
+    Saturation,
+    /// The points that every curve has.
+    Curve,
+    /// The load line.
+    LoadLine,
+    /// The rate at which memory runs out.
+    OutOfMemory,
+}
+
+impl Purpose {
+    /// How many there are.
+    pub const COUNT: usize = 5;
+    /// All of them, in the order in which a combination is examined.
+    pub const ALL: [Purpose; Purpose::COUNT] = [
+        Purpose::Row,
+        Purpose::Saturation,
+        Purpose::Curve,
+        Purpose::LoadLine,
+        Purpose::OutOfMemory,
+    ];
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::Row => "rows",
+            Purpose::Saturation => "saturation",
+            Purpose::Curve => "curve",
+            Purpose::LoadLine => "load line",
+            Purpose::OutOfMemory => "out of memory",
+        }
+    }
+}
+
 /// Looks on while a study runs, and can end it early. Nothing here can change an answer.
 pub struct Watch<'a> {
     cancel: &'a AtomicBool,
     tell: &'a (dyn Fn(Progress) + Sync),
     done: AtomicU64,
     of: AtomicU64,
+    events: [AtomicU64; Purpose::COUNT],
 }
 
 impl<'a> Watch<'a> {
     /// Tells `tell` of every answer found, from whichever thread found it. Once `cancel` is true,
     /// no further run starts, and what is finished is returned.
     pub fn new(cancel: &'a AtomicBool, tell: &'a (dyn Fn(Progress) + Sync)) -> Watch<'a> {
-        Watch { cancel, tell, done: AtomicU64::new(0), of: AtomicU64::new(0) }
+        let (done, of, events) = Default::default();
+        Watch { cancel, tell, done, of, events }
     }
 
     /// Whether the study is to end.
     pub fn cancelled(&self) -> bool {
         self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// Events simulated for this purpose so far.
+    pub fn events(&self, purpose: Purpose) -> u64 {
+        self.events[purpose as usize].load(Ordering::Relaxed)
+    }
+
+    /// So many more events were simulated for this purpose.
+    pub(crate) fn spent(&self, purpose: Purpose, events: u64) {
+        self.events[purpose as usize].fetch_add(events, Ordering::Relaxed);
     }
 
     /// So many answers are asked for.

@@ -13,6 +13,7 @@ mod output;
 mod readme;
 mod recorded;
 mod replay;
+mod searches;
 mod support;
 mod theory;
 mod tidy;

@@ -23,6 +23,8 @@ const SVG_SCALE: f64 = 8.0;
 const PNG_SCALE: usize = 2;
 /// ... each the mean of two by two drawn ones, for plotters' edges are hard.
 const SAMPLES: usize = 2;
+/// A PNG is drawn in strips of so many rows, which fit in a processor's cache.
+const STRIP: usize = 64;
 /// What an SVG asks its viewer for; each is narrower than the font that was measured with.
 const FAMILY: &str = "Inter, Helvetica Neue, Helvetica, Arial, sans-serif";
 
@@ -35,7 +37,7 @@ pub fn svg(figure: &Figure) -> String {
     let mut drawn = String::new();
     {
         let mut backend = SVGBackend::with_string(&mut drawn, (width as u32, height as u32));
-        draw_shapes(&mut backend, &scene, SVG_SCALE);
+        draw_shapes(&mut backend, &scene.shapes, SVG_SCALE, 0);
         for label in &scene.labels {
             write_label(&mut backend, label);
         }
@@ -49,23 +51,34 @@ pub fn svg(figure: &Figure) -> String {
 /// The figure as a PNG file, 1800 pixels wide.
 pub fn png(figure: &Figure) -> Vec<u8> {
     let scene = layout::scene(figure);
-    let scale = PNG_SCALE * SAMPLES;
-    let (width, height) = (scene.width as usize * scale, scene.height as usize * scale);
-    let mut pixels = vec![255u8; width * height * 3];
-    {
-        let size = (width as u32, height as u32);
-        let mut backend = BitMapBackend::with_buffer(&mut pixels, size);
-        draw_shapes(&mut backend, &scene, scale as f64);
-        backend.present().expect(IN_MEMORY);
-    }
-    let mut canvas = Canvas { width, pixels };
-    scene.labels.iter().for_each(|label| canvas.paint(label, scale as f64));
-    encode(&averaged(&canvas), (width / SAMPLES) as u32, (height / SAMPLES) as u32)
+    let [width, height] = size(&scene);
+    encode(&pixels(&scene, STRIP), width as u32, height as u32)
 }
 
-fn draw_shapes<B: DrawingBackend>(backend: &mut B, scene: &Scene, scale: f64) {
-    let whole = |(x, y): &Place| ((x * scale).round() as i32, (y * scale).round() as i32);
-    for shape in &scene.shapes {
+/// The width and height of the PNG.
+fn size(scene: &Scene) -> [usize; 2] {
+    [scene.width, scene.height].map(|pixels| pixels as usize * PNG_SCALE)
+}
+
+/// The pixels of the PNG, drawn in strips of so many rows.
+fn pixels(scene: &Scene, strip: usize) -> Vec<u8> {
+    let [width, height] = size(scene);
+    let mut pixels = Vec::with_capacity(width * height * 3);
+    for top in (0..height).step_by(strip) {
+        Canvas::drawn(scene, top, strip.min(height - top)).average_into(&mut pixels);
+    }
+    pixels
+}
+
+/// Draws shapes, with what is `top` pixels down at the upper edge.
+fn draw_shapes<'a, B: DrawingBackend>(
+    backend: &mut B,
+    shapes: impl IntoIterator<Item = &'a Shape>,
+    scale: f64,
+    top: i32,
+) {
+    let whole = |(x, y): &Place| ((x * scale).round() as i32, (y * scale).round() as i32 - top);
+    for shape in shapes {
         match shape {
             Shape::Stroke { path, width, ink } => {
                 let style = color(*ink).stroke_width((width * scale).round().max(1.0) as u32);
@@ -101,13 +114,37 @@ fn write_label<B: DrawingBackend>(backend: &mut B, label: &Label) {
     backend.draw_text(&label.text, &style, at).expect(IN_MEMORY);
 }
 
-/// Pixels, three bytes each.
+/// The pixels of a strip of the picture, three bytes each.
 struct Canvas {
     width: usize,
+    /// How far down it begins.
+    top: usize,
     pixels: Vec<u8>,
 }
 
 impl Canvas {
+    /// What of `scene` lies within `rows` rows of the PNG from `top` on, before averaging.
+    fn drawn(scene: &Scene, top: usize, rows: usize) -> Canvas {
+        let scale = (PNG_SCALE * SAMPLES) as f64;
+        let (width, top) = (scene.width as usize * PNG_SCALE * SAMPLES, top * SAMPLES);
+        let height = rows * SAMPLES;
+        let mut pixels = vec![255u8; width * height * 3];
+        let strip = top as f64 / scale..=(top + height) as f64 / scale;
+        let here =
+            |(highest, lowest): (f64, f64)| highest <= *strip.end() && lowest >= *strip.start();
+        {
+            let mut backend =
+                BitMapBackend::with_buffer(&mut pixels, (width as u32, height as u32));
+            let shapes = scene.shapes.iter().filter(|shape| here(shape.extent()));
+            draw_shapes(&mut backend, shapes, scale, top as i32);
+            backend.present().expect(IN_MEMORY);
+        }
+        let mut canvas = Canvas { width, top, pixels };
+        let labels = scene.labels.iter().filter(|label| here(label.extent()));
+        labels.for_each(|label| canvas.paint(label, scale));
+        canvas
+    }
+
     fn paint(&mut self, label: &Label, scale: f64) {
         let at = (label.left() * scale, label.at.1 * scale);
         let ink = [label.ink.0, label.ink.1, label.ink.2];
@@ -116,9 +153,10 @@ impl Canvas {
         });
     }
 
-    /// Lays `ink` over a pixel; outside the picture nothing happens.
+    /// Lays `ink` over a pixel; outside the strip nothing happens.
     fn blend(&mut self, (x, y): (i32, i32), ink: [u8; 3], cover: f32) {
         let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
+        let Some(y) = y.checked_sub(self.top) else { return };
         let start = (y * self.width + x) * 3;
         if x < self.width && start + 3 <= self.pixels.len() {
             for (below, above) in self.pixels[start..start + 3].iter_mut().zip(ink) {
@@ -127,24 +165,21 @@ impl Canvas {
             }
         }
     }
-}
 
-/// The picture with each block of two by two drawn pixels replaced by its mean.
-fn averaged(canvas: &Canvas) -> Vec<u8> {
-    let stride = canvas.width * 3;
-    let mut small = vec![0; canvas.pixels.len() / (SAMPLES * SAMPLES)];
-    let rows = canvas.pixels.chunks_exact(stride * 2);
-    for (row, drawn) in small.chunks_exact_mut(stride / 2).zip(rows) {
-        let (upper, lower) = drawn.split_at(stride);
-        let blocks = upper.chunks_exact(6).zip(lower.chunks_exact(6));
-        for (pixel, (upper, lower)) in row.chunks_exact_mut(3).zip(blocks) {
-            for (channel, mean) in pixel.iter_mut().enumerate() {
-                let four = [upper[channel], upper[channel + 3], lower[channel], lower[channel + 3]];
-                *mean = ((four.map(u16::from).iter().sum::<u16>() + 2) / 4) as u8;
+    /// Adds the strip with each block of two by two drawn pixels replaced by its mean.
+    fn average_into(&self, picture: &mut Vec<u8>) {
+        let stride = self.width * 3;
+        for drawn in self.pixels.chunks_exact(stride * 2) {
+            let (upper, lower) = drawn.split_at(stride);
+            for (upper, lower) in upper.chunks_exact(6).zip(lower.chunks_exact(6)) {
+                picture.extend([0, 1, 2].map(|channel| {
+                    let four = [upper[channel], upper[channel + 3]];
+                    let four = [four[0], four[1], lower[channel], lower[channel + 3]];
+                    ((four.map(u16::from).iter().sum::<u16>() + 2) / 4) as u8
+                }));
             }
         }
     }
-    small
 }
 
 fn encode(pixels: &[u8], width: u32, height: u32) -> Vec<u8> {
@@ -182,6 +217,15 @@ mod tests {
             assert!(!svg.contains("<&>"));
             assert_eq!(svg.matches("<text").count(), scene.labels.len());
             assert_eq!(svg.matches("</text>").count(), scene.labels.len());
+        }
+    }
+
+    #[test]
+    fn strips_join_to_the_picture_drawn_at_once() {
+        for figure in figures() {
+            let scene = layout::scene(&figure);
+            let [_, height] = size(&scene);
+            assert!(pixels(&scene, STRIP) == pixels(&scene, height), "{}", figure.name);
         }
     }
 

@@ -26,6 +26,23 @@ pub(super) enum Shape {
     Fill { path: Vec<Place>, ink: Ink },
 }
 
+impl Shape {
+    /// Its highest and its lowest place, and somewhat more.
+    pub(super) fn extent(&self) -> (f64, f64) {
+        let (path, width) = match self {
+            Shape::Stroke { path, width, .. } => (path, *width),
+            Shape::Fill { path, .. } => (path, 0.0),
+        };
+        let heights = path.iter().map(|(_, y)| *y);
+        let (top, bottom) = heights.fold((f64::INFINITY, f64::NEG_INFINITY), |(top, bottom), y| {
+            (y.min(top), y.max(bottom))
+        });
+        // A stroke's joints stand out by some of its widths.
+        let more = 16.0 * width + 1.0;
+        (top - more, bottom + more)
+    }
+}
+
 /// A text.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Label {
@@ -55,6 +72,11 @@ impl Label {
             Anchor::Middle => self.at.0 - width / 2.0,
             Anchor::End => self.at.0 - width,
         }
+    }
+
+    /// The highest and the lowest place that any letters could reach.
+    pub(super) fn extent(&self) -> (f64, f64) {
+        (self.at.1 - 1.5 * self.size, self.at.1 + 0.75 * self.size)
     }
 
     /// Its letters' box, from the highest capital to the lowest descender: left, top, right,

@@ -1,0 +1,124 @@
+//! The largest rate that is sustained.
+
+use crate::experiment::answer::{Accuracy, Combination, Threshold};
+use crate::experiment::demand::bounds;
+use crate::experiment::finding::{LOSS, Sample};
+use crate::experiment::lab::{Bound, Goal, Lab, sustains};
+use crate::experiment::search::{RESOLUTION, Trial, Verdict, largest};
+use crate::experiment::summary::Summary;
+use crate::units::{Fraction, PerSecond};
+
+/// The overload that tells what a site carries. After 500 arrivals, the warm-up of a first look,
+/// 50 more have come than are answered, give or take 32 (one server, exponential gaps and work):
+/// nothing idles any more, and the crowd is still small.
+const OVERLOAD: f64 = 1.10;
+
+/// An overload of up to so much tells what is carried as well.
+const GROSS: f64 = 1.25;
+
+/// Overloads tried, each [`OVERLOAD`] beyond what the one before carried.
+const LOOKS: u32 = 4;
+
+/// Half the width of the interval of what is carried, as a share of it: so its standard error is
+/// about half a per cent, like that of a verdict on 80,000 arrivals.
+const PRECISION: f64 = 0.0125;
+
+/// Where more than this share is turned away, an overload tells what is carried *then*, which may
+/// be more than is sustained with few enough turned away: a tenth of what is allowed.
+const TURNED_AWAY: f64 = LOSS / 10.0;
+
+/// What is answered in a trial may be less than what was found to be carried by so much, by chance:
+/// about three standard errors of the difference.
+const AGREEMENT: f64 = 0.025;
+
+/// The search goes down to this share of where it begins.
+const FLOOR: f64 = 1e-3;
+
+/// The largest rate that is sustained; `None` where the watch ended it.
+///
+/// No rate is sustained beyond what is answered while more arrives than is answered, as long as
+/// all that comes of the overload is waiting. So that is the answer, once a trial right there has
+/// not contradicted it; the rate a step further would pile up a step's worth of the arrivals. It
+/// is known better than by verdicts on both sides: those face the noise of the arrivals as well,
+/// and take longer the closer they come. Where requests are turned away (connections, limits,
+/// kills) the answer is searched for.
+pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Option<Threshold> {
+    let Some((_, bound)) = bounds(lab.site).first().copied() else {
+        return Some(Threshold::Never);
+    };
+    let mut high = bound.scaled(OVERLOAD);
+    let low = high.scaled(FLOOR);
+    // A crash loop, as a rule, sustains nothing.
+    let fits = combination.budget.fits();
+    if !fits && !attempt(lab, low)?.verdict.leans_to_met() {
+        return Some(Threshold::AtRest);
+    }
+    let carried = if fits { carried(lab, high)? } else { Carried::Unknown };
+    if let Carried::Plainly(rate) = carried {
+        lab.full = Some(rate.get());
+        let sample = lab.explore(rate, Goal::Sustains, Bound::CONFIRMS)?;
+        if agrees(sample, rate) {
+            let beyond = rate.scaled(1.0 + RESOLUTION);
+            return Some(Threshold::At { rate, beyond, accuracy: Accuracy::Resolution });
+        }
+        high = rate;
+    }
+    let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate))?;
+    Some(found.threshold())
+}
+
+/// What an overload tells.
+enum Carried {
+    /// All that comes of it is waiting, and so much is answered.
+    Plainly(PerSecond),
+    /// More comes of it than waiting.
+    Unknown,
+}
+
+/// What is carried under a moderate overload, looked for from `rate` down.
+fn carried(lab: &mut Lab, mut rate: PerSecond) -> Option<Carried> {
+    for _ in 0..LOOKS {
+        let sample = lab.explore(rate, Goal::Sustains, Bound::SUSTAINS)?;
+        let left = sample.mean(Summary::left).mean;
+        if !sample.runs_away() || left <= 0.0 || turns_away(sample) {
+            break;
+        }
+        if rate.get() <= GROSS * left {
+            let sample = lab.explore(rate, Goal::Carried(PRECISION), Bound::SUSTAINS)?;
+            let left = sample.mean(Summary::left).mean;
+            return Some(if turns_away(sample) {
+                Carried::Unknown
+            } else {
+                Carried::Plainly(PerSecond::new(left))
+            });
+        }
+        rate = PerSecond::new(left * OVERLOAD);
+    }
+    Some(Carried::Unknown)
+}
+
+fn turns_away(sample: &Sample) -> bool {
+    sample.crowded() || sample.mean(Summary::turned_away).mean > TURNED_AWAY
+}
+
+/// Whether `sample`, at the `rate` that is carried under overload, has nothing against its being
+/// sustained: nothing is lost, and either nothing grows or so much is answered all the same,
+/// so that only the draw of the arrivals was above the average.
+fn agrees(sample: &Sample, rate: PerSecond) -> bool {
+    let answered = sample.mean(Summary::served).mean;
+    match sustains(sample) {
+        Verdict::Missed => false,
+        verdict => verdict.leans_to_met() || answered >= (1.0 - AGREEMENT) * rate.get(),
+    }
+}
+
+fn attempt(lab: &mut Lab, rate: PerSecond) -> Option<Trial> {
+    let sample = lab.explore(rate, Goal::Sustains, Bound::SUSTAINS)?;
+    Some(Trial { verdict: sustains(sample), guess: throughput(sample) })
+}
+
+/// What is answered while more arrives than is sustained: about the most there can be.
+fn throughput(sample: &Sample) -> Option<PerSecond> {
+    let served = sample.mean(Summary::served).mean;
+    (sample.saturated() && served > 0.0).then(|| PerSecond::new(served))
+}
