@@ -111,7 +111,8 @@ impl<T: Tape> World<'_, T> {
             None => self.turn_down(id, Cause::Backlog),
             // Where Nginx took longer than a whole step, the step is over already.
             Some(next) if next <= self.now => self.try_later(id),
-            Some(next) => self.agenda.at(next.min(gives_up), Event::Retry(id)),
+            // Nginx may have taken longer than its own patience.
+            Some(next) => self.agenda.at(next.min(gives_up).max(self.now), Event::Retry(id)),
         }
     }
 

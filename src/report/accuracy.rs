@@ -3,9 +3,9 @@
 use minijinja::{Environment, context};
 
 use super::chart;
-use super::figure::{Axis, Bar, Bars, Body, Figure, Group, Unit};
+use super::figure::{Axis, Body, Figure, Lines, Look, Panel, Point, Series, Unit};
 use super::words::{digits, percent};
-use crate::experiment::accuracy::{Figures, Judgement};
+use crate::experiment::accuracy::Judgement;
 
 /// Above this, a busy resource makes p95 so steep that the error of the load is what counts.
 const BUSY: f64 = 0.8;
@@ -155,57 +155,56 @@ fn signed(share: Option<f64>) -> String {
     share.map_or(String::new(), |share| format!("{:+.1}%", share * 100.0))
 }
 
-/// p95 as predicted, as a share of the measured one, case by case.
+/// p95 as predicted, as a share of the measured one, by how busy the busiest resource is.
 pub fn figure(judgements: &[Judgement]) -> Figure {
-    let bar = |name: &str, figures: &Figures, fill: usize, label: String| {
-        figures.p95_ms.map(|p95| Bar {
-            name: name.to_owned(),
-            segments: vec![(fill, p95 / 1e3, "")],
-            label,
-            alarming: false,
-        })
+    let mut machines: Vec<&String> = judgements.iter().map(|each| &each.machine).collect();
+    machines.dedup();
+    let look = |index| Look { hue: index, dash: index };
+    let named = |(index, name): (usize, &&String)| {
+        let count = judgements.iter().filter(|each| each.machine == **name && !each.breaks);
+        (format!("{name}: {} recordings", count.count()), look(index))
     };
-    let group = |each: &Judgement| {
-        let milliseconds = |it: Option<f64>| it.map_or(String::new(), |it| format!("{it:.1} ms"));
-        let predicted =
-            format!("{} ({})", milliseconds(each.predicted.p95_ms), signed(each.p95_error()));
-        let bars = [
-            bar("measured", &each.measured, MEASURED, milliseconds(each.measured.p95_ms)),
-            bar("predicted", &each.predicted, PREDICTED, predicted),
-        ];
-        Group {
-            name: each.name.clone(),
-            detail: format!("{}, busiest resource {}", each.machine, percent(each.utilisation)),
-            bars: bars.into_iter().flatten().collect(),
-        }
+    let series = |(index, name): (usize, &&String)| {
+        let all = judgements.iter().filter(|each| each.machine == **name && !each.breaks);
+        Series { look: look(index), points: points(all), marks: Vec::new() }
     };
-    let calm = judgements.iter().filter(|each| !each.breaks);
-    let groups: Vec<Group> = calm.map(group).collect();
-    let longest = groups.iter().flat_map(|group| &group.bars).map(Bar::length).fold(0.0, f64::max);
+    let axis = |label: &str, low, high, log| Axis {
+        label: label.to_owned(),
+        low,
+        high,
+        log,
+        unit: Unit::Plain,
+    };
+    let panel = Panel {
+        title: None,
+        x: axis("utilisation of the busiest resource", 0.0, 1.0, false),
+        y: axis("predicted p95 / measured p95", 0.25, 2.0, true),
+        series: machines.iter().enumerate().map(series).collect(),
+        rule: Some((1.0, "as measured".to_owned())),
+    };
     Figure {
         name: "accuracy",
         title: sentences(judgements).into_iter().next().unwrap_or_default(),
-        subtitle: "95th percentile of the response time, measured and predicted for the same \
-                   requests"
-            .to_owned(),
-        body: Body::Bars(Bars {
-            axis: Axis {
-                label: "p95 response time".to_owned(),
-                low: 0.0,
-                high: if longest > 0.0 { longest * 1.05 } else { 1.0 },
-                log: false,
-                unit: Unit::Seconds,
-            },
-            legend: vec![("measured".to_owned(), MEASURED), ("predicted".to_owned(), PREDICTED)],
-            groups,
-            rule: None,
+        subtitle:
+            "95th percentile of the response time, predicted for the same requests that were \
+                   measured"
+                .to_owned(),
+        body: Body::Lines(Lines {
+            legend: machines.iter().enumerate().map(named).collect(),
+            marks: Vec::new(),
+            panels: vec![panel],
         }),
     }
 }
 
-/// Fills of the bars.
-const MEASURED: usize = 4;
-const PREDICTED: usize = 0;
+/// A point for each recording, by rising utilisation, with gaps between so that no line joins them.
+fn points<'a>(judgements: impl Iterator<Item = &'a Judgement>) -> Vec<Point> {
+    let point = |x, y| Point { x, y, band: None, sustained: true };
+    let place = |each: &Judgement| Some((each.utilisation, 1.0 + each.p95_error()?));
+    let mut places: Vec<(f64, f64)> = judgements.filter_map(place).collect();
+    places.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    places.into_iter().flat_map(|(x, y)| [point(x, Some(y)), point(x, None)]).collect()
+}
 
 /// One page with the picture and the table.
 pub fn page(judgements: &[Judgement]) -> String {

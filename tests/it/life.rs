@@ -4,8 +4,8 @@
 use tonnage::model::{Arrival, replay};
 use tonnage::outcome::{Cause, Outcome};
 use tonnage::seed::Seed;
-use tonnage::site::{Dist, Hold, Site, Step, WorkerKind};
-use tonnage::units::{Span, Time};
+use tonnage::site::{Dist, Hold, OnOom, Site, Step, WorkerKind};
+use tonnage::units::{Bytes, Span, Time};
 
 use crate::support::{ASYNC, bare, millis, query, threads};
 
@@ -194,4 +194,95 @@ fn a_refusal_takes_its_time() {
     site.database.refusal_cpu = Span::from_millis(3);
     let tape: Tape = &[(0, &[50, 0]), (10, &[50, 0])];
     assert_eq!(play(&site, tape), [Ok(50), Err((Cause::Connections, 13))]);
+}
+
+/// A pool that resets the connection it is given back: a query more before the request goes on.
+///
+/// | what | how long | done at |
+/// |---|---|---|
+/// | the step's CPU, the query's wait | 10, 5 | 15 |
+/// | the driver's CPU for the reset | 2 | 17 |
+/// | the database's CPU for it | 3 | 20 |
+/// | the step's CPU | 4 | 24 |
+#[test]
+fn a_pool_that_resets_what_it_is_given_back_makes_a_query_more() {
+    let ms = Span::from_millis;
+    let mut site = bare(WorkerKind::Sync, 1, 1, page());
+    let tape: Tape = &[(0, &[10, 5, 0, 4])];
+    site.database.reset_cpu = ms(3);
+    assert_eq!(play(&site, tape), [Ok(19)], "nothing is reset where resetting costs nobody");
+    site.server.costs.reset_cpu = ms(2);
+    assert_eq!(play(&site, tape), [Ok(24)]);
+    site.server.connections.hold = Hold::Request;
+    assert_eq!(play(&site, tape), [Ok(24)], "it is reset before the answer");
+}
+
+/// One loop; A to E compute 10, query 4, compute 5. A loop accepts one connection between two
+/// iterations, and an iteration runs everything that was ready when it began.
+///
+/// | from | to | runs | ready then, in order | accepted at its end |
+/// |---|---|---|---|---|
+/// | 0 | 10 | A | | B |
+/// | 10 | 20 | B | A since 14 | C, which A is before |
+/// | 20 | 25 | A, answered | C, B since 24 | D |
+/// | 25 | 35 | C | B, D | nobody: B is of the same iteration |
+/// | 35 | 40 | B, answered | D, C since 39 | E |
+/// | 40 | 50 | D | C, E | nobody |
+/// | 50 | 55 | C, answered | E, D since 54 | |
+/// | 55 | 65 | E | D | |
+/// | 65 | 70 | D, answered | E since 69 | |
+/// | 70 | 75 | E, answered | | |
+#[test]
+fn a_loop_accepts_one_connection_an_iteration() {
+    let site = bare(ASYNC, 1, 1, page());
+    let wanted: &[u64] = &[10, 4, 0, 5];
+    let tape = [0, 1, 2, 3, 4].map(|at| (at, wanted));
+    assert_eq!(play(&site, &tape), [Ok(25), Ok(40), Ok(55), Ok(70), Ok(75)]);
+}
+
+/// A load generator on the only core takes 2 to send a request, and 2 to take its answer.
+///
+/// | from | to | the core is for |
+/// |---|---|---|
+/// | 0 | 2 | sending A |
+/// | 2 | 12 | A, answered |
+/// | 12 | 16 | A's answer, and sending B, half each |
+/// | 16 | 26 | B, answered |
+#[test]
+fn a_client_on_the_same_host_takes_its_share_of_the_cores() {
+    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(10))]);
+    site.client.cpu = Span::from_millis(4);
+    assert_eq!(play(&site, &[(0, &[10]), (12, &[10])]), [Ok(12), Ok(26)]);
+}
+
+/// A's client gives up at 30, its worker is done with it at 40 and does not linger for 20; B, which
+/// then takes 5, has its answer just before its client would give up at 50.
+#[test]
+fn a_worker_does_not_linger_with_a_client_that_has_gone() {
+    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    site.server.linger = Span::from_millis(20);
+    site.client.patience = Some(Span::from_millis(30));
+    let tape: Tape = &[(0, &[40]), (20, &[5])];
+    assert_eq!(play(&site, tape), [Err((Cause::Patience, 30)), Ok(45)]);
+}
+
+/// A worker of 100 MB on a host of 40 MB: killed half-way through its boot of 8 s, over and over.
+fn dies_in_its_boot(on_oom: OnOom) -> Outcome {
+    let mut site = bare(ASYNC, 1, 1, vec![Step::Compute(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(40));
+    site.server.worker_memory = Bytes::from_mib(100);
+    site.server.boot_cpu = Span::from_whole_secs(8);
+    site.server.on_oom = on_oom;
+    site.horizon.measured = Span::from_whole_secs(59);
+    replay(&site, std::iter::empty(), Seed::new(1)).0
+}
+
+/// The parent looks half a second after it has started a worker, which cannot say that it is well
+/// before it is half-way, so it waits five seconds more and misses nothing in between. From one
+/// start to the next that is 5.5 s: kills at 4 s, at 8 s and up to half a second more, and every
+/// 5.5 s from there. A parent that is told at once starts a worker every 4 s and up to 0.1 s more.
+#[test]
+fn uvicorns_parent_misses_a_worker_that_died_while_it_waited_for_word() {
+    assert_eq!(dies_in_its_boot(OnOom::Polled).kills, 11);
+    assert_eq!(dies_in_its_boot(OnOom::Respawn).kills, 14);
 }
