@@ -31,6 +31,9 @@ const TURNED_AWAY: f64 = LOSS / 10.0;
 /// about three standard errors of the difference.
 const AGREEMENT: f64 = 0.025;
 
+/// So often what is carried is tried, and then searched for.
+const CONFIRMATIONS: u32 = 3;
+
 /// The search goes down to this share of where it begins.
 const FLOOR: f64 = 1e-3;
 
@@ -53,18 +56,45 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
     if !fits && !attempt(lab, low)?.verdict.leans_to_met() {
         return Some(Threshold::AtRest);
     }
-    let carried = if fits { carried(lab, high)? } else { Carried::Unknown };
+    let carried = if fits { carried(lab, bound, high)? } else { Carried::Unknown };
     if let Carried::Plainly(rate) = carried {
-        lab.full = Some(rate.get());
-        let sample = lab.explore(rate, Goal::Sustains, Bound::CONFIRMS)?;
-        if agrees(sample, rate) {
-            let beyond = rate.scaled(1.0 + RESOLUTION);
-            return Some(Threshold::At { rate, beyond, accuracy: Accuracy::Resolution });
+        match confirm(lab, rate)? {
+            Confirmed::Sustained(rate) => {
+                let beyond = rate.scaled(1.0 + RESOLUTION);
+                return Some(Threshold::At { rate, beyond, accuracy: Accuracy::Resolution });
+            }
+            Confirmed::NotEven(rate) => high = rate,
         }
-        high = rate;
     }
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate))?;
     Some(found.threshold())
+}
+
+/// What trials at the rate that is carried under overload tell.
+enum Confirmed {
+    /// It is sustained, or what a trial there carried is.
+    Sustained(PerSecond),
+    /// Not even this is sustained.
+    NotEven(PerSecond),
+}
+
+/// Tries `rate`, and what was carried there where that contradicts it.
+fn confirm(lab: &mut Lab, mut rate: PerSecond) -> Option<Confirmed> {
+    let mut high = rate;
+    for _ in 0..CONFIRMATIONS {
+        lab.full = Some(rate.get());
+        let sample = lab.explore(rate, Goal::Sustains, Bound::CONFIRMS)?;
+        if agrees(sample, rate) {
+            return Some(Confirmed::Sustained(rate));
+        }
+        let left = sample.mean(Summary::left).mean / rate.get();
+        high = rate;
+        if turns_away(sample) || left <= 0.0 {
+            break;
+        }
+        rate = rate.scaled(left.min(1.0 - RESOLUTION / 2.0));
+    }
+    Some(Confirmed::NotEven(high))
 }
 
 /// What an overload tells.
@@ -75,8 +105,9 @@ enum Carried {
     Unknown,
 }
 
-/// What is carried under a moderate overload, looked for from `rate` down.
-fn carried(lab: &mut Lab, mut rate: PerSecond) -> Option<Carried> {
+/// What is carried under a moderate overload, looked for from `rate` down. What the draw of the
+/// requests lets through beyond the `bound` of the utilisation law is its luck.
+fn carried(lab: &mut Lab, bound: PerSecond, mut rate: PerSecond) -> Option<Carried> {
     for _ in 0..LOOKS {
         let sample = lab.explore(rate, Goal::Sustains, Bound::SUSTAINS)?;
         let left = sample.mean(Summary::left).mean;
@@ -89,7 +120,7 @@ fn carried(lab: &mut Lab, mut rate: PerSecond) -> Option<Carried> {
             return Some(if turns_away(sample) {
                 Carried::Unknown
             } else {
-                Carried::Plainly(PerSecond::new(left))
+                Carried::Plainly(PerSecond::new(left.min(bound.get())))
             });
         }
         rate = PerSecond::new(left * OVERLOAD);
