@@ -219,9 +219,10 @@ fn fate(lab: &Lab, room: Room, rate: PerSecond) -> Option<Fate> {
 /// How long the look after one of `span` is: so that the last one is no little longer than the one
 /// before it.
 fn longer(rate: PerSecond, span: Span) -> Span {
+    let most = ARRIVALS / f64::from(REPLICATIONS) / rate.get();
+    let most = TEN_MINUTES.min(Span::from_secs(most));
     let longer = span.scaled(LONGER);
-    let longer = if longer.scaled(2.0) > TEN_MINUTES { TEN_MINUTES } else { longer };
-    longer.min(Span::from_secs(ARRIVALS / f64::from(REPLICATIONS) / rate.get()))
+    if longer.scaled(2.0) > most { most } else { longer }
 }
 
 /// How many seconds it took memory to fill, or would take as it went on.

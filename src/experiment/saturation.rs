@@ -31,6 +31,15 @@ const TURNED_AWAY: f64 = LOSS / 10.0;
 /// about three standard errors of the difference.
 const AGREEMENT: f64 = 0.025;
 
+/// So often what is carried is tried, and then searched for.
+const CONFIRMATIONS: u32 = 4;
+
+/// What is busy under overload idles a little at the saturation point as well, where a crowd comes
+/// and goes: by this many times the root of its variance per arrival over the arrivals (the mean of
+/// the lowest point of a random walk, 0.8 standard deviations, less what a warm-up of a quarter takes
+/// of it). Three times that is time to spare.
+const IDLE: f64 = 0.46;
+
 /// The search goes down to this share of where it begins.
 const FLOOR: f64 = 1e-3;
 
@@ -53,30 +62,98 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
     if !fits && !attempt(lab, low)?.verdict.leans_to_met() {
         return Some(Threshold::AtRest);
     }
-    let carried = if fits { carried(lab, high)? } else { Carried::Unknown };
-    if let Carried::Plainly(rate) = carried {
-        lab.full = Some(rate.get());
-        let sample = lab.explore(rate, Goal::Sustains, Bound::CONFIRMS)?;
-        if agrees(sample, rate) {
-            let beyond = rate.scaled(1.0 + RESOLUTION);
-            return Some(Threshold::At { rate, beyond, accuracy: Accuracy::Resolution });
+    let carried = if fits { carried(lab, bound, high)? } else { Carried::Unknown };
+    if let Carried::Plainly(rate, busy) = carried {
+        match confirm(lab, bound, rate, busy)? {
+            Confirmed::Sustained(rate) => {
+                let beyond = rate.scaled(1.0 + RESOLUTION);
+                return Some(Threshold::At { rate, beyond, accuracy: Accuracy::Resolution });
+            }
+            Confirmed::NotEven(rate) => high = rate,
         }
-        high = rate;
     }
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate))?;
     Some(found.threshold())
 }
 
+/// What trials at the rate that is carried under overload tell.
+enum Confirmed {
+    /// It is sustained, or what a trial there carried is.
+    Sustained(PerSecond),
+    /// Not even this is sustained.
+    NotEven(PerSecond),
+}
+
+/// Tries `rate`, and what was carried there where that contradicts it. Where what is `busy` under
+/// overload has time to spare at `rate`, the overload made work of its own (connections that were
+/// opened for its crowd), and by the utilisation law so much more is carried without it.
+fn confirm(
+    lab: &mut Lab,
+    bound: PerSecond,
+    mut rate: PerSecond,
+    busy: [f64; RESOURCES],
+) -> Option<Confirmed> {
+    let (mut high, mut contradicted) = (rate, false);
+    for _ in 0..CONFIRMATIONS {
+        lab.full = Some(rate.get());
+        let sample = lab.explore(rate, Goal::Sustains, Bound::CONFIRMS)?;
+        let left = sample.mean(Summary::left).mean / rate.get();
+        if agrees(sample, rate) {
+            let more = (rate.get() * to_spare(&busy, &utilisations(sample))).min(bound.get());
+            if contradicted || more <= (1.0 + idle_by_chance(sample)) * rate.get() {
+                return Some(Confirmed::Sustained(rate));
+            }
+            rate = PerSecond::new(more);
+            continue;
+        }
+        (high, contradicted) = (rate, true);
+        if turns_away(sample) || left <= 0.0 {
+            break;
+        }
+        rate = rate.scaled(left.min(1.0 - RESOLUTION / 2.0));
+    }
+    Some(Confirmed::NotEven(if contradicted { high } else { bound.scaled(OVERLOAD) }))
+}
+
+/// Resources that can be all the time busy.
+const RESOURCES: usize = 5;
+
+/// How busy each is.
+fn utilisations(sample: &Sample) -> [f64; RESOURCES] {
+    let usage = sample.usage();
+    let database = usage.database_cpu_utilisation.unwrap_or(0.0);
+    let pool = usage.pool_utilisation.unwrap_or(0.0);
+    [usage.cpu_utilisation, database, usage.worker_utilisation, usage.gil_utilisation, pool]
+}
+
+/// How much more time to spare than that is told from chance: the work of a window varies as what
+/// leaves it does, and Poisson arrivals by the root of their number.
+fn idle_by_chance(sample: &Sample) -> f64 {
+    let left = sample.mean(Summary::left);
+    let replications = f64::from(sample.replications());
+    let work = left.standard_error.unwrap_or(0.0) / left.mean * replications.sqrt();
+    let arrivals = replications / (sample.arrived() as f64).max(1.0);
+    3.0 * IDLE * (arrivals + work * work).sqrt()
+}
+
+/// How many times as much what was the busiest resource then could do as it does `now`.
+fn to_spare(then: &[f64; RESOURCES], now: &[f64; RESOURCES]) -> f64 {
+    let pairs = then.iter().zip(now).filter(|(_, now)| **now > 0.0);
+    let busiest = pairs.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    busiest.map_or(1.0, |(then, now)| then / now)
+}
+
 /// What an overload tells.
 enum Carried {
-    /// All that comes of it is waiting, and so much is answered.
-    Plainly(PerSecond),
+    /// All that comes of it is waiting, so much is answered, and this is how busy everything is.
+    Plainly(PerSecond, [f64; RESOURCES]),
     /// More comes of it than waiting.
     Unknown,
 }
 
-/// What is carried under a moderate overload, looked for from `rate` down.
-fn carried(lab: &mut Lab, mut rate: PerSecond) -> Option<Carried> {
+/// What is carried under a moderate overload, looked for from `rate` down. What the draw of the
+/// requests lets through beyond the `bound` of the utilisation law is its luck.
+fn carried(lab: &mut Lab, bound: PerSecond, mut rate: PerSecond) -> Option<Carried> {
     for _ in 0..LOOKS {
         let sample = lab.explore(rate, Goal::Sustains, Bound::SUSTAINS)?;
         let left = sample.mean(Summary::left).mean;
@@ -89,7 +166,7 @@ fn carried(lab: &mut Lab, mut rate: PerSecond) -> Option<Carried> {
             return Some(if turns_away(sample) {
                 Carried::Unknown
             } else {
-                Carried::Plainly(PerSecond::new(left))
+                Carried::Plainly(PerSecond::new(left.min(bound.get())), utilisations(sample))
             });
         }
         rate = PerSecond::new(left * OVERLOAD);

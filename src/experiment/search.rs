@@ -71,8 +71,8 @@ impl Found {
 /// once, one of the changes is found. `None` where `meets` is cut short and answers `None`.
 ///
 /// Tries `high`, then half a step to one side of the guess, so that two trials close the bracket
-/// around a good one. Each time the answer proves to lie further on, the next stride is three
-/// times as long, up to the bracket's middle: so the number of trials grows with the logarithm of
+/// around a good one. Each time but the first that the answer proves to lie further on, the next
+/// stride is four times as long, up to the bracket's middle: so the number of trials grows with the logarithm of
 /// the range whatever the guesses. The lowest rate is tried only if none above it holds.
 pub fn largest(
     (low, high): (PerSecond, PerSecond),
@@ -144,7 +144,7 @@ impl Bracket {
 
     /// How far to go, as a factor, after `run` disappointments.
     fn stride(&self, run: i32) -> f64 {
-        self.step.powf(3f64.powi((run - 1).max(0)))
+        self.step.powf(4f64.powi((run - 2).max(0)))
     }
 
     fn take(&mut self, rate: PerSecond, trial: Trial) {

@@ -285,6 +285,16 @@ fn a_single_loop_on_two_cores_is_limited_by_its_turn() {
     assert_eq!(capacity.first_limit, Some(Limit::Gil));
 }
 
+/// Twenty connections that are opened one by one as the crowd comes to need them take the loop two
+/// seconds of the 37 that the window of a first look is long.
+#[test]
+fn work_that_comes_only_with_an_overload_does_not_lower_the_saturation_point() {
+    let mut site = loops(20);
+    site.server.workers = 1;
+    site.server.costs.connect_cpu = Span::from_millis(100);
+    assert_near(capacity(site, Objective::default()).saturation, 50.0);
+}
+
 #[test]
 fn waiting_alone_is_sustained_at_any_rate() {
     let steps = vec![Step::Call { wait: exp(0.2), cpu: Span::ZERO }];
