@@ -62,7 +62,7 @@ pub(crate) fn capacity(
         oom,
         oom_workers: too_many_workers(combination),
         first_limit: first_limit(lab, line.unwrap_or(saturation), objective.as_ref()),
-        curve: lab.findings(study.effort),
+        curve: lab.findings(study.effort, line.and_then(|line| line.rate())),
     })
 }
 

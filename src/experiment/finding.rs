@@ -16,9 +16,17 @@ use crate::units::Bytes;
 pub(crate) struct Sample {
     pub site: Site,
     pub summaries: Vec<Summary>,
-    /// What p95 is to be multiplied by, where the replications are a few that were run beside the
-    /// same ones of another sample: by how much that one's p95 is more than that of its same few.
-    paired: Option<f64>,
+    /// The other sample, where the replications are a few that were run beside the same ones of it.
+    paired: Option<Paired>,
+}
+
+/// What another sample tells of one that was run beside it.
+#[derive(Debug, Clone, Copy)]
+struct Paired {
+    /// By how much its p95 is more than that of its same few replications: a factor.
+    ratio: f64,
+    /// Its p95, with all of its replications.
+    p95: Option<Estimate>,
 }
 
 /// A crowd that grows by more than this share of the arrivals is growing for good: half of the
@@ -46,8 +54,9 @@ impl Sample {
     pub(crate) fn beside(known: &Sample, site: Site, summaries: Vec<Summary>) -> Sample {
         let few = known.summaries[..summaries.len().min(known.summaries.len())].to_vec();
         let few = Sample::new(known.site.clone(), few).p95();
-        let ratio = known.p95().zip(few).map(|(all, few)| all.mean / few.mean);
-        Sample { site, summaries, paired: Some(ratio.unwrap_or(1.0)) }
+        let p95 = known.p95();
+        let ratio = p95.zip(few).map_or(1.0, |(all, few)| all.mean / few.mean);
+        Sample { site, summaries, paired: Some(Paired { ratio, p95 }) }
     }
 
     /// Whether it rests on a few replications beside another sample's.
@@ -69,8 +78,13 @@ impl Sample {
 
     /// p95 of the requests answered well, in seconds; `None` where none was.
     pub(crate) fn p95(&self) -> Option<Estimate> {
-        let ratio = self.paired.unwrap_or(1.0);
-        self.known(|summary| summary.quantiles[P95].map(|secs| secs * ratio))
+        let own = self.known(|summary| summary.quantiles[P95])?;
+        let Some(Paired { ratio, p95 }) = self.paired else { return Some(own) };
+        let mean = own.mean * ratio;
+        Some(p95.map_or(own, |known| {
+            let share = mean / known.mean;
+            Estimate { mean, standard_error: known.standard_error.map(|it| it * share), ..known }
+        }))
     }
 
     /// Whether the site does not sustain the rate: what is inside grows, significantly and by

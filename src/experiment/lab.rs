@@ -145,9 +145,11 @@ impl<'a> Lab<'a> {
         self.samples.values()
     }
 
-    /// What was found at every rate simulated so far, rising, with the effort of the study.
-    pub(crate) fn findings(&self, effort: Effort) -> Vec<Finding> {
-        let own = |(key, it): &(&u64, &Sample)| !self.fixed.contains_key(key) && !it.is_paired();
+    /// What was found at every rate simulated so far, rising, with the effort of the study. Of those
+    /// that were only judged beside another, the load line alone: where it lies is what was asked.
+    pub(crate) fn findings(&self, effort: Effort, load_line: Option<PerSecond>) -> Vec<Finding> {
+        let counts = |it: &Sample| !it.is_paired() || load_line == Some(it.site.traffic.rate);
+        let own = |(key, it): &(&u64, &Sample)| !self.fixed.contains_key(key) && counts(it);
         let explored = self.samples.iter().filter(own);
         let all: BTreeMap<_, _> = explored.chain(&self.fixed).collect();
         all.values().map(|sample| sample.finding(effort)).collect()

@@ -127,13 +127,17 @@ fn x_limit(capacities: &[&Capacity]) -> f64 {
     if last > 0.0 { last * BEYOND } else { f64::INFINITY }
 }
 
-/// Of findings closer together than this share of the last rate only the best founded is shown:
-/// searches try many rates around the points they look for, some of them only briefly.
-const CLOSE: f64 = 0.012;
+/// Of findings closer together than this share of the last rate only the best founded is shown,
+/// or the load line's: searches try many rates around the points they look for, some only briefly.
+const CLOSE: f64 = 0.025;
 
 /// The findings to be shown, by rising rate.
 fn thinned(capacity: &Capacity) -> Vec<&Finding> {
-    let effort = |it: &Finding| it.measured.as_secs() * f64::from(it.replications);
+    let line = capacity.load_line.and_then(|line| line.rate());
+    let effort = |it: &Finding| match line == Some(it.rate) {
+        true => f64::INFINITY,
+        false => it.measured.as_secs() * f64::from(it.replications),
+    };
     let last = capacity.curve.last().map_or(0.0, |finding| finding.rate.get());
     let last = capacity.saturation.rate().map_or(last, |rate| rate.get());
     let mut kept: Vec<&Finding> = Vec::new();
