@@ -180,7 +180,8 @@ impl Profile {
     pub fn record(&mut self, response: Span, spent: &[Span; Stage::COUNT]) {
         let (sums, count) = &mut self.buckets[Profile::bucket(response)];
         for (sum, span) in sums.iter_mut().zip(spent) {
-            *sum += span.as_nanos();
+            // Six centuries of waiting, all requests taken together: no run comes near.
+            *sum = sum.wrapping_add(span.as_nanos());
         }
         *count += 1;
     }

@@ -268,7 +268,7 @@ impl<T: Tape> World<'_, T> {
         self.tape.note(request.number, reply);
         self.patience.end(id);
         self.reading.end(id);
-        if failed.is_none() {
+        if failed.is_none() && !self.rules.client_cpu.is_zero() {
             self.run_aside(HOST, self.rules.client_cpu);
         }
     }

@@ -120,7 +120,7 @@ impl Probe {
     pub(super) fn arrived(&mut self, request: &Request) {
         if request.measured {
             self.counts.arrived += 1;
-            self.seen.record(self.levels.inside.value());
+            self.seen.record_small(self.levels.inside.value());
         }
     }
 

@@ -20,8 +20,7 @@ impl<T: Tape> World<'_, T> {
             if request.dead {
                 return self.bury(id);
             }
-            let op = self.ops[request.next as usize];
-            let goes_on = match op {
+            let goes_on = match self.ops[request.next as usize] {
                 Op::Compute(amount) => self.compute(id, amount),
                 Op::Acquire { opening } => self.acquire(id, opening),
                 Op::Open => self.open(id),
