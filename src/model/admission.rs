@@ -222,10 +222,11 @@ impl<T: Tape> World<'_, T> {
     pub(super) fn enter(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
         request.spend(Stage::Worker, self.now);
+        request.at = At::Moving;
         let waited = self.now - request.arrived;
         self.probe.waited(request, Queue::Worker, waited);
         self.probe.levels.workers.rise(self.now, 1);
-        self.set_ready(id);
+        self.ready.push(id);
     }
 
     /// The request never got to a worker.

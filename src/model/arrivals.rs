@@ -196,18 +196,19 @@ impl Drawing {
 impl Tape for Drawing {
     #[inline(always)]
     fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
-        if self.taken == BLOCK {
+        if self.taken >= BLOCK {
             self.draw();
         }
         let taken = self.taken;
-        self.taken += 1;
+        let arrival = self.block[taken];
+        self.taken = taken + 1;
         match demands {
             [] => {}
             // For one it is too long a way to a copy of many.
             [only] => *only = self.wanted[taken],
             _ => demands.copy_from_slice(&self.wanted[taken * self.stride..][..self.stride]),
         }
-        Some(self.block[taken])
+        Some(arrival)
     }
 }
 

@@ -178,8 +178,7 @@ impl Requests {
     /// Where the demands of a request stand.
     #[inline]
     pub(super) fn demands_mut(&mut self, id: RequestId) -> &mut [Span] {
-        let at = id as usize * self.stride;
-        &mut self.demands[at..at + self.stride]
+        &mut self.demands[id as usize * self.stride..][..self.stride]
     }
 
     /// The request is done with: its number is free.
@@ -187,6 +186,13 @@ impl Requests {
     pub(super) fn remove(&mut self, id: RequestId) {
         let request = &mut self[id];
         (request.worker, request.has_connection) = (NOWHERE, false);
+        self.free(id);
+    }
+
+    /// The number of a request that is in no worker and holds nothing is free.
+    #[inline]
+    pub(super) fn free(&mut self, id: RequestId) {
+        debug_assert!(self[id].worker == NOWHERE && !self[id].has_connection, "it holds nothing");
         self.free.push(id);
     }
 
@@ -234,37 +240,46 @@ impl std::ops::IndexMut<RequestId> for Requests {
 
 /// Requests that can go on, first come, first served. As a rule there is one at most, so that one
 /// does without the queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ready {
-    first: Option<RequestId>,
+    /// Or [`NOBODY`].
+    first: RequestId,
     /// Those behind it; none while there is no first.
     others: VecDeque<RequestId>,
 }
 
+/// No request has this number.
+const NOBODY: RequestId = RequestId::MAX;
+
 impl Ready {
+    /// Nobody can go on.
+    pub(super) fn new() -> Ready {
+        Ready { first: NOBODY, others: VecDeque::new() }
+    }
+
     /// `id` can go on, after all that can already.
     #[inline]
     pub(super) fn push(&mut self, id: RequestId) {
         match self.first {
-            None => self.first = Some(id),
-            Some(_) => self.others.push_back(id),
+            NOBODY => self.first = id,
+            _ => self.others.push_back(id),
         }
     }
 
     /// Whether nobody can go on.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.first.is_none()
+        self.first == NOBODY
     }
 
     /// The first goes on.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<RequestId> {
-        let first = self.first.take()?;
-        if !self.others.is_empty() {
-            self.first = self.others.pop_front();
+        if self.is_empty() {
+            return None;
         }
-        Some(first)
+        let next = if self.others.is_empty() { None } else { self.others.pop_front() };
+        Some(std::mem::replace(&mut self.first, next.unwrap_or(NOBODY)))
     }
 }
 
@@ -274,7 +289,7 @@ mod tests {
 
     #[test]
     fn requests_go_on_in_the_order_in_which_they_could() {
-        let mut ready = Ready::default();
+        let mut ready = Ready::new();
         ready.push(7);
         ready.push(3);
         assert_eq!(ready.pop(), Some(7));

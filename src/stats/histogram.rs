@@ -132,7 +132,7 @@ impl Histogram {
 fn bucket(value: u64) -> usize {
     // Below 2^BITS, which is told apart by the bit set here, each value has a bucket of its own.
     let octave = (value | 1 << BITS).ilog2() - BITS;
-    ((octave as usize) << BITS) + (value >> octave) as usize
+    ((octave as usize) << BITS).wrapping_add((value >> octave) as usize)
 }
 
 /// The value that stands for a bucket: its middle.
