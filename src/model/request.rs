@@ -178,7 +178,14 @@ impl Requests {
     /// Where the demands of a request stand.
     #[inline]
     pub(super) fn demands_mut(&mut self, id: RequestId) -> &mut [Span] {
-        &mut self.demands[id as usize * self.stride..][..self.stride]
+        let begin = self.place_of(id);
+        &mut self.demands[begin..][..self.stride]
+    }
+
+    /// Where its demands begin. The product cannot be too large, for they are all in one list.
+    #[inline]
+    fn place_of(&self, id: RequestId) -> usize {
+        (id as usize).wrapping_mul(self.stride)
     }
 
     /// The request is done with: its number is free.
@@ -199,7 +206,7 @@ impl Requests {
     /// What it wants of its `index`-th drawn quantity.
     #[inline]
     pub(super) fn demand(&self, id: RequestId, index: u16) -> Span {
-        self.demands[id as usize * self.stride + index as usize]
+        self.demands[self.place_of(id).wrapping_add(index as usize)]
     }
 
     /// How many are live, the one that is yet to arrive included.

@@ -487,28 +487,4 @@ impl<T: Tape> World<'_, T> {
         }
         false
     }
-
-    /// The request's place goes to the next, and its memory back.
-    #[inline(always)]
-    pub(super) fn leave_worker(&mut self, id: RequestId) {
-        let request = &mut self.requests[id];
-        let index = std::mem::replace(&mut request.worker, NOWHERE);
-        let endpoint = request.endpoint;
-        self.free_place(index, endpoint);
-    }
-
-    /// A request for `endpoint` has left the worker.
-    #[inline(always)]
-    fn free_place(&mut self, index: u32, endpoint: u16) {
-        self.probe.levels.inside.fall(self.now, 1);
-        self.probe.levels.workers.fall(self.now, 1);
-        if self.rules.one_queue {
-            self.idle.push(index);
-        } else if let Some(next) = self.workers[index as usize].let_out() {
-            self.enter(next);
-        }
-        if self.rules.uses_memory {
-            self.leave_memory(index, endpoint);
-        }
-    }
 }
