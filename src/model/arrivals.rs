@@ -51,7 +51,7 @@ pub(super) trait Tape {
 /// one simulated world to compile: of two the compiler inlines less, and a drawn request takes 30
 /// to 80 instructions more; to tell which it is takes 10.
 pub(super) enum Visitors<'a> {
-    Drawn(Drawing),
+    Drawn(Box<Drawing>),
     Recorded(Looping<'a>),
 }
 
@@ -59,7 +59,7 @@ impl<'a> Visitors<'a> {
     /// The tape of `site` under `seed`, for requests that follow `programs`.
     pub(super) fn new(site: &'a Site, programs: &[Program], seed: Seed) -> Visitors<'a> {
         match &site.traffic.arrivals {
-            Arrivals::Poisson => Visitors::Drawn(Drawing::new(site, programs, seed)),
+            Arrivals::Poisson => Visitors::Drawn(Box::new(Drawing::new(site, programs, seed))),
             Arrivals::Recorded(trace) => {
                 Visitors::Recorded(Looping::new(site, trace, programs, seed))
             }

@@ -116,10 +116,16 @@ impl Request {
         has_connection: false,
     };
 
+    /// On to its next operation: that there is one is checked where it is looked up.
+    #[inline]
+    pub(super) fn step_on(&mut self) {
+        self.next = self.next.wrapping_add(1);
+    }
+
     /// What took its time is done: on to its next operation.
     #[inline]
     pub(super) fn go_on(&mut self) {
-        self.next += 1;
+        self.step_on();
         self.at = At::Moving;
     }
 

@@ -55,7 +55,7 @@ impl<T: Tape> World<'_, T> {
     /// On to the next operation.
     #[inline]
     fn step_on(&mut self, id: RequestId) -> bool {
-        self.requests[id].next += 1;
+        self.requests[id].step_on();
         true
     }
 
