@@ -180,9 +180,10 @@ impl Profile {
     pub fn record(&mut self, response: Span, spent: &[Span; Stage::COUNT]) {
         let (sums, count) = &mut self.buckets[Profile::bucket(response)];
         for (sum, span) in sums.iter_mut().zip(spent) {
-            *sum += span.as_nanos();
+            // Six centuries of waiting, all requests taken together: no run comes near.
+            *sum = sum.wrapping_add(span.as_nanos());
         }
-        *count += 1;
+        *count = count.wrapping_add(1);
     }
 
     /// Adds what `other` recorded.
@@ -218,7 +219,7 @@ impl Profile {
         let bits = Profile::PER_OCTAVE_BITS;
         let nanos = response.as_nanos();
         let octave = (nanos | 1 << bits).ilog2() - bits;
-        ((octave as usize) << bits) + (nanos >> octave) as usize
+        ((octave as usize) << bits).wrapping_add((nanos >> octave) as usize)
     }
 }
 

@@ -98,8 +98,8 @@ impl Span {
         // Through signed numbers, and without `ceil`: what the processor does in one step each.
         // 2^63 nanoseconds are three centuries.
         let whole = nanos as i64;
-        let up = i64::from((whole as f64) < nanos);
-        Span(whole.saturating_add(up).max(0) as u64)
+        let up = u64::from((whole as f64) < nanos);
+        Span(whole.max(0) as u64 + up)
     }
 
     /// Whole nanoseconds.

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::arrivals::{Arrival, Reply, Tape};
-use super::request::{At, Request, RequestId};
+use super::request::{At, NOWHERE, Request, RequestId};
 use super::worker::State;
 use super::{Coming, Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
@@ -32,7 +32,7 @@ impl<T: Tape> World<'_, T> {
             ..Request::COMING
         };
         self.probe.arrived(&self.requests[id]);
-        self.arrivals += 1;
+        self.arrivals = self.arrivals.wrapping_add(1);
         self.check_limits();
         self.expect_next();
         self.patience.begin(id, self.now);
@@ -181,11 +181,24 @@ impl<T: Tape> World<'_, T> {
     #[inline(always)]
     pub(super) fn accept_from_backlog(&mut self) -> bool {
         // Who it is does not matter where there is one queue, and there it is not looked up.
-        let worker = match self.rules.one_queue {
-            true => self.idle.last().copied(),
-            false => self.backlog.front().and_then(|id| self.acceptor(*id)),
-        };
+        if self.rules.one_queue {
+            return self.accept_from_one_queue();
+        }
+        let worker = self.backlog.front().and_then(|id| self.acceptor(*id));
         worker.map(|worker| self.accept(worker)).is_some()
+    }
+
+    /// Lets the first in the backlog in where somebody is idle.
+    #[inline(always)]
+    fn accept_from_one_queue(&mut self) -> bool {
+        let Some(index) = self.idle.pop() else { return false };
+        let id = self.backlog.pop_front().expect("somebody waits");
+        self.probe.levels.backlog.fall(self.now, 1);
+        self.enter(id, index);
+        if self.rules.uses_memory {
+            self.take_request_memory(id, index);
+        }
+        true
     }
 
     /// `worker` accepts the first in the backlog.
@@ -205,13 +218,14 @@ impl<T: Tape> World<'_, T> {
             self.probe.levels.inside.fall(self.now, 1);
             return self.turn_down(id, Cause::Limit);
         }
-        let request = &mut self.requests[id];
-        (request.worker, request.at) = (index, At::Place);
         if self.rules.one_queue {
             self.idle.pop();
-            self.enter(id);
+            self.enter(id, index);
         } else if self.workers[index as usize].take_in(id) == Seized::Granted {
-            self.enter(id);
+            self.enter(id, index);
+        } else {
+            let request = &mut self.requests[id];
+            (request.worker, request.at) = (index, At::Place);
         }
         if self.rules.uses_memory {
             self.take_request_memory(id, index);
@@ -220,13 +234,38 @@ impl<T: Tape> World<'_, T> {
 
     /// The request has its place in a worker and begins.
     #[inline(always)]
-    pub(super) fn enter(&mut self, id: RequestId) {
+    fn enter(&mut self, id: RequestId, index: u32) {
         let request = &mut self.requests[id];
         request.spend(Stage::Worker, self.now);
+        (request.worker, request.at) = (index, At::Moving);
         let waited = self.now - request.arrived;
         self.probe.waited(request, Queue::Worker, waited);
         self.probe.levels.workers.rise(self.now, 1);
-        self.set_ready(id);
+        self.ready.push(id);
+    }
+
+    /// The request is no longer in its worker.
+    pub(super) fn leave_worker(&mut self, id: RequestId) {
+        let request = &mut self.requests[id];
+        let index = std::mem::replace(&mut request.worker, NOWHERE);
+        let endpoint = request.endpoint;
+        self.free_place(index, endpoint);
+    }
+
+    /// A request for `endpoint` has left the worker: its place goes to the next, and its memory
+    /// back.
+    #[inline(always)]
+    pub(super) fn free_place(&mut self, index: u32, endpoint: u16) {
+        self.probe.levels.inside.fall(self.now, 1);
+        self.probe.levels.workers.fall(self.now, 1);
+        if self.rules.one_queue {
+            self.idle.push(index);
+        } else if let Some(next) = self.workers[index as usize].let_out() {
+            self.enter(next, index);
+        }
+        if self.rules.uses_memory {
+            self.leave_memory(index, endpoint);
+        }
     }
 
     /// The request never got to a worker.
@@ -269,7 +308,7 @@ impl<T: Tape> World<'_, T> {
         self.tape.note(request.number, reply);
         self.patience.end(id);
         self.reading.end(id);
-        if failed.is_none() {
+        if failed.is_none() && !self.rules.client_cpu.is_zero() {
             self.run_aside(HOST, self.rules.client_cpu);
         }
     }

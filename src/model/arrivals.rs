@@ -17,7 +17,7 @@ use crate::site::{Arrivals, Dist, Site, Step};
 use crate::units::{Span, Time};
 
 /// A request as it arrives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
     /// When.
     pub at: Time,
@@ -51,7 +51,7 @@ pub(super) trait Tape {
 /// one simulated world to compile: of two the compiler inlines less, and a drawn request takes 30
 /// to 80 instructions more; to tell which it is takes 10.
 pub(super) enum Visitors<'a> {
-    Drawn(Drawing),
+    Drawn(Box<Drawing>),
     Recorded(Looping<'a>),
 }
 
@@ -59,7 +59,7 @@ impl<'a> Visitors<'a> {
     /// The tape of `site` under `seed`, for requests that follow `programs`.
     pub(super) fn new(site: &'a Site, programs: &[Program], seed: Seed) -> Visitors<'a> {
         match &site.traffic.arrivals {
-            Arrivals::Poisson => Visitors::Drawn(Drawing::new(site, programs, seed)),
+            Arrivals::Poisson => Visitors::Drawn(Box::new(Drawing::new(site, programs, seed))),
             Arrivals::Recorded(trace) => {
                 Visitors::Recorded(Looping::new(site, trace, programs, seed))
             }
@@ -68,7 +68,7 @@ impl<'a> Visitors<'a> {
 }
 
 impl Tape for Visitors<'_> {
-    #[inline]
+    #[inline(always)]
     fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
         match self {
             Visitors::Drawn(drawing) => drawing.next(demands),
@@ -78,20 +78,33 @@ impl Tape for Visitors<'_> {
 }
 
 /// A tape drawn from a seed: Poisson arrivals, without end.
+///
+/// It is drawn a block at a time, one stream after the other: the numbers are the same, and the
+/// state of a generator stays in registers for a whole block.
 pub(super) struct Drawing {
     now: Time,
     mean_gap_nanos: f64,
     /// Cumulated shares of the endpoints.
     shares: Vec<f64>,
-    /// What is drawn for each endpoint.
-    samplers: Vec<Vec<(Sampler, Source)>>,
+    /// What is drawn from each source for each endpoint, and where among the request's demands it
+    /// goes.
+    samplers: [Vec<Vec<(Sampler, usize)>>; 3],
     gaps: Stream,
     endpoint: Stream,
     sources: [Stream; 3],
+    block: [Arrival; BLOCK],
+    /// What the requests of the block want, `stride` demands each.
+    wanted: Vec<Span>,
+    stride: usize,
+    /// How many of the block have arrived.
+    taken: usize,
 }
 
+/// How many requests are drawn at a time.
+const BLOCK: usize = 64;
+
 /// Which stream a quantity is drawn from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Compute,
     Query,
@@ -107,46 +120,107 @@ impl Drawing {
             below += endpoint.weight / total;
             below
         });
-        let samplers = site.traffic.endpoints.iter().zip(programs).map(|(endpoint, program)| {
-            let drawn = program.draws.iter().map(|drawn| dist_of(&endpoint.steps, *drawn));
-            drawn.map(|(dist, source)| (Sampler::new(dist), source)).collect()
-        });
+        let sources = [Source::Compute, Source::Query, Source::Call];
+        let stride = programs.iter().map(Program::demands).max().unwrap_or(0);
         Drawing {
             now: Time::ZERO,
             mean_gap_nanos: 1e9 / site.traffic.rate.get(),
             shares: shares.collect(),
-            samplers: samplers.collect(),
+            samplers: sources.map(|source| samplers(site, programs, source)),
             gaps: stream(seed, Purpose::Gaps),
             endpoint: stream(seed, Purpose::Endpoint),
             sources: [Purpose::Compute, Purpose::Query, Purpose::Call]
                 .map(|purpose| stream(seed, purpose)),
+            block: [Arrival { at: Time::ZERO, endpoint: 0 }; BLOCK],
+            wanted: vec![Span::ZERO; BLOCK * stride],
+            stride,
+            taken: BLOCK,
         }
     }
 
-    /// Which endpoint the next request asks for. One number is drawn whatever the shares, so that
-    /// a change in them shifts nothing.
-    fn draw_endpoint(&mut self) -> u16 {
-        if self.shares.len() == 1 {
-            return 0;
+    /// Draws the next requests.
+    #[inline(never)]
+    fn draw(&mut self) {
+        self.taken = 0;
+        self.draw_times();
+        if self.shares.len() > 1 {
+            self.draw_endpoints();
         }
-        let point: f64 = self.endpoint.random();
-        let above = self.shares.iter().position(|share| point < *share);
-        above.unwrap_or(self.shares.len() - 1) as u16
+        for source in 0..self.sources.len() {
+            if self.samplers[source].iter().any(|samplers| !samplers.is_empty()) {
+                self.draw_demands(source);
+            }
+        }
+    }
+
+    fn draw_times(&mut self) {
+        let (mut gaps, mut now) = (self.gaps.clone(), self.now);
+        for arrival in &mut self.block {
+            let gap: f64 = Exp1.sample(&mut gaps);
+            now += whole(gap * self.mean_gap_nanos);
+            arrival.at = now;
+        }
+        (self.gaps, self.now) = (gaps, now);
+    }
+
+    /// Which endpoints the requests ask for. One number is drawn for each whatever the shares, so
+    /// that a change in them shifts nothing.
+    fn draw_endpoints(&mut self) {
+        for arrival in &mut self.block {
+            let point: f64 = self.endpoint.random();
+            let above = self.shares.iter().position(|share| point < *share);
+            arrival.endpoint = above.unwrap_or(self.shares.len() - 1) as u16;
+        }
+    }
+
+    fn draw_demands(&mut self, source: usize) {
+        let mut stream = self.sources[source].clone();
+        let requests = self.wanted.chunks_exact_mut(self.stride);
+        match self.samplers[source].as_slice() {
+            [only] if only.len() == 1 => {
+                let (sampler, place) = &only[0];
+                sampler.fill(&mut stream, requests.map(|demands| &mut demands[*place]));
+            }
+            samplers => {
+                for (arrival, demands) in self.block.iter().zip(requests) {
+                    for (sampler, place) in &samplers[arrival.endpoint as usize] {
+                        demands[*place] = sampler.draw(&mut stream);
+                    }
+                }
+            }
+        }
+        self.sources[source] = stream;
     }
 }
 
 impl Tape for Drawing {
     #[inline(always)]
     fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
-        let gap: f64 = Exp1.sample(&mut self.gaps);
-        self.now += whole(gap * self.mean_gap_nanos);
-        let endpoint = self.draw_endpoint();
-        for (demand, (sampler, source)) in demands.iter_mut().zip(&self.samplers[endpoint as usize])
-        {
-            *demand = sampler.draw(&mut self.sources[*source as usize]);
+        if self.taken >= BLOCK {
+            self.draw();
         }
-        Some(Arrival { at: self.now, endpoint })
+        let taken = self.taken;
+        let arrival = self.block[taken];
+        self.taken = taken + 1;
+        match demands {
+            [] => {}
+            // For one it is too long a way to a copy of many.
+            [only] => *only = self.wanted[taken],
+            _ => demands.copy_from_slice(&self.wanted[taken * self.stride..][..self.stride]),
+        }
+        Some(arrival)
     }
+}
+
+/// What is drawn from `source`, for each endpoint: in the order of its program.
+fn samplers(site: &Site, programs: &[Program], source: Source) -> Vec<Vec<(Sampler, usize)>> {
+    let endpoints = site.traffic.endpoints.iter().zip(programs);
+    let of_endpoint = endpoints.map(|(endpoint, program)| {
+        let drawn = program.draws.iter().map(|drawn| dist_of(&endpoint.steps, *drawn)).enumerate();
+        let from_here = drawn.filter(|(_, (_, from))| *from == source);
+        from_here.map(|(place, (dist, _))| (Sampler::new(dist), place)).collect()
+    });
+    of_endpoint.collect()
 }
 
 /// The distribution of one drawn quantity, and the stream it is drawn from.
@@ -220,7 +294,25 @@ impl Sampler {
                 let unit: f64 = Exp1.sample(stream);
                 whole(unit * mean)
             }
-            Sampler::Other(other) => other.draw(stream),
+            Sampler::Other(other) => {
+                // A stream that is lent out has its state in memory, and only a copy needs that.
+                let mut lent = stream.clone();
+                let span = other.draw(&mut lent);
+                *stream = lent;
+                span
+            }
+        }
+    }
+
+    /// Draws one after the other. What is drawn most has a loop of its own.
+    #[inline(always)]
+    fn fill<'a>(&self, stream: &mut Stream, spans: impl Iterator<Item = &'a mut Span>) {
+        match self {
+            Sampler::Exponential(mean) => spans.for_each(|span| {
+                let unit: f64 = Exp1.sample(stream);
+                *span = whole(unit * mean);
+            }),
+            _ => spans.for_each(|span| *span = self.draw(stream)),
         }
     }
 }

@@ -269,7 +269,7 @@ impl<'a, T: Tape> World<'a, T> {
             respawns: stream(seed, Purpose::Respawn),
             agenda: Agenda::new(),
             requests: Requests::new(stride),
-            ready: Ready::default(),
+            ready: Ready::new(),
             cores: [Processor::new(&site.host), Processor::new(other)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             database_host: if own.is_some() { OWN_HOST } else { HOST },
@@ -349,21 +349,23 @@ impl<'a, T: Tape> World<'a, T> {
     /// of these comes first: cores, agenda, patience, reading, tape.
     #[inline(always)]
     fn step(&mut self, end: Time) -> bool {
-        let [host, own_host] = &mut self.cores;
-        let on_host = host.next_change();
-        let on_database = match self.database_host {
-            OWN_HOST => own_host.next_change(),
-            _ => Time::NEVER,
-        };
+        let on_host = self.cores[HOST].next_change();
+        let mut on_database = Time::NEVER;
         let on_agenda = self.agenda.next_time();
-        let (patience, reading) = (self.patience.next_due(), self.reading.next_due());
-        let due = on_host.min(on_database).min(on_agenda).min(patience).min(reading);
+        let mut due = on_host.min(on_agenda);
+        if self.rules.has_more_sources {
+            if self.database_host == OWN_HOST {
+                on_database = self.cores[OWN_HOST].next_change();
+            }
+            let (patience, reading) = (self.patience.next_due(), self.reading.next_due());
+            due = due.min(on_database).min(patience).min(reading);
+        }
         let time = due.min(self.coming.at);
         if time >= end || self.stopped.is_some() {
             return false;
         }
         self.now = time;
-        self.events += 1;
+        self.events = self.events.wrapping_add(1);
         if time < due {
             self.arrive();
             // One more at the end of the backlog lets nobody in that is at its front.
@@ -376,7 +378,7 @@ impl<'a, T: Tape> World<'a, T> {
             self.cores_done(OWN_HOST);
         } else if on_agenda == due {
             self.handle();
-        } else if patience == due {
+        } else if self.patience.next_due() == due {
             self.patience_over();
         } else {
             self.reading_over();

@@ -119,8 +119,8 @@ impl Probe {
     #[inline]
     pub(super) fn arrived(&mut self, request: &Request) {
         if request.measured {
-            self.counts.arrived += 1;
-            self.seen.record(self.levels.inside.value());
+            self.counts.arrived = self.counts.arrived.wrapping_add(1);
+            self.seen.record_small(self.levels.inside.value());
         }
     }
 
@@ -137,7 +137,7 @@ impl Probe {
     pub(super) fn answered(&mut self, request: &Request, now: Time) {
         if request.measured {
             let response = now - request.arrived;
-            self.counts.answered += 1;
+            self.counts.answered = self.counts.answered.wrapping_add(1);
             self.response[request.endpoint as usize].record_span(response);
             self.profile.record(response, &request.spent);
         }

@@ -116,10 +116,16 @@ impl Request {
         has_connection: false,
     };
 
+    /// On to its next operation: that there is one is checked where it is looked up.
+    #[inline]
+    pub(super) fn step_on(&mut self) {
+        self.next = self.next.wrapping_add(1);
+    }
+
     /// What took its time is done: on to its next operation.
     #[inline]
     pub(super) fn go_on(&mut self) {
-        self.next += 1;
+        self.step_on();
         self.at = At::Moving;
     }
 
@@ -178,8 +184,14 @@ impl Requests {
     /// Where the demands of a request stand.
     #[inline]
     pub(super) fn demands_mut(&mut self, id: RequestId) -> &mut [Span] {
-        let at = id as usize * self.stride;
-        &mut self.demands[at..at + self.stride]
+        let begin = self.place_of(id);
+        &mut self.demands[begin..][..self.stride]
+    }
+
+    /// Where its demands begin. The product cannot be too large, for they are all in one list.
+    #[inline]
+    fn place_of(&self, id: RequestId) -> usize {
+        (id as usize).wrapping_mul(self.stride)
     }
 
     /// The request is done with: its number is free.
@@ -187,13 +199,20 @@ impl Requests {
     pub(super) fn remove(&mut self, id: RequestId) {
         let request = &mut self[id];
         (request.worker, request.has_connection) = (NOWHERE, false);
+        self.free(id);
+    }
+
+    /// The number of a request that is in no worker and holds nothing is free.
+    #[inline]
+    pub(super) fn free(&mut self, id: RequestId) {
+        debug_assert!(self[id].worker == NOWHERE && !self[id].has_connection, "it holds nothing");
         self.free.push(id);
     }
 
     /// What it wants of its `index`-th drawn quantity.
     #[inline]
     pub(super) fn demand(&self, id: RequestId, index: u16) -> Span {
-        self.demands[id as usize * self.stride + index as usize]
+        self.demands[self.place_of(id).wrapping_add(index as usize)]
     }
 
     /// How many are live, the one that is yet to arrive included.
@@ -234,37 +253,46 @@ impl std::ops::IndexMut<RequestId> for Requests {
 
 /// Requests that can go on, first come, first served. As a rule there is one at most, so that one
 /// does without the queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ready {
-    first: Option<RequestId>,
+    /// Or [`NOBODY`].
+    first: RequestId,
     /// Those behind it; none while there is no first.
     others: VecDeque<RequestId>,
 }
 
+/// No request has this number.
+const NOBODY: RequestId = RequestId::MAX;
+
 impl Ready {
+    /// Nobody can go on.
+    pub(super) fn new() -> Ready {
+        Ready { first: NOBODY, others: VecDeque::new() }
+    }
+
     /// `id` can go on, after all that can already.
     #[inline]
     pub(super) fn push(&mut self, id: RequestId) {
         match self.first {
-            None => self.first = Some(id),
-            Some(_) => self.others.push_back(id),
+            NOBODY => self.first = id,
+            _ => self.others.push_back(id),
         }
     }
 
     /// Whether nobody can go on.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.first.is_none()
+        self.first == NOBODY
     }
 
     /// The first goes on.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<RequestId> {
-        let first = self.first.take()?;
-        if !self.others.is_empty() {
-            self.first = self.others.pop_front();
+        if self.is_empty() {
+            return None;
         }
-        Some(first)
+        let next = if self.others.is_empty() { None } else { self.others.pop_front() };
+        Some(std::mem::replace(&mut self.first, next.unwrap_or(NOBODY)))
     }
 }
 
@@ -274,7 +302,7 @@ mod tests {
 
     #[test]
     fn requests_go_on_in_the_order_in_which_they_could() {
-        let mut ready = Ready::default();
+        let mut ready = Ready::new();
         ready.push(7);
         ready.push(3);
         assert_eq!(ready.pop(), Some(7));

@@ -15,6 +15,9 @@ pub(super) struct Rules {
     pub shares_turn: bool,
     /// At this many requests in a worker, the one that just came included, it is refused.
     pub limit: Option<u32>,
+    /// There is more that something can come from than the host's cores, the agenda and the tape:
+    /// cores of the database's own, or somebody whose patience ends.
+    pub has_more_sources: bool,
     /// Requests take memory, or leave some behind.
     pub uses_memory: bool,
     /// What the host's cores do for a request before it knocks: a client on the same host that
@@ -40,6 +43,9 @@ impl Rules {
             needs_chance: site.server.workers > 1 && !one_queue,
             shares_turn: !is_sync,
             limit,
+            has_more_sources: site.database.host.is_some()
+                || site.client.patience.is_some()
+                || site.front.read_timeout.is_some(),
             uses_memory: endpoints.any(|one| one.memory + one.growth > Bytes::ZERO),
             front_cpu: site.front.nginx_cpu + client_cpu,
             client_cpu,

@@ -4,7 +4,7 @@ use super::arrivals::Tape;
 use super::crash::{ASIDE, ASIDES, BOOT};
 use super::database::{Acquired, Returned};
 use super::program::{Amount, Op};
-use super::request::{At, NOWHERE, Request, RequestId};
+use super::request::{At, NOWHERE, RequestId};
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage};
 use crate::resource::slots::Seized;
@@ -20,8 +20,7 @@ impl<T: Tape> World<'_, T> {
             if request.dead {
                 return self.bury(id);
             }
-            let op = self.ops[request.next as usize];
-            let goes_on = match op {
+            let goes_on = match self.ops[request.next as usize] {
                 Op::Compute(amount) => self.compute(id, amount),
                 Op::Acquire { opening } => self.acquire(id, opening),
                 Op::Open => self.open(id),
@@ -56,7 +55,7 @@ impl<T: Tape> World<'_, T> {
     /// On to the next operation.
     #[inline]
     fn step_on(&mut self, id: RequestId) -> bool {
-        self.requests[id].next += 1;
+        self.requests[id].step_on();
         true
     }
 
@@ -67,9 +66,14 @@ impl<T: Tape> World<'_, T> {
             return self.step_on(id);
         }
         // What the stack does behind so much other work it does with cold caches.
-        self.requests[id].left = work + self.cores[HOST].chill(work);
+        let work = work + self.cores[HOST].chill(work);
+        let request = &mut self.requests[id];
+        request.left = work;
         // A sync worker has one request: nobody contends for its turn.
-        if !self.rules.shares_turn || self.take_turn(id) {
+        if !self.rules.shares_turn {
+            request.at = At::Cores;
+            self.start_on_cores(HOST, id, work);
+        } else if self.take_turn(id) {
             self.run_on_cores(id);
         }
         false
@@ -465,36 +469,22 @@ impl<T: Tape> World<'_, T> {
     #[inline(always)]
     fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> bool {
         self.settle(id, failed);
-        let Request { worker: index, has_turn: had_turn, has_connection, .. } = self.requests[id];
+        let request = &mut self.requests[id];
+        let endpoint = request.endpoint;
+        let index = std::mem::replace(&mut request.worker, NOWHERE);
+        let had_turn = std::mem::take(&mut request.has_turn);
+        let had_connection = std::mem::take(&mut request.has_connection);
         if had_turn {
-            self.release_turn(id);
+            self.pass_turn_on(index);
         }
-        if has_connection {
-            self.give_back(id);
+        if had_connection {
+            self.take_back(index);
         }
-        self.leave_worker(id);
-        self.requests.remove(id);
+        self.free_place(index, endpoint);
+        self.requests.free(id);
         if had_turn {
             self.between_bursts(index);
         }
         false
-    }
-
-    /// The request's place goes to the next, and its memory back.
-    #[inline(always)]
-    pub(super) fn leave_worker(&mut self, id: RequestId) {
-        let request = &mut self.requests[id];
-        let index = std::mem::replace(&mut request.worker, NOWHERE);
-        let endpoint = request.endpoint;
-        self.probe.levels.inside.fall(self.now, 1);
-        self.probe.levels.workers.fall(self.now, 1);
-        if self.rules.one_queue {
-            self.idle.push(index);
-        } else if let Some(next) = self.workers[index as usize].let_out() {
-            self.enter(next);
-        }
-        if self.rules.uses_memory {
-            self.leave_memory(index, endpoint);
-        }
     }
 }

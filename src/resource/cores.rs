@@ -104,8 +104,7 @@ impl Cores {
     /// How long `work` takes with a core of its own.
     #[inline]
     pub fn alone(&self, work: Span) -> Span {
-        let (_, slowness) = self.rates[0];
-        if self.is_standard { work } else { work.scaled(slowness) }
+        if self.is_standard { work } else { work.scaled(self.rates[0].1) }
     }
 
     /// A task has ended. Returns whether one core fewer is busy.

@@ -33,7 +33,8 @@ impl Level {
     /// It rises by `by`.
     #[inline]
     pub fn rise(&mut self, now: Time, by: u64) {
-        self.value += by;
+        debug_assert!(self.value.checked_add(by).is_some(), "there is no such level");
+        self.value = self.value.wrapping_add(by);
         if self.value > self.peak {
             self.peak = self.value;
         }
@@ -43,7 +44,8 @@ impl Level {
     /// It falls by `by`, which must not be more than there is.
     #[inline]
     pub fn fall(&mut self, now: Time, by: u64) {
-        self.value -= by;
+        debug_assert!(by <= self.value, "it falls by {by} from {}", self.value);
+        self.value = self.value.wrapping_sub(by);
         self.excess = self.excess.wrapping_add(u128::from(by) * u128::from(now.as_nanos()));
     }
 
