@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use rayon::prelude::*;
 use tonnage::experiment::accuracy::{Judgement, judge};
+use tonnage::report::accuracy::csv;
 use tonnage::scenario;
 use tonnage::trace::{Case, Reader, Source};
 
@@ -149,4 +150,31 @@ fn memory_runs_out_where_it_did_and_lasts_where_it_did() {
         "epyc sync-w2-ballast100-m400-20",
     ];
     assert_eq!(names(survived), survived_then);
+}
+
+#[test]
+fn the_table_that_is_kept_is_what_the_recordings_give() {
+    let kept = fs::read(here().join("output/accuracy/accuracy.csv")).unwrap();
+    assert!(kept == csv(&JUDGED), "output/accuracy is old: `tonnage accuracy` writes it anew");
+}
+
+#[test]
+fn the_readme_quotes_the_table() {
+    let readme = fs::read_to_string(here().join("README.md")).unwrap();
+    let of = |busy: bool, error: fn(&Judgement) -> Option<f64>| {
+        let all = JUDGED.iter().filter(|each| !each.breaks && (each.utilisation >= 0.8) == busy);
+        let mut errors: Vec<f64> = all.map(|each| 100.0 * error(each).unwrap().abs()).collect();
+        errors.sort_by(f64::total_cmp);
+        errors
+    };
+    let (calm, busy) = (of(false, Judgement::p95_error), of(true, |each| each.load_error));
+    let beyond = calm.iter().filter(|error| **error > 10.0).count();
+    let within = busy.iter().filter(|error| **error <= 3.0).count();
+    let (median, worst) = (calm[(calm.len() - 1) / 2], calm.last().unwrap());
+    for quoted in [
+        format!("{median:.1} % in the median; more than 10 % in {beyond}, at worst {worst:.0} %"),
+        format!("3 % or less in {within}, at worst {:.0} %", busy.last().unwrap()),
+    ] {
+        assert!(readme.contains(&quoted), "the README does not say \"{quoted}\"");
+    }
 }
