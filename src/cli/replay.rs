@@ -12,7 +12,7 @@ use crate::experiment::answer::{Combination, Study};
 use crate::experiment::replay::{self, Comparison, Manner, Recorded};
 use crate::report::{chart, recorded};
 use crate::seed::Seed;
-use crate::site::Step;
+use crate::site::{Endpoint, Step};
 use crate::trace::{Reader, Source};
 
 /// Plays the recording, writes its folder, and prints both sides.
@@ -65,7 +65,11 @@ fn play(
     };
     let mut written: io::Result<()> = writeln!(rows, "{}", recorded::HEADER);
     let going = reader.by_ref().take_while(|_| !interrupted.load(Ordering::Relaxed));
-    let going = going.inspect(|_| bar.step());
+    let mut with_queries = 0_u64;
+    let going = going.inspect(|request| {
+        bar.step();
+        with_queries += u64::from(request.has_query());
+    });
     let comparison = replay::run(&combination.site, endpoint, manner, going, |played| {
         if written.is_ok() {
             written = writeln!(rows, "{}", recorded::row(played));
@@ -81,6 +85,7 @@ fn play(
         return Err(Failure::Usage(recorded::stopped(stopped, comparison.requests)));
     }
     reader.finish().map_err(Failure::Trace)?;
+    know_queries(&combination.site.traffic.endpoints[endpoint], with_queries)?;
     written.map_err(|error| Failure::Io("cannot write replay.csv".to_owned(), error))?;
     Ok(comparison)
 }
@@ -136,6 +141,21 @@ pub(super) fn work(combination: &Combination) -> Result<usize, Failure> {
          recorded requests are (of which there may be up to {} queries each)",
         endpoints[index].name,
         Recorded::MOST_QUERIES
+    )))
+}
+
+/// What a query costs the database is the endpoint's to say: one without any cannot take requests
+/// that have some.
+fn know_queries(endpoint: &Endpoint, with_queries: u64) -> Result<(), Failure> {
+    let knows = endpoint.steps.iter().any(|step| matches!(step, Step::Query { .. }));
+    if knows || with_queries == 0 {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "endpoint \"{}\" has no query, and {with_queries} requests of the trace have: write steps \
+         = [{{ compute = \"5ms\" }}, {{ query = \"5ms\" }}, {{ compute = \"5ms\" }}]; how long each \
+         takes comes from the trace, and what a query costs beside its wait from there",
+        endpoint.name
     )))
 }
 

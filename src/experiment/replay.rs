@@ -34,6 +34,11 @@ impl Recorded {
     /// Its client's patience was over.
     pub const PATIENCE: u16 = 6;
 
+    /// Whether it asks the database for anything.
+    pub fn has_query(&self) -> bool {
+        self.segments.iter().skip(1).step_by(2).any(|wait| !wait.is_zero())
+    }
+
     /// Whether a request that ended so was answered well.
     pub fn is_well(status: u16) -> bool {
         (100..500).contains(&status)

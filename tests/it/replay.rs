@@ -119,6 +119,24 @@ fn every_wrong_line_is_told_and_nothing_is_written() {
 }
 
 #[test]
+fn queries_of_the_trace_need_an_endpoint_that_says_what_one_costs() {
+    let desk = Desk::new();
+    let without = SCENARIO.replace(", { query = \"1ms\" }, { compute = \"1ms\" }", "");
+    fs::write(desk.0.path().join("s.toml"), without).unwrap();
+    let output = desk.replay(TRACE, &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = "endpoint \"work\" has no query, and 2 requests of the trace have";
+    assert!(said.contains(expected), "{said}");
+    assert!(!desk.0.path().join("o/replay.csv").exists());
+    assert!(
+        desk.replay("arrival_s,segments_ms,latency_s,status\n0.0,4;0;1,0.005,200\n", &[])
+            .status
+            .success()
+    );
+}
+
+#[test]
 fn a_plan_or_server_that_is_not_there_is_named_with_those_that_are() {
     let desk = Desk::new();
     fs::write(desk.0.path().join("t.csv"), TRACE).unwrap();
