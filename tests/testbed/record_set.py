@@ -22,6 +22,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("machine", help=f"names the directory, in {SETS}")
     parser.add_argument("--only", default="", help="only cases whose id has this in it")
     parser.add_argument("--again", action="store_true", help="also what is recorded already")
+    parser.add_argument(
+        "--disturbed",
+        type=float,
+        metavar="PCT",
+        help="also what is recorded, where more than PCT %% of the CPU time was stolen meanwhile",
+    )
     parser.add_argument("--bare", type=float, default=2.5, metavar="S", help="s a bare probe")
     parser.add_argument("--dry-run", action="store_true", help="only say what it would record")
     return parser.parse_args()
@@ -56,7 +62,7 @@ def main() -> None:
             record_bare(recorder, case, typed.bare, again=typed.again)
         for take in TAKES:
             for case in chosen:
-                record_case(recorder, case, take, again=typed.again)
+                record_case(recorder, case, take, kept(recorder.directory, typed))
 
 
 def record_bare(recorder: Session, case: Case, seconds: float, *, again: bool) -> None:
@@ -66,12 +72,19 @@ def record_bare(recorder: Session, case: Case, seconds: float, *, again: bool) -
         recorder.bare(case, seconds)
 
 
-def record_case(recorder: Session, case: Case, take: int, *, again: bool) -> None:
-    """Records what is missing of a case in this take."""
-    rows = files.read_table(recorder.directory / "cases.csv")
-    recorded = {(row["id"], row["rate"]) for row in rows}
+def kept(directory: Path, typed: argparse.Namespace) -> set[tuple[str, str]]:
+    """The recordings that stay as they are, by the case's id and the rate."""
+    if typed.again:
+        return set()
+    rows = files.read_table(directory / "cases.csv")
+    most = float("inf") if typed.disturbed is None else typed.disturbed
+    return {(row["id"], row["rate"]) for row in rows if float(row["steal_pct"]) <= most}
+
+
+def record_case(recorder: Session, case: Case, take: int, kept: set[tuple[str, str]]) -> None:
+    """Records what is not kept of a case in this take."""
     for taken, rate in takes(case, take):
-        if again or (taken.id, number(rate)) not in recorded:
+        if (taken.id, number(rate)) not in kept:
             recorder.record(taken, rate)
 
 
