@@ -2,7 +2,7 @@
 //! of the model ever sees.
 
 use crate::seed::Seed;
-use crate::stats::histogram::Histogram;
+use crate::stats::histogram::{self, Histogram};
 use crate::stats::level::Usage;
 use crate::units::{Bytes, Span, Time};
 
@@ -167,18 +167,20 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Buckets per doubling of response time: each is at most 9 % wide.
-    const PER_OCTAVE_BITS: u32 = 3;
+    /// One bucket for so many of a histogram's: eight per doubling of response time, each at most
+    /// an eighth of its value wide.
+    const MERGED: usize = 16;
 
     /// An empty one.
     pub fn new() -> Profile {
-        let count = (65 - Profile::PER_OCTAVE_BITS as usize) << Profile::PER_OCTAVE_BITS;
+        let count = Profile::bucket(Span::from_nanos(u64::MAX)) + 1;
         Profile { buckets: vec![([0; Stage::COUNT], 0); count] }
     }
 
-    /// Takes in one request that took `response`, spent as `spent` says.
-    pub fn record(&mut self, response: Span, spent: &[Span; Stage::COUNT]) {
-        let (sums, count) = &mut self.buckets[Profile::bucket(response)];
+    /// Takes in one request whose response has this place in a histogram
+    /// ([`histogram::bucket`]), spent as `spent` says.
+    pub fn record(&mut self, bucket: usize, spent: &[Span; Stage::COUNT]) {
+        let (sums, count) = &mut self.buckets[bucket / Profile::MERGED];
         for (sum, span) in sums.iter_mut().zip(spent) {
             // Six centuries of waiting, all requests taken together: no run comes near.
             *sum = sum.wrapping_add(span.as_nanos());
@@ -197,7 +199,7 @@ impl Profile {
     }
 
     /// Mean seconds in each stage of the requests whose response was about `response` (in the
-    /// same bucket, at most 9 % wide); `None` where there was none.
+    /// same bucket, at most an eighth wide); `None` where there was none.
     pub fn at(&self, response: Span) -> Option<[f64; Stage::COUNT]> {
         let (sums, count) = &self.buckets[Profile::bucket(response)];
         (*count > 0).then(|| sums.map(|sum| sum as f64 / *count as f64 / 1e9))
@@ -216,10 +218,7 @@ impl Profile {
     }
 
     fn bucket(response: Span) -> usize {
-        let bits = Profile::PER_OCTAVE_BITS;
-        let nanos = response.as_nanos();
-        let octave = (nanos | 1 << bits).ilog2() - bits;
-        ((octave as usize) << bits).wrapping_add((nanos >> octave) as usize)
+        histogram::bucket(response.as_nanos()) / Profile::MERGED
     }
 }
 

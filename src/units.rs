@@ -10,6 +10,8 @@ use std::ops::{Add, AddAssign, Mul, Sub, SubAssign};
 
 /// Nanoseconds in a second.
 const NANOS: f64 = 1e9;
+/// 2^52: from here on floats are whole numbers, and up to twice that all whole numbers are floats.
+const WHOLE: f64 = 4_503_599_627_370_496.0;
 
 /// An instant of the simulated world: nanoseconds since the run began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,8 +96,23 @@ impl Span {
 
     /// `nanos` nanoseconds, rounded up. Negative values and NaN become zero, and more than 2^63
     /// becomes 2^63.
+    #[inline]
     pub fn from_nanos_f64(nanos: f64) -> Span {
-        // Through signed numbers, and without `ceil`: what the processor does in one step each.
+        // Of a positive float the bits order as it does, and of a negative one or NaN they are
+        // above; a month and a half is what is left.
+        if nanos.to_bits() >= WHOLE.to_bits() {
+            return Span::from_any_nanos_f64(nanos);
+        }
+        // Next to 2^52 floats are the whole numbers: adding it rounds to the nearest, without a
+        // conversion, for which the next event would have to wait.
+        let shifted = nanos + WHOLE;
+        let up = u64::from(shifted - WHOLE < nanos);
+        Span((shifted.to_bits() ^ WHOLE.to_bits()) + up)
+    }
+
+    /// The same, of any number.
+    #[cold]
+    fn from_any_nanos_f64(nanos: f64) -> Span {
         // 2^63 nanoseconds are three centuries.
         let whole = nanos as i64;
         let up = u64::from((whole as f64) < nanos);

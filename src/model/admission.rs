@@ -235,13 +235,37 @@ impl<T: Tape> World<'_, T> {
     /// The request has its place in a worker and begins.
     #[inline(always)]
     fn enter(&mut self, id: RequestId, index: u32) {
+        self.probe.levels.workers.rise(self.now, 1);
+        self.begin(id, index);
+    }
+
+    /// The request begins in a worker.
+    #[inline(always)]
+    fn begin(&mut self, id: RequestId, index: u32) {
         let request = &mut self.requests[id];
         request.spend(Stage::Worker, self.now);
         (request.worker, request.at) = (index, At::Moving);
         let waited = self.now - request.arrived;
         self.probe.waited(request, Queue::Worker, waited);
-        self.probe.levels.workers.rise(self.now, 1);
         self.ready.push(id);
+    }
+
+    /// Who would be accepted by a worker that falls idle now, and nothing happens before that.
+    #[inline(always)]
+    pub(super) fn successor(&mut self) -> Option<RequestId> {
+        if self.backlog.is_empty() || !self.rules.hands_over || !self.ready.is_empty() {
+            return None;
+        }
+        self.backlog.pop_front()
+    }
+
+    /// A request has left the worker, and its successor takes its place: the worker has not been
+    /// idle in between.
+    #[inline(always)]
+    pub(super) fn succeed(&mut self, next: RequestId, index: u32) {
+        self.probe.levels.inside.fall(self.now, 1);
+        self.probe.levels.backlog.fall(self.now, 1);
+        self.begin(next, index);
     }
 
     /// The request is no longer in its worker.

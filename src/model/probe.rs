@@ -4,7 +4,7 @@
 use super::request::Request;
 use crate::outcome::{Cause, Counts, Levels, Outcome, Profile, Queue, Stopped};
 use crate::seed::Seed;
-use crate::stats::histogram::Histogram;
+use crate::stats::histogram::{self, Histogram};
 use crate::stats::level::Level;
 use crate::units::{Span, Time};
 
@@ -120,7 +120,7 @@ impl Probe {
     pub(super) fn arrived(&mut self, request: &Request) {
         if request.measured {
             self.counts.arrived = self.counts.arrived.wrapping_add(1);
-            self.seen.record_small(self.levels.inside.value());
+            self.seen.record(self.levels.inside.value());
         }
     }
 
@@ -136,10 +136,11 @@ impl Probe {
     #[inline]
     pub(super) fn answered(&mut self, request: &Request, now: Time) {
         if request.measured {
-            let response = now - request.arrived;
+            let nanos = (now - request.arrived).as_nanos();
+            let bucket = histogram::bucket(nanos);
             self.counts.answered = self.counts.answered.wrapping_add(1);
-            self.response[request.endpoint as usize].record_span(response);
-            self.profile.record(response, &request.spent);
+            self.response[request.endpoint as usize].record_in(bucket, nanos);
+            self.profile.record(bucket, &request.spent);
         }
     }
 

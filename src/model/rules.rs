@@ -9,6 +9,9 @@ pub(super) struct Rules {
     /// The kernel's one queue feeds all workers, one request each (sync): then it does not matter
     /// which of the idle ones takes the next.
     pub one_queue: bool,
+    /// A worker of the one queue that is done goes on with the first in the backlog at once: its
+    /// memory, which might cost it its life, does not change in between.
+    pub hands_over: bool,
     /// Chance decides which process accepts a connection.
     pub needs_chance: bool,
     /// The requests of a worker contend for its turn: it has more than one.
@@ -38,15 +41,17 @@ impl Rules {
         };
         let mut endpoints = site.traffic.endpoints.iter();
         let client_cpu = site.client.cpu.scaled(0.5);
+        let uses_memory = endpoints.any(|one| one.memory + one.growth > Bytes::ZERO);
         Rules {
             one_queue,
+            hands_over: one_queue && !uses_memory,
             needs_chance: site.server.workers > 1 && !one_queue,
             shares_turn: !is_sync,
             limit,
             has_more_sources: site.database.host.is_some()
                 || site.client.patience.is_some()
                 || site.front.read_timeout.is_some(),
-            uses_memory: endpoints.any(|one| one.memory + one.growth > Bytes::ZERO),
+            uses_memory,
             front_cpu: site.front.nginx_cpu + client_cpu,
             client_cpu,
         }

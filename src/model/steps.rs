@@ -480,7 +480,10 @@ impl<T: Tape> World<'_, T> {
         if had_connection {
             self.take_back(index);
         }
-        self.free_place(index, endpoint);
+        match self.successor() {
+            Some(next) => self.succeed(next, index),
+            None => self.free_place(index, endpoint),
+        }
         self.requests.free(id);
         if had_turn {
             self.between_bursts(index);

@@ -39,19 +39,13 @@ impl Histogram {
         self.record_in(bucket(value), value);
     }
 
-    /// Takes in one value that is small as a rule: below 256 it is cheaper.
+    /// Takes in one value, whose [`bucket`] is known.
     #[inline]
-    pub fn record_small(&mut self, value: u64) {
-        let bucket = if value < 2 << BITS { value as usize } else { bucket(value) };
-        self.record_in(bucket, value);
-    }
-
-    #[inline]
-    fn record_in(&mut self, bucket: usize, value: u64) {
+    pub fn record_in(&mut self, bucket: usize, value: u64) {
         match self.buckets.get_mut(bucket) {
             // Centuries of recording would not make it wrap, nor the sum.
             Some(count) => *count = count.wrapping_add(1),
-            None => self.grow(value),
+            None => self.grow(bucket),
         }
         self.sum = self.sum.wrapping_add(u128::from(value));
         if value > self.max {
@@ -61,8 +55,8 @@ impl Histogram {
 
     /// Takes in a value beyond the last bucket.
     #[cold]
-    fn grow(&mut self, value: u64) {
-        self.buckets.resize(bucket(value), 0);
+    fn grow(&mut self, bucket: usize) {
+        self.buckets.resize(bucket, 0);
         self.buckets.push(1);
     }
 
@@ -128,10 +122,28 @@ impl Histogram {
     }
 }
 
+/// The place of a value's bucket among all.
 #[inline]
-fn bucket(value: u64) -> usize {
-    // Below 2^BITS, which is told apart by the bit set here, each value has a bucket of its own.
-    let octave = (value | 1 << BITS).ilog2() - BITS;
+pub fn bucket(value: u64) -> usize {
+    if value < 1 << BITS {
+        value as usize
+    } else if value < 1 << f64::MANTISSA_DIGITS {
+        // A float has its exponent, which is the octave, next to the leading bits of its mantissa:
+        // one conversion finds both.
+        let bits = (value as i64 as f64).to_bits() >> (f64::MANTISSA_DIGITS - 1 - BITS);
+        (bits as usize).wrapping_sub(FIRST_OF_FLOATS)
+    } else {
+        last_buckets(value)
+    }
+}
+
+/// How much more the leading bits of 2^BITS as a float are than its bucket.
+const FIRST_OF_FLOATS: usize = (f64::MAX_EXP as usize - 1 + BITS as usize - 1) << BITS;
+
+/// The place of a value that may be too large to be a float; at least 2^BITS.
+#[cold]
+fn last_buckets(value: u64) -> usize {
+    let octave = value.ilog2() - BITS;
     ((octave as usize) << BITS).wrapping_add((value >> octave) as usize)
 }
 
@@ -152,6 +164,7 @@ mod tests {
         while value < u64::MAX / 3 {
             for probe in [value - 1, value, value + 1] {
                 let stands_for = middle(bucket(probe));
+                assert!(probe < 1 << BITS || bucket(probe) == last_buckets(probe), "{probe}");
                 let error = stands_for.abs_diff(probe) as f64 / probe.max(1) as f64;
                 assert!(error <= 1.0 / 256.0, "{probe} is told as {stands_for}");
             }
