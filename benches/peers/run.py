@@ -5,14 +5,15 @@
 
 Installs the peers into benches/peers/.venv, builds the loops and Tonnage, runs everything in turn,
 several times, prints the medians and their ratios, and holds every mean to theory. AsyncFlow needs
-Python 3.12 or later and is left out by an earlier one. Times are of the CPU.
+Python 3.12 or later: an earlier one looks for such a one to run the peers, and leaves AsyncFlow out
+where there is none. Times are of the CPU.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
-import venv
 from math import sqrt
 from pathlib import Path
 from statistics import mean, median, stdev
@@ -21,6 +22,8 @@ HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
 HOME = HERE / ".venv"
 PYTHON = HOME / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+# What AsyncFlow runs on.
+ENOUGH = (3, 12)
 
 # Model: who can express it, and customers a run. A salabim process for each request is slow.
 RUNS = {
@@ -60,12 +63,33 @@ def main():
 
 def in_environment():
     """Runs this file again where the peers are installed."""
-    installed = HOME / "requirements.txt"
-    if not installed.exists() or installed.read_bytes() != REQUIREMENTS.read_bytes():
-        venv.create(HOME, with_pip=True, clear=True)
+    python = interpreter()
+    version = subprocess.check_output([python, "--version"])
+    installed, wanted = HOME / "installed.txt", version + REQUIREMENTS.read_bytes()
+    if not installed.exists() or installed.read_bytes() != wanted:
+        subprocess.check_call([python, "-m", "venv", "--clear", HOME])
         subprocess.check_call([PYTHON, "-m", "pip", "install", "-q", "-r", REQUIREMENTS])
-        installed.write_bytes(REQUIREMENTS.read_bytes())
+        installed.write_bytes(wanted)
     sys.exit(subprocess.call([PYTHON, __file__, *sys.argv[1:]]))
+
+
+def interpreter():
+    """This Python, or one that AsyncFlow runs on, by its usual names or of pyenv."""
+    if sys.version_info >= ENOUGH:
+        return sys.executable
+    usual = [f"python3.{minor}" for minor in range(ENOUGH[1], ENOUGH[1] + 4)]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [*usual, *sorted(str(path) for path in pyenv.glob("3.*/bin/python"))]
+    return next(filter(is_enough, candidates), sys.executable)
+
+
+def is_enough(python):
+    """Whether it is there, and AsyncFlow and virtual environments run on it."""
+    check = f"import sys, ensurepip, venv; sys.exit(sys.version_info < {ENOUGH})"
+    try:
+        return subprocess.run([python, "-c", check], capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def build():
@@ -138,8 +162,8 @@ def percentiles_differ(runs):
 
 
 def available(name):
-    if name == "asyncflow" and sys.version_info < (3, 12):
-        print("\nAsyncFlow is left out: it needs Python 3.12 or later.")
+    if name == "asyncflow" and sys.version_info < ENOUGH:
+        print("\nAsyncFlow is left out: it needs Python 3.12 or later, and none was found.")
         return False
     return True
 

@@ -57,19 +57,47 @@ fn interruption(study: &Study, answers: &Answers) -> Failure {
     ))
 }
 
-/// Everything is rendered before the first file is written.
+/// Everything is rendered before the first file is written, on all threads: what takes longest
+/// begins first.
 fn write(folder: &Folder, study: &Study, answers: &Answers, crew: &Crew) -> Result<(), Failure> {
-    let mut files = vec![
-        ("results.csv".to_owned(), csv::results(study, answers)),
-        ("capacity.csv".to_owned(), csv::capacity(study, answers)),
-        ("index.html".to_owned(), page::page(study, answers).into_bytes()),
-    ];
-    let pictures = |figure: &Figure| {
-        let (svg, png) = (chart::svg(figure).into_bytes(), chart::png(figure));
-        [(format!("{}.svg", figure.name), svg), (format!("{}.png", figure.name), png)]
-    };
-    files.extend(crew.map(&figure::all(study, answers), pictures).into_iter().flatten());
-    files.iter().try_for_each(|(name, bytes)| folder.write(name, bytes))
+    let figures = figure::all(study, answers);
+    let pictures = figures.iter().map(File::Png).chain(figures.iter().map(File::Svg));
+    let mut files: Vec<File> = vec![File::Page];
+    files.extend(pictures.chain([File::Results, File::Capacity]));
+    let rendered = crew.map(&files, |file| file.render(study, answers));
+    let named: Vec<_> = files.iter().map(File::name).zip(rendered).collect();
+    crew.map(&named, |(name, bytes)| folder.write(name, bytes)).into_iter().collect()
+}
+
+/// A file of the folder.
+enum File<'a> {
+    Results,
+    Capacity,
+    Page,
+    Svg(&'a Figure),
+    Png(&'a Figure),
+}
+
+impl File<'_> {
+    fn name(&self) -> String {
+        match self {
+            File::Results => "results.csv".to_owned(),
+            File::Capacity => "capacity.csv".to_owned(),
+            File::Page => "index.html".to_owned(),
+            File::Svg(figure) => format!("{}.svg", figure.name),
+            File::Png(figure) => format!("{}.png", figure.name),
+        }
+    }
+
+    fn render(&self, study: &Study, answers: &Answers) -> Vec<u8> {
+        match self {
+            File::Results => csv::results(study, answers),
+            File::Capacity => csv::capacity(study, answers),
+            File::Page => page::page(study, answers).into_bytes(),
+            File::Svg(figure) => chart::svg(figure).into_bytes(),
+            File::Png(figure) => chart::png(figure),
+        }
+    }
 }
 
 /// `output/` and the scenario's name. A what-if has a folder of its own, named after what is

@@ -2,18 +2,19 @@
 //! threads, and little kept of each.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
 
 use rayon::ThreadPool;
-use rayon::prelude::*;
 
 use crate::experiment::summary::Summary;
 use crate::model::simulate;
 use crate::seed::Seed;
 use crate::site::Site;
 
-/// The threads that do the work. Work may be handed out from within work: what is parallel
-/// inside one combination and across combinations shares the same threads.
+/// The threads that do the work, whoever hands it out: what is parallel inside one combination and
+/// across combinations shares the same threads.
 #[derive(Debug)]
 pub struct Crew {
     pool: ThreadPool,
@@ -27,14 +28,48 @@ impl Crew {
         pool.map(|pool| Crew { pool }).map_err(io::Error::other)
     }
 
-    /// What `work` makes of each item, in the items' order.
+    /// What `work` makes of each item, in the items' order. Items are begun in that order, after what
+    /// was handed out before them, whenever a thread is free.
     pub(crate) fn map<T: Sync, R: Send>(
         &self,
         items: &[T],
         work: impl Fn(&T) -> R + Sync + Send,
     ) -> Vec<R> {
-        self.pool.install(|| items.par_iter().map(work).collect())
+        let mut made: Vec<Option<R>> = items.iter().map(|_| None).collect();
+        let work = &work;
+        self.pool.in_place_scope_fifo(|scope| {
+            for (made, item) in made.iter_mut().zip(items) {
+                scope.spawn_fifo(move |_| *made = Some(work(item)));
+            }
+        });
+        made.into_iter().map(|made| made.expect("a scope ends when all its work is done")).collect()
     }
+}
+
+/// At most so many items are led at a time: more than most studies have combinations.
+const LEADERS: usize = 64;
+
+/// What `lead` makes of each item, in the items' order, where all that takes time is work that it
+/// hands to a crew and waits for. Each item is led by a thread of its own, so that a crew's thread
+/// never waits for work when there is some of another item's.
+pub(crate) fn led<T: Sync, R: Send + Sync>(items: &[T], lead: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let made: Vec<OnceLock<R>> = items.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let take_turns = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else { break };
+            made[index].get_or_init(|| lead(item));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..items.len().min(LEADERS) {
+            // Where the system grants no more threads, fewer items are led at a time.
+            let _ = thread::Builder::new().spawn_scoped(scope, &take_turns);
+        }
+        take_turns();
+    });
+    made.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 /// How far a study has come.
