@@ -15,6 +15,7 @@ mod arrivals;
 mod client;
 mod crash;
 mod database;
+mod iteration;
 mod looping;
 mod probe;
 mod processor;

@@ -8,7 +8,7 @@ use super::request::{At, NOWHERE, RequestId};
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage};
 use crate::resource::slots::Seized;
-use crate::site::{Accept, WorkerKind};
+use crate::site::WorkerKind;
 use crate::units::Span;
 
 impl<T: Tape> World<'_, T> {
@@ -22,6 +22,7 @@ impl<T: Tape> World<'_, T> {
             }
             let goes_on = match self.ops[request.next as usize] {
                 Op::Compute(amount) => self.compute(id, amount),
+                Op::Pass => self.pass(id),
                 Op::Acquire { opening } => self.acquire(id, opening),
                 Op::Open => self.open(id),
                 Op::DatabaseCompute(amount, _) => self.database_compute(id, amount),
@@ -81,7 +82,7 @@ impl<T: Tape> World<'_, T> {
 
     /// Takes the worker's turn, or queues for it.
     #[inline]
-    fn take_turn(&mut self, id: RequestId) -> bool {
+    pub(super) fn take_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         if request.has_turn {
             return true;
@@ -163,22 +164,6 @@ impl<T: Tape> World<'_, T> {
         }
     }
 
-    /// A loop runs every burst that is ready, then looks at its sockets, and accepts one
-    /// connection (libuv 1.45 and later; reference section 3.1): whoever comes back from a query
-    /// waits behind one newcomer an iteration, however many there are.
-    #[inline]
-    fn between_bursts(&mut self, index: u32) {
-        if !matches!(self.site.server.kind, WorkerKind::Async { .. }) {
-            return;
-        }
-        if self.workers[index as usize].burst_over()
-            && !self.backlog.is_empty()
-            && matches!(self.site.server.accept, Accept::Shared { .. })
-        {
-            self.accept(index);
-        }
-    }
-
     /// Gives the worker's turn to the first that waits for it. Returns whether the request had it.
     #[inline(always)]
     pub(super) fn release_turn(&mut self, id: RequestId) -> bool {
@@ -192,11 +177,15 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// The worker's turn goes to the first that waits for it.
-    fn pass_turn_on(&mut self, index: u32) {
+    pub(super) fn pass_turn_on(&mut self, index: u32) {
         match self.workers[index as usize].turn.release() {
             Some(next) => {
                 self.grant_turn(next);
-                self.run_on_cores(next);
+                if self.requests[next].left.is_zero() {
+                    self.set_ready(next);
+                } else {
+                    self.run_on_cores(next);
+                }
             }
             None => self.probe.levels.turns.fall(self.now, 1),
         }

@@ -240,6 +240,31 @@ fn a_loop_accepts_one_connection_an_iteration() {
     assert_eq!(play(&site, &tape), [Ok(25), Ok(40), Ok(55), Ok(70), Ok(75)]);
 }
 
+/// One loop and plenty of cores; a pool that resets (1 of the loop, 1 of the database) what it is
+/// given back. A computes 10, queries 5, computes 2; B and C compute 20 and 10, and else the same.
+/// Between the query's answer and the reset, and between that and the rest, a request goes behind
+/// whatever is ready, so that B's reset at 41 comes before the end of A.
+///
+/// | from | to | runs | ready then, in order |
+/// |---|---|---|---|
+/// | 0 | 10 | A, queries till 15 | |
+/// | 10 | 30 | B, queries till 35 | A since 15 |
+/// | 30 | 31 | A's reset, done at 32 | C |
+/// | 31 | 41 | C, queries till 46 | A since 32, B since 35 |
+/// | 41 | 41 | A, whose task has ended | B, A |
+/// | 41 | 42 | B's reset, done at 43 | A |
+/// | 42 | 44 | A, answered | B since 43 |
+/// | 44 | 46 | B, answered | C since 46 |
+/// | 46 | 50 | C's reset, and C, answered | |
+#[test]
+fn giving_a_connection_back_takes_a_loop_several_iterations() {
+    let mut site = bare(ASYNC, 1, 8, page());
+    site.server.costs.reset_cpu = Span::from_millis(1);
+    site.database.reset_cpu = Span::from_millis(1);
+    let tape: Tape = &[(0, &[10, 5, 0, 2]), (1, &[20, 5, 0, 2]), (12, &[10, 5, 0, 2])];
+    assert_eq!(play(&site, tape), [Ok(44), Ok(46), Ok(50)]);
+}
+
 /// A load generator on the only core takes 2 to send a request, and 2 to take its answer.
 ///
 /// | from | to | the core is for |
