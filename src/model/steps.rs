@@ -25,7 +25,7 @@ impl<T: Tape> World<'_, T> {
                 Op::Pass => self.pass(id),
                 Op::Acquire { opening } => self.acquire(id, opening),
                 Op::Open => self.open(id),
-                Op::DatabaseCompute(amount, _) => self.database_compute(id, amount),
+                Op::DatabaseCompute(amount, stage) => self.database_compute(id, amount, stage),
                 Op::Wait(amount, _) => self.wait(id, amount),
                 Op::Release => self.release(id),
                 Op::Reply => self.reply(id),
@@ -66,8 +66,7 @@ impl<T: Tape> World<'_, T> {
         if work.is_zero() {
             return self.step_on(id);
         }
-        // What the stack does behind so much other work it does with cold caches.
-        let work = work + self.cores[HOST].chill(work);
+        let work = if self.rules.goes_cold { work + self.cold_stack(id, amount) } else { work };
         let request = &mut self.requests[id];
         request.left = work;
         // A sync worker has one request: nobody contends for its turn.
@@ -232,6 +231,7 @@ impl<T: Tape> World<'_, T> {
             At::Cores => {
                 request.spend_running(Stage::Compute, alone, self.now);
                 request.go_on();
+                self.code_ran.stack = self.now;
                 self.ready.push(task);
             }
             At::DatabaseCores => {
@@ -239,6 +239,7 @@ impl<T: Tape> World<'_, T> {
                     request.spend_running(stage, alone, self.now);
                 }
                 request.go_on();
+                self.code_ran.database = self.now;
                 self.ready.push(task);
             }
             _ => self.connect(task),
@@ -246,10 +247,13 @@ impl<T: Tape> World<'_, T> {
     }
 
     #[inline]
-    fn database_compute(&mut self, id: RequestId, amount: Amount) -> bool {
-        let work = self.amount(id, amount);
+    fn database_compute(&mut self, id: RequestId, amount: Amount, stage: Stage) -> bool {
+        let mut work = self.amount(id, amount);
         if work.is_zero() {
             return self.step_on(id);
+        }
+        if self.rules.goes_cold && stage == Stage::Database {
+            work += self.cold_query(work);
         }
         let request = &mut self.requests[id];
         (request.left, request.at) = (work, At::DatabaseCores);
