@@ -47,7 +47,7 @@ pub struct Host {
 }
 
 /// How what is runnable on a host shares its cores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sharing {
     /// Everything gets an equal share, at once: processor sharing.
     Fair,
@@ -59,8 +59,11 @@ pub enum Sharing {
         /// What the first task on a core that was idle for long takes beyond its work: its caches
         /// are cold, and it has to wake up.
         cold: Span,
-        /// The time a core takes to get cold: after an idle time t it costs
-        /// `cold` x (1 - e^(-t / `cold_after`)). Zero: it never does.
+        /// What the stack's own code, or a query's in the database, costs beyond its CPU time where
+        /// nothing of its kind has run for long: so many times that.
+        cold_code: f64,
+        /// The time it takes to get cold: after a time t all this is by 1 - e^(-t / `cold_after`).
+        /// Zero: nothing ever does.
         cold_after: Span,
     },
 }

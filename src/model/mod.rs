@@ -13,8 +13,10 @@
 mod admission;
 mod arrivals;
 mod client;
+mod cold;
 mod crash;
 mod database;
+mod iteration;
 mod looping;
 mod probe;
 mod processor;
@@ -38,6 +40,7 @@ use crate::site::Site;
 use crate::units::{Span, Time};
 use arrivals::{Recording, Tape, Visitors};
 use client::Deadlines;
+use cold::CodeRan;
 use database::Postgres;
 use probe::{Ended, Probe};
 use processor::Processor;
@@ -226,6 +229,7 @@ struct World<'a, T> {
     memory: [Memory; 2],
     /// Where the database lives.
     database_host: usize,
+    code_ran: CodeRan,
     postgres: Postgres,
     /// Which of the host's residents the OOM killer took.
     residents_away: Vec<bool>,
@@ -273,6 +277,7 @@ impl<'a, T: Tape> World<'a, T> {
             cores: [Processor::new(&site.host), Processor::new(other)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             database_host: if own.is_some() { OWN_HOST } else { HOST },
+            code_ran: CodeRan { stack: Time::ZERO, database: Time::ZERO },
             postgres: Postgres::new(site.database.connection_slots),
             residents_away: vec![false; site.host.residents.len()],
             workers: workers.collect(),

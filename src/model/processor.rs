@@ -17,9 +17,9 @@ impl Processor {
     pub(super) fn new(host: &Host) -> Processor {
         match host.sharing {
             Sharing::Fair => Processor::Fair(Cores::new(host.cores, host.speed)),
-            Sharing::Slices { slice, cold, cold_after } => {
-                let cooling = (!cold_after.is_zero() && !cold.is_zero())
-                    .then_some(Cooling { most: cold, over: cold_after });
+            Sharing::Slices { slice, cold, cold_code, cold_after } => {
+                let cooling = Cooling { most: cold, code: cold_code, over: cold_after };
+                let cooling = (!cold_after.is_zero()).then_some(cooling);
                 Processor::Sliced(Sliced::new(host.cores, host.speed, slice, cooling))
             }
         }
@@ -62,10 +62,10 @@ impl Processor {
 
     /// See [`Sliced::chill`]; cores shared fairly have no caches.
     #[inline]
-    pub(super) fn chill(&self, away: Span) -> Span {
+    pub(super) fn chill(&self, code: Span, away: Span) -> Span {
         match self {
             Processor::Fair(_) => Span::ZERO,
-            Processor::Sliced(cores) => cores.chill(away),
+            Processor::Sliced(cores) => cores.chill(code, away),
         }
     }
 

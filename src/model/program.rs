@@ -4,7 +4,7 @@
 //! What takes no time at all is left out here, so that a run makes no event of it.
 
 use crate::outcome::Stage;
-use crate::site::{Database, Dist, Endpoint, Hold, Site, Step};
+use crate::site::{Database, Dist, Endpoint, Hold, Site, Step, WorkerKind};
 use crate::units::Span;
 
 /// What an operation needs: a known part, and perhaps one drawn when the request arrived.
@@ -23,6 +23,8 @@ pub(super) struct Amount {
 pub(super) enum Op {
     /// Computes on the workers' host, holding the worker's turn.
     Compute(Amount),
+    /// Goes behind everything that its loop has ready: on in the loop's next iteration.
+    Pass,
     /// Takes a connection of its process's pool. Where that is an open one, the next `opening`
     /// operations, which open one, are left out.
     Acquire {
@@ -44,6 +46,18 @@ pub(super) enum Op {
     /// Has been refused a connection, and fails.
     Refused,
 }
+
+/// How often a request goes behind everything that its loop has ready before it begins: uvloop
+/// calls the protocol's `connection_made` in the iteration after the one that accepted, and what
+/// is read there starts a task in the one after that (uvloop 0.23's `basetransport.pyx`, uvicorn
+/// 0.54's `httptools_impl.py`).
+const PASSES_TO_BEGIN: usize = 2;
+/// The same between a query's answer and the pool's reset: the answer wakes the task, which leaves
+/// giving back the connection to a task of its own (asyncpg 0.32's `Pool.release`).
+const PASSES_TO_RESET: usize = 2;
+/// And between the reset's answer, which wakes that task, and the request going on: the task's end
+/// is told to its shield, and that wakes the request.
+const PASSES_AFTER_RESET: usize = 2;
 
 /// A quantity that is drawn for each request when it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +97,7 @@ impl Program {
     /// The operations of a request for `endpoint` on `site`.
     pub(super) fn new(site: &Site, endpoint: &Endpoint, draws: Draws) -> Program {
         let mut builder = Builder { site, draws, ops: Vec::new(), drawn: Vec::new() };
+        builder.passes(PASSES_TO_BEGIN);
         builder.compute(Amount {
             known: site.server.costs.request_cpu,
             drawn: None,
@@ -91,8 +106,9 @@ impl Program {
         for (index, step) in endpoint.steps.iter().enumerate() {
             builder.step(index, step, &endpoint.steps);
         }
-        if site.server.connections.hold == Hold::Request && endpoint.steps.iter().any(is_query) {
-            builder.reset();
+        let holds = site.server.connections.hold == Hold::Request;
+        if holds && builder.resets() && endpoint.steps.iter().any(is_query) {
+            builder.give_back();
         }
         builder.finish()
     }
@@ -139,8 +155,7 @@ impl Builder<'_> {
                 let last = !steps[index + 1..].iter().any(is_query);
                 let hold = self.site.server.connections.hold;
                 if hold == Hold::Query || hold == Hold::Queries && last {
-                    self.reset();
-                    self.ops.push(Op::Release);
+                    self.give_back();
                 }
             }
             Step::Call { wait, cpu } => {
@@ -172,15 +187,31 @@ impl Builder<'_> {
         self.ops[at] = Op::Acquire { opening };
     }
 
-    /// The connection is reset before it goes back to the pool: one query more.
-    fn reset(&mut self) {
-        let driver = self.site.server.costs.reset_cpu;
-        if driver.is_zero() {
-            return;
+    /// The connection goes back to the pool, which may reset it first: one query more, sent by a
+    /// task of its own, and the request goes on some iterations later.
+    fn give_back(&mut self) {
+        if !self.resets() {
+            return self.ops.push(Op::Release);
         }
         let known = |known| Amount { known, ..Amount::default() };
-        self.compute(known(driver));
+        self.passes(PASSES_TO_RESET);
+        self.compute(known(self.site.server.costs.reset_cpu));
         self.query(known(Span::ZERO), known(self.site.database.reset_cpu));
+        self.passes(1);
+        self.ops.push(Op::Release);
+        self.passes(PASSES_AFTER_RESET);
+    }
+
+    /// Whether the pool resets what it is given back.
+    fn resets(&self) -> bool {
+        !self.site.server.costs.reset_cpu.is_zero()
+    }
+
+    /// Goes behind everything that is ready so many times, in a loop.
+    fn passes(&mut self, count: usize) {
+        if matches!(self.site.server.kind, WorkerKind::Async { .. }) {
+            self.ops.extend(std::iter::repeat_n(Op::Pass, count));
+        }
     }
 
     /// Half the latency, the database's CPU, its wait, half the latency.

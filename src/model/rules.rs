@@ -1,6 +1,6 @@
 //! What every event asks of a site, worked out once.
 
-use crate::site::{Accept, Site, WorkerKind};
+use crate::site::{Accept, Sharing, Site, WorkerKind};
 use crate::units::{Bytes, Span};
 
 /// The rules by which workers take requests.
@@ -23,6 +23,8 @@ pub(super) struct Rules {
     pub has_more_sources: bool,
     /// Requests take memory, or leave some behind.
     pub uses_memory: bool,
+    /// Code costs more where it has not run for long.
+    pub goes_cold: bool,
     /// What the host's cores do for a request before it knocks: a client on the same host that
     /// sends it, and Nginx.
     pub front_cpu: Span,
@@ -52,6 +54,9 @@ impl Rules {
                 || site.client.patience.is_some()
                 || site.front.read_timeout.is_some(),
             uses_memory,
+            goes_cold: [Some(&site.host), site.database.host.as_ref()].iter().flatten().any(
+                |host| matches!(host.sharing, Sharing::Slices { cold_code, .. } if cold_code > 0.0),
+            ),
             front_cpu: site.front.nginx_cpu + client_cpu,
             client_cpu,
         }

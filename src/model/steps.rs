@@ -8,7 +8,7 @@ use super::request::{At, NOWHERE, RequestId};
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage};
 use crate::resource::slots::Seized;
-use crate::site::{Accept, WorkerKind};
+use crate::site::WorkerKind;
 use crate::units::Span;
 
 impl<T: Tape> World<'_, T> {
@@ -22,9 +22,10 @@ impl<T: Tape> World<'_, T> {
             }
             let goes_on = match self.ops[request.next as usize] {
                 Op::Compute(amount) => self.compute(id, amount),
+                Op::Pass => self.pass(id),
                 Op::Acquire { opening } => self.acquire(id, opening),
                 Op::Open => self.open(id),
-                Op::DatabaseCompute(amount, _) => self.database_compute(id, amount),
+                Op::DatabaseCompute(amount, stage) => self.database_compute(id, amount, stage),
                 Op::Wait(amount, _) => self.wait(id, amount),
                 Op::Release => self.release(id),
                 Op::Reply => self.reply(id),
@@ -65,8 +66,7 @@ impl<T: Tape> World<'_, T> {
         if work.is_zero() {
             return self.step_on(id);
         }
-        // What the stack does behind so much other work it does with cold caches.
-        let work = work + self.cores[HOST].chill(work);
+        let work = if self.rules.goes_cold { work + self.cold_stack(id, amount) } else { work };
         let request = &mut self.requests[id];
         request.left = work;
         // A sync worker has one request: nobody contends for its turn.
@@ -81,7 +81,7 @@ impl<T: Tape> World<'_, T> {
 
     /// Takes the worker's turn, or queues for it.
     #[inline]
-    fn take_turn(&mut self, id: RequestId) -> bool {
+    pub(super) fn take_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         if request.has_turn {
             return true;
@@ -163,22 +163,6 @@ impl<T: Tape> World<'_, T> {
         }
     }
 
-    /// A loop runs every burst that is ready, then looks at its sockets, and accepts one
-    /// connection (libuv 1.45 and later; reference section 3.1): whoever comes back from a query
-    /// waits behind one newcomer an iteration, however many there are.
-    #[inline]
-    fn between_bursts(&mut self, index: u32) {
-        if !matches!(self.site.server.kind, WorkerKind::Async { .. }) {
-            return;
-        }
-        if self.workers[index as usize].burst_over()
-            && !self.backlog.is_empty()
-            && matches!(self.site.server.accept, Accept::Shared { .. })
-        {
-            self.accept(index);
-        }
-    }
-
     /// Gives the worker's turn to the first that waits for it. Returns whether the request had it.
     #[inline(always)]
     pub(super) fn release_turn(&mut self, id: RequestId) -> bool {
@@ -192,11 +176,15 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// The worker's turn goes to the first that waits for it.
-    fn pass_turn_on(&mut self, index: u32) {
+    pub(super) fn pass_turn_on(&mut self, index: u32) {
         match self.workers[index as usize].turn.release() {
             Some(next) => {
                 self.grant_turn(next);
-                self.run_on_cores(next);
+                if self.requests[next].left.is_zero() {
+                    self.set_ready(next);
+                } else {
+                    self.run_on_cores(next);
+                }
             }
             None => self.probe.levels.turns.fall(self.now, 1),
         }
@@ -243,6 +231,7 @@ impl<T: Tape> World<'_, T> {
             At::Cores => {
                 request.spend_running(Stage::Compute, alone, self.now);
                 request.go_on();
+                self.code_ran.stack = self.now;
                 self.ready.push(task);
             }
             At::DatabaseCores => {
@@ -250,6 +239,7 @@ impl<T: Tape> World<'_, T> {
                     request.spend_running(stage, alone, self.now);
                 }
                 request.go_on();
+                self.code_ran.database = self.now;
                 self.ready.push(task);
             }
             _ => self.connect(task),
@@ -257,10 +247,13 @@ impl<T: Tape> World<'_, T> {
     }
 
     #[inline]
-    fn database_compute(&mut self, id: RequestId, amount: Amount) -> bool {
-        let work = self.amount(id, amount);
+    fn database_compute(&mut self, id: RequestId, amount: Amount, stage: Stage) -> bool {
+        let mut work = self.amount(id, amount);
         if work.is_zero() {
             return self.step_on(id);
+        }
+        if self.rules.goes_cold && stage == Stage::Database {
+            work += self.cold_query(work);
         }
         let request = &mut self.requests[id];
         (request.left, request.at) = (work, At::DatabaseCores);

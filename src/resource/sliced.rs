@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::units::{Span, Time};
 
-/// What a core that falls asleep costs: the first task after `idle` takes `most` x (1 - e^(-idle /
-/// over)) more work, for caches that others have filled and for waking up.
+/// How cores and what runs on them go cold: after a time t they have by the share 1 - e^(-t /
+/// over).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cooling {
-    /// After a very long time.
+    /// What the first task on a core that has gone cold while it was idle takes beyond its work.
     pub most: Span,
+    /// How many times more code costs that has gone cold, beyond what it costs warm.
+    pub code: f64,
     /// The time it takes to get most of the way there. Above zero.
     pub over: Span,
 }
@@ -65,7 +67,8 @@ impl Sliced {
         match idle {
             Some(index) => {
                 let idle = now - self.cores[index].since;
-                let work = work + self.chill(idle);
+                let most = self.cooling.map_or(Span::ZERO, |cooling| cooling.most);
+                let work = work + most.scaled(self.coldness(idle));
                 self.run(now, index, Some((task, work)));
             }
             None => self.cores[home].queue.push_back((task, work)),
@@ -98,12 +101,17 @@ impl Sliced {
         })
     }
 
-    /// What it costs a task that it has not run for so long, because its core slept or ran
-    /// something else.
-    pub fn chill(&self, away: Span) -> Span {
-        self.cooling.map_or(Span::ZERO, |Cooling { most, over }| {
-            let cooled = -(-(away.as_nanos() as f64) / over.as_nanos() as f64).exp_m1();
-            most.scaled(cooled)
+    /// What `code` costs beyond its work where it has not run for so long, because its core slept
+    /// or ran something else.
+    pub fn chill(&self, code: Span, away: Span) -> Span {
+        let times = self.cooling.map_or(0.0, |cooling| cooling.code);
+        code.scaled(times * self.coldness(away))
+    }
+
+    /// How cold something has gone in such a time: 0 to 1.
+    fn coldness(&self, away: Span) -> f64 {
+        self.cooling.map_or(0.0, |Cooling { over, .. }| {
+            -(-(away.as_nanos() as f64) / over.as_nanos() as f64).exp_m1()
         })
     }
 
@@ -233,8 +241,12 @@ mod tests {
 
     #[test]
     fn a_core_goes_cold_while_it_is_idle() {
-        let cooling = Cooling { most: Span::from_millis(8), over: Span::from_millis(1) };
+        let (most, over) = (Span::from_millis(8), Span::from_millis(1));
+        let cooling = Cooling { most, code: 3.0, over };
         let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), Some(cooling));
+        let code = Span::from_millis(2);
+        assert_eq!(cores.chill(code, Span::from_whole_secs(1)), code * 3);
+        assert_eq!(cores.chill(code, Span::ZERO), Span::ZERO);
         cores.start(at(1_000), 1, Span::from_millis(5));
         assert_eq!(ends(&mut cores), [(1, 1_013)]);
         cores.start(at(1_013), 2, Span::from_millis(5));

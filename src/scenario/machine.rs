@@ -25,6 +25,7 @@ pub(super) struct PlanFile {
     pub(super) speed: Option<f64>,
     pub(super) slice: Option<Span>,
     pub(super) cold_start: Option<Span>,
+    pub(super) cold_code: Option<f64>,
     pub(super) cold_after: Option<Span>,
 }
 
@@ -85,11 +86,12 @@ pub(super) fn plan(section: &Section<'_>) -> PlanFile {
         speed: section.read("speed", number(0.01, 100.0, false)),
         slice: section.read("slice", span_above_zero),
         cold_start: section.read("cold_start", span),
+        cold_code: section.read("cold_code", number(0.0, 100.0, true)),
         cold_after: section.read("cold_after", span_above_zero),
     };
     let way = "say how long a task runs before it gives way, too: slice = \"2ms\"";
     if !section.has("slice") {
-        for key in ["cold_start", "cold_after"] {
+        for key in ["cold_start", "cold_code", "cold_after"] {
             section.refuse(key, "cores shared fairly never go cold", way);
         }
     }

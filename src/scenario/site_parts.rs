@@ -35,6 +35,7 @@ fn sharing(plan: &PlanFile) -> Sharing {
     plan.slice.map_or(Sharing::Fair, |slice| Sharing::Slices {
         slice,
         cold: plan.cold_start.unwrap_or_default(),
+        cold_code: plan.cold_code.unwrap_or_default(),
         cold_after: plan.cold_after.unwrap_or_default(),
     })
 }

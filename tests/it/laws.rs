@@ -125,7 +125,7 @@ fn obeys_the_utilisation_law(name: &str, site: &Site, runs: &[Outcome]) {
 }
 
 /// Seconds of the host's cores that a request costs on average; `None` where that depends on how
-/// many connections are opened.
+/// many connections are opened, or on how cold the cores and the code on them have gone.
 fn mean_work(site: &Site) -> Option<f64> {
     let costs = &site.server.costs;
     let same_host = site.database.host.is_none();
@@ -155,7 +155,11 @@ fn mean_work(site: &Site) -> Option<f64> {
         share.get() * (stack + drivers + demand.compute_secs + database + openings)
     };
     let known = keep == 0 || opening.is_zero() || limit.is_some_and(|limit| limit <= keep);
-    known.then(|| site.traffic.endpoints.iter().map(of).sum())
+    let goes_cold = matches!(
+        site.host.sharing,
+        Sharing::Slices { cold_after, .. } if !cold_after.is_zero()
+    );
+    (known && !goes_cold).then(|| site.traffic.endpoints.iter().map(of).sum())
 }
 
 /// The sites of every scenario that ships, at each of their tiers.

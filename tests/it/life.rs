@@ -4,7 +4,7 @@
 use tonnage::model::{Arrival, replay};
 use tonnage::outcome::{Cause, Outcome};
 use tonnage::seed::Seed;
-use tonnage::site::{Dist, Hold, OnOom, Site, Step, WorkerKind};
+use tonnage::site::{Dist, Hold, OnOom, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{Bytes, Span, Time};
 
 use crate::support::{ASYNC, bare, millis, query, threads};
@@ -238,6 +238,63 @@ fn a_loop_accepts_one_connection_an_iteration() {
     let wanted: &[u64] = &[10, 4, 0, 5];
     let tape = [0, 1, 2, 3, 4].map(|at| (at, wanted));
     assert_eq!(play(&site, &tape), [Ok(25), Ok(40), Ok(55), Ok(70), Ok(75)]);
+}
+
+/// One loop and plenty of cores; a pool that resets (1 of the loop, 1 of the database) what it is
+/// given back. A computes 10, queries 5, computes 2; B and C compute 20 and 10, and else the same.
+/// Between the query's answer and the reset, and between that and the rest, a request goes behind
+/// whatever is ready, so that B's reset at 41 comes before the end of A.
+///
+/// | from | to | runs | ready then, in order |
+/// |---|---|---|---|
+/// | 0 | 10 | A, queries till 15 | |
+/// | 10 | 30 | B, queries till 35 | A since 15 |
+/// | 30 | 31 | A's reset, done at 32 | C |
+/// | 31 | 41 | C, queries till 46 | A since 32, B since 35 |
+/// | 41 | 41 | A, whose task has ended | B, A |
+/// | 41 | 42 | B's reset, done at 43 | A |
+/// | 42 | 44 | A, answered | B since 43 |
+/// | 44 | 46 | B, answered | C since 46 |
+/// | 46 | 50 | C's reset, and C, answered | |
+#[test]
+fn giving_a_connection_back_takes_a_loop_several_iterations() {
+    let mut site = bare(ASYNC, 1, 8, page());
+    site.server.costs.reset_cpu = Span::from_millis(1);
+    site.database.reset_cpu = Span::from_millis(1);
+    let tape: Tape = &[(0, &[10, 5, 0, 2]), (1, &[20, 5, 0, 2]), (12, &[10, 5, 0, 2])];
+    assert_eq!(play(&site, tape), [Ok(44), Ok(46), Ok(50)]);
+}
+
+/// Code that has gone cold takes three times as long.
+///
+/// | from | to | A |
+/// |---|---|---|
+/// | 2000 | 2001.5 | half of what the stack needs (1): two seconds ago, nothing of it had ever run |
+/// | 2001.5 | 3001.5 | computes 1000 |
+/// | 3001.5 | 3003 | the other half, cold again |
+/// | 3003 | 3006 | its query's CPU (1), the database's first |
+/// | 3006 | 4006 | the query's wait, answered |
+///
+/// B is the same a second after stack and database last ran. Of two that come together and compute
+/// nothing, the first finds the stack cold, but only its first half, and the second follows at once.
+#[test]
+fn code_that_has_not_run_for_long_costs_more() {
+    let ms = Span::from_millis;
+    let mut site = bare(WorkerKind::Sync, 1, 1, page());
+    site.server.costs.request_cpu = ms(1);
+    let sharing = |cold_code| Sharing::Slices {
+        slice: ms(2),
+        cold: Span::ZERO,
+        cold_code,
+        cold_after: ms(1),
+    };
+    site.host.sharing = sharing(2.0);
+    let tape: Tape = &[(2000, &[1000, 1000, 1, 0]), (4006, &[1000, 1000, 1, 0])];
+    assert_eq!(play(&site, tape), [Ok(4006), Ok(6012)]);
+    let together: Tape = &[(2000, &[0, 0, 0, 0]), (2000, &[0, 0, 0, 0])];
+    assert_eq!(play(&site, together), [Ok(2002), Ok(2003)]);
+    site.host.sharing = sharing(0.0);
+    assert_eq!(play(&site, together), [Ok(2001), Ok(2002)], "some code never goes cold");
 }
 
 /// A load generator on the only core takes 2 to send a request, and 2 to take its answer.

@@ -88,7 +88,8 @@ error: [[plan]] "small" has no key `qwertz`
 8 | qwertz = 1
   | ^^^^^^
   |
-  = help: it may have: name, cores, memory, price, speed, slice, cold_start, cold_after
+  = help: it may have: name, cores, memory, price, speed, slice, cold_start, cold_code,
+          cold_after
 
 1 problem in bad.toml
 "#
@@ -114,7 +115,8 @@ error: [[plan]] "small" has no key `swap`
 8 | swap = "1GB"
   | ^^^^
   |
-  = help: it may have: name, cores, memory, price, speed, slice, cold_start, cold_after
+  = help: it may have: name, cores, memory, price, speed, slice, cold_start, cold_code,
+          cold_after
 
 1 problem in bad.toml
 "#

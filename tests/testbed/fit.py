@@ -18,8 +18,9 @@ FITTED_AT = "5"
 """Requests a second of the recordings that are fitted to."""
 
 WARM_UP_S = 5.0
-ROUNDS = 3
-"""The error falls one for one with the cost, so a few corrections settle it."""
+RANGE_MS = (0.0, 8.0)
+HALVINGS = 10
+"""The more it costs the less the model is short; so a cost is found to a hundredth of 1 ms."""
 
 SERVERS = {"gthread": "threads"}
 """Servers of the scenario that are not called as the stack is."""
@@ -65,11 +66,12 @@ def main() -> None:
     keys.append(("database.connect_cpu", [case for case in slow if case["persist"] == "0"]))
     costs: dict[str, str] = {}
     for key, cases in keys:
-        cost = 1.0
-        for _ in range(ROUNDS):
+        low, high = RANGE_MS
+        for _ in range(HALVINGS):
+            cost = (low + high) / 2.0
             costs[key] = f"{cost:.4f}ms"
             errors = [replayed(case, typed.folder, typed.scenario, costs) for case in cases]
-            cost = max(0.0, cost + mean(errors))
+            low, high = (cost, high) if mean(errors) > 0.0 else (low, cost)
         costs[key] = f"{cost:.4f}ms"
         print(f"{key}={cost:.2f}ms", flush=True)
 

@@ -1,0 +1,46 @@
+//! A loop's iterations: whatever is ready runs, then the loop looks at its sockets.
+
+use super::World;
+use super::arrivals::Tape;
+use super::request::{At, RequestId};
+use crate::site::{Accept, WorkerKind};
+use crate::units::Span;
+
+impl<T: Tape> World<'_, T> {
+    /// Goes behind everything that the loop has ready.
+    pub(super) fn pass(&mut self, id: RequestId) -> bool {
+        let request = &mut self.requests[id];
+        request.step_on();
+        request.left = Span::ZERO;
+        let index = request.worker;
+        let worker = &mut self.workers[index as usize];
+        if !request.has_turn {
+            return self.take_turn(id);
+        }
+        let stays = worker.turn.waiting() == 0;
+        if !stays {
+            (request.has_turn, request.at) = (false, At::Turn);
+            // Whoever is first takes over before this one queues.
+            self.pass_turn_on(index);
+            self.workers[index as usize].turn.seize(id);
+        }
+        self.between_bursts(index);
+        stays
+    }
+
+    /// A loop runs every burst that is ready, then looks at its sockets, and accepts one
+    /// connection (libuv 1.45 and later; reference section 3.1): whoever comes back from a query
+    /// waits behind one newcomer an iteration, however many there are.
+    #[inline]
+    pub(super) fn between_bursts(&mut self, index: u32) {
+        if !matches!(self.site.server.kind, WorkerKind::Async { .. }) {
+            return;
+        }
+        if self.workers[index as usize].burst_over()
+            && !self.backlog.is_empty()
+            && matches!(self.site.server.accept, Accept::Shared { .. })
+        {
+            self.accept(index);
+        }
+    }
+}
