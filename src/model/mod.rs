@@ -15,6 +15,7 @@ mod arrivals;
 mod client;
 mod crash;
 mod database;
+mod dispatcher;
 mod looping;
 mod probe;
 mod processor;
@@ -23,6 +24,7 @@ mod request;
 mod rules;
 mod steps;
 mod supervisor;
+mod turn;
 mod worker;
 
 use std::collections::VecDeque;
@@ -215,6 +217,7 @@ struct World<'a, T> {
     arrivals: u64,
     chances: Option<Stream>,
     respawns: Stream,
+    gil: Stream,
 
     agenda: Agenda<Event>,
     requests: Requests,
@@ -267,6 +270,7 @@ impl<'a, T: Tape> World<'a, T> {
             arrivals: 0,
             chances: rules.needs_chance.then(|| stream(seed, Purpose::Accept)),
             respawns: stream(seed, Purpose::Respawn),
+            gil: stream(seed, Purpose::Gil),
             agenda: Agenda::new(),
             requests: Requests::new(stride),
             ready: Ready::new(),
