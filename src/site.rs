@@ -5,10 +5,12 @@
 //! comes from (the user's file, or a preset with its source) is the scenario floor's business.
 
 mod arrivals;
+mod kind;
 
 use std::sync::Arc;
 
 pub use arrivals::{Arrivals, Trace, Traced};
+pub use kind::{Dispatcher, WorkerKind};
 
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
@@ -113,30 +115,6 @@ pub struct Server {
     pub opens_pool: bool,
     /// What happens to the site when the OOM killer takes a worker.
     pub on_oom: OnOom,
-}
-
-/// The three ways a Python server works. See the tables at the top of `model/request.rs`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum WorkerKind {
-    /// One request per process at a time (gunicorn `sync`).
-    Sync,
-    /// Some threads per process under one GIL (gunicorn `gthread`).
-    Threads {
-        /// Threads per process, at least one.
-        threads: u32,
-        /// How long a thread computes while another waits for the GIL (CPython: 5 ms of wall
-        /// time, counted anew at each hand-over).
-        switch_interval: Span,
-        /// Connections a process accepts at most, in threads and queued for one
-        /// (gunicorn `worker_connections`); `None`: without limit.
-        worker_connections: Option<u32>,
-    },
-    /// An event loop per process (uvicorn); each burst runs to its next await.
-    Async {
-        /// At this many open connections in the process, the one that just came included, the
-        /// answer is an immediate 503: so a limit of N serves N - 1 at a time.
-        limit_concurrency: Option<u32>,
-    },
 }
 
 /// Which process an arriving connection goes to (threads and async; sync workers share one queue).

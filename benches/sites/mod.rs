@@ -94,7 +94,12 @@ fn sync5_io() -> Site {
 /// Two processes of ten threads, each under its GIL.
 fn threads() -> Site {
     let switch_interval = Span::from_millis(5);
-    let kind = WorkerKind::Threads { threads: 10, switch_interval, worker_connections: None };
+    let kind = WorkerKind::Threads {
+        threads: 10,
+        switch_interval,
+        worker_connections: None,
+        dispatcher: None,
+    };
     let steps = vec![compute(0.010), query(0.003, Span::from_millis(20)), compute(0.010)];
     bare(workers(kind, 2), 2, 60.0, steps)
 }

@@ -2,7 +2,7 @@
 
 use crate::experiment::answer::Limit;
 use crate::site::{Connections, Database, Endpoint, Hold, Site, Step, WorkerKind};
-use crate::units::PerSecond;
+use crate::units::{PerSecond, Span};
 
 /// Seconds of work that an average request asks for, at the speed of the cores it runs on, with
 /// nobody else there. Connections that a pool must open now and then are not counted, so each is
@@ -106,12 +106,16 @@ fn mean_demands(site: &Site) -> Demands {
 
 fn demands(site: &Site, endpoint: &Endpoint) -> Demands {
     let speed = site.host.speed;
+    let own = site.server.costs.request_cpu;
+    let (on_the_way, after) = site.server.kind.dispatcher().map_or((own, Span::ZERO), |its| {
+        (own + its.dispatch_cpu + its.answer_cpu.unwrap_or_default(), its.finish_cpu)
+    });
     let mut sum = Demands {
-        worker_cpu: site.server.costs.request_cpu.as_secs() / speed,
+        worker_cpu: (on_the_way + after).as_secs() / speed,
         nginx_cpu: site.front.nginx_cpu.as_secs() / speed,
+        stay: on_the_way.as_secs() / speed,
         ..Demands::default()
     };
-    sum.stay = sum.worker_cpu;
     let mut queried = false;
     for (index, step) in endpoint.steps.iter().enumerate() {
         let connections = site.server.connections;

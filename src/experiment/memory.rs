@@ -112,8 +112,10 @@ fn fullest(site: &Site) -> Option<Bytes> {
 /// those it accepted, up to its connections.
 fn places(site: &Site) -> Option<u64> {
     match site.server.kind {
-        WorkerKind::Threads { worker_connections, .. } => {
-            worker_connections.map(|most| u64::from(most) * u64::from(site.server.workers))
+        WorkerKind::Threads { worker_connections, dispatcher, .. } => {
+            let limit = dispatcher.and_then(|its| its.limit_concurrency);
+            let most = worker_connections.or(limit.map(|limit| limit.saturating_sub(1)));
+            most.map(|most| u64::from(most) * u64::from(site.server.workers))
         }
         _ => slots(site),
     }

@@ -32,6 +32,8 @@ pub enum Purpose {
     Start,
     /// Which recorded requests are left out.
     Thinning,
+    /// Who of those that wait gets the GIL.
+    Gil,
 }
 
 /// The stream for `purpose` in the run with `seed`.

@@ -79,6 +79,9 @@ impl<T: Tape> World<'_, T> {
             self.requests[id].at = At::Backlog;
             self.backlog.push_back(id);
             self.probe.levels.backlog.rise(self.now, 1);
+            if self.rules.dispatcher.is_some() {
+                self.knock();
+            }
         } else {
             match self.site.front.listen {
                 Listen::Unix => self.turn_down(id, Cause::Backlog),
@@ -140,6 +143,10 @@ impl<T: Tape> World<'_, T> {
 
     /// Which of the workers that each have a queue of their own accepts a connection now.
     fn acceptor_of_many(&self, chance: u32) -> Option<u32> {
+        // A dispatcher accepts in its own time.
+        if self.rules.dispatcher.is_some() {
+            return None;
+        }
         match (self.site.server.accept, self.site.server.kind) {
             (Accept::Shared { .. }, WorkerKind::Async { .. }) if self.workers.len() == 1 => {
                 self.workers[0].accepts(self.site.server.kind).then_some(0)
@@ -156,20 +163,31 @@ impl<T: Tape> World<'_, T> {
     /// only gets what no other would take.
     fn draw_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
         let kind = self.site.server.kind;
-        let accepts = |worker: &u32| self.workers[*worker as usize].accepts(kind);
-        let free = |worker: &u32| accepts(worker) && self.workers[*worker as usize].turn.is_free();
-        let order = || (0..self.workers.len() as u32).rev();
-        let point = f64::from(chance) / f64::from(u32::MAX);
-        let drawn = draw_weighted(order().filter(free), bias, point);
+        let drawn = self.draw_free_acceptor(chance, bias);
         // A loop accepts only while its turn is free.
         if drawn.is_some() || matches!(kind, WorkerKind::Async { .. }) {
             return drawn;
         }
-        draw_weighted(order().filter(accepts), bias, point)
+        let accepts = |worker: &u32| self.workers[*worker as usize].accepts(kind);
+        draw_weighted(self.wake_up_order().filter(accepts), bias, point(chance))
+    }
+
+    /// Of the processes that compute nothing.
+    pub(super) fn draw_free_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
+        let kind = self.site.server.kind;
+        let free = |worker: &u32| {
+            let worker = &self.workers[*worker as usize];
+            worker.accepts(kind) && worker.turn.is_free()
+        };
+        draw_weighted(self.wake_up_order().filter(free), bias, point(chance))
+    }
+
+    fn wake_up_order(&self) -> impl Iterator<Item = u32> + Clone {
+        (0..self.workers.len() as u32).rev()
     }
 
     /// The kernel hashes the connection to one of the processes that listen, free or not.
-    fn hashed_acceptor(&self, chance: u32) -> Option<u32> {
+    pub(super) fn hashed_acceptor(&self, chance: u32) -> Option<u32> {
         let listens = |worker: &u32| self.workers[*worker as usize].state == State::Up;
         let all = 0..self.workers.len() as u32;
         let count = all.clone().filter(listens).count() as u64;
@@ -183,6 +201,10 @@ impl<T: Tape> World<'_, T> {
         // Who it is does not matter where there is one queue, and there it is not looked up.
         if self.rules.one_queue {
             return self.accept_from_one_queue();
+        }
+        if self.rules.dispatcher.is_some() {
+            self.knock();
+            return false;
         }
         let worker = self.backlog.front().and_then(|id| self.acceptor(*id));
         worker.map(|worker| self.accept(worker)).is_some()
@@ -211,7 +233,7 @@ impl<T: Tape> World<'_, T> {
 
     /// `worker` accepts the request: it has a place in it, or waits for one.
     #[inline(always)]
-    fn admit(&mut self, id: RequestId, index: u32) {
+    pub(super) fn admit(&mut self, id: RequestId, index: u32) {
         if let Some(limit) = self.rules.limit
             && self.workers[index as usize].accepted + 1 >= limit
         {
@@ -336,6 +358,11 @@ impl<T: Tape> World<'_, T> {
             self.run_aside(HOST, self.rules.client_cpu);
         }
     }
+}
+
+/// A number of a request's own, as a share of all there are.
+fn point(chance: u32) -> f64 {
+    f64::from(chance) / f64::from(u32::MAX)
 }
 
 /// Draws one of `candidates`, the k-th with weight `bias`^k, at `point` (0 to 1) of their sum.

@@ -300,6 +300,7 @@ impl<T: Tape> World<'_, T> {
 
     /// A worker process ends, and with it every request in it.
     pub(super) fn end_worker(&mut self, index: u32) {
+        self.stop_dispatcher(index);
         for id in self.requests.in_worker(index) {
             self.lose(id);
         }
@@ -329,7 +330,7 @@ impl<T: Tape> World<'_, T> {
         self.probe.levels.workers.fall(self.now, u64::from(at != At::Place));
         self.probe.levels.pool_queue.fall(self.now, u64::from(at == At::Pool));
         match at {
-            At::Place | At::Turn | At::Pool => {
+            At::Place | At::Turn | At::Pool | At::Loop => {
                 self.hang_up(id);
                 self.requests.remove(id);
             }

@@ -16,6 +16,7 @@ mod client;
 mod cold;
 mod crash;
 mod database;
+mod dispatcher;
 mod iteration;
 mod looping;
 mod probe;
@@ -25,6 +26,7 @@ mod request;
 mod rules;
 mod steps;
 mod supervisor;
+mod turn;
 mod worker;
 
 use std::collections::VecDeque;
@@ -218,6 +220,7 @@ struct World<'a, T> {
     arrivals: u64,
     chances: Option<Stream>,
     respawns: Stream,
+    gil: Stream,
 
     agenda: Agenda<Event>,
     requests: Requests,
@@ -271,6 +274,7 @@ impl<'a, T: Tape> World<'a, T> {
             arrivals: 0,
             chances: rules.needs_chance.then(|| stream(seed, Purpose::Accept)),
             respawns: stream(seed, Purpose::Respawn),
+            gil: stream(seed, Purpose::Gil),
             agenda: Agenda::new(),
             requests: Requests::new(stride),
             ready: Ready::new(),

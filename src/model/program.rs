@@ -39,6 +39,8 @@ pub(super) enum Op {
     Wait(Amount, Stage),
     /// Gives the connection back.
     Release,
+    /// Hands its answer to the event loop in front of its thread, which sends it.
+    HandBack,
     /// Has its answer, and goes on.
     Reply,
     /// Has its answer, and is done with.
@@ -146,12 +148,15 @@ impl Builder<'_> {
             }
             Step::Query { wait, cpu, driver } => {
                 let driver = driver.unwrap_or(self.site.server.costs.query_cpu);
-                self.compute(Amount { known: driver, drawn: None, stepped: false });
+                let (early, sending, taking) = self.driver_parts(driver);
+                self.compute(early);
                 let first = !steps[..index].iter().any(is_query);
                 self.connect(first);
+                self.compute(sending);
                 let wait = self.amount(wait, Drawn::QueryWait(index));
                 let cpu = self.amount(cpu, Drawn::QueryCpu(index));
                 self.query(wait, cpu);
+                self.compute(taking);
                 let last = !steps[index + 1..].iter().any(is_query);
                 let hold = self.site.server.connections.hold;
                 if hold == Hold::Query || hold == Hold::Queries && last {
@@ -164,6 +169,18 @@ impl Builder<'_> {
                 self.wait(wait, Stage::Call);
             }
         }
+    }
+
+    /// The driver's CPU before a query has its connection, to send it, and to take the result.
+    /// Where threads wait for CPython's GIL, one that has waited for a connection needs the GIL to
+    /// send its query, and again to take the result, before the connection is free.
+    fn driver_parts(&self, driver: Span) -> (Amount, Amount, Amount) {
+        let known = |known| Amount { known, ..Amount::default() };
+        if self.site.server.kind.dispatcher().is_none() {
+            return (known(driver), Amount::default(), Amount::default());
+        }
+        let half = driver.scaled(0.5);
+        (Amount::default(), known(half), known(driver.saturating_sub(half)))
     }
 
     /// Takes a connection, where the request does not hold one from an earlier query.
@@ -268,6 +285,9 @@ impl Builder<'_> {
     }
 
     fn finish(mut self) -> Program {
+        let dispatcher = self.site.server.kind.dispatcher();
+        let hand_back = dispatcher.and_then(|its| its.answer_cpu).map(|_| Op::HandBack);
+        self.ops.extend(hand_back);
         let linger = self.site.server.linger;
         if !linger.is_zero() {
             self.ops.push(Op::Reply);
@@ -280,6 +300,7 @@ impl Builder<'_> {
             Amount { known: refusal, drawn: None, stepped: false },
             Stage::Connection,
         );
+        self.ops.extend(hand_back);
         self.ops.push(Op::Refused);
         Program { ops: self.ops, refused, draws: self.drawn }
     }

@@ -42,10 +42,12 @@ pub(super) enum At {
     Backlog,
     /// Turned away, until its next try.
     Away,
-    /// In a worker process, waiting for a thread of it.
+    /// In a worker process, waiting for a thread of it, or for its dispatcher to find one.
     Place,
     /// Waiting for its worker's turn.
     Turn,
+    /// Its answer is with the event loop of its process.
+    Loop,
     /// Computing on the workers' host.
     Cores,
     /// Waiting for a connection of its pool.

@@ -1,6 +1,6 @@
 //! What every event asks of a site, worked out once.
 
-use crate::site::{Accept, Sharing, Site, WorkerKind};
+use crate::site::{Accept, Dispatcher, Sharing, Site, WorkerKind};
 use crate::units::{Bytes, Span};
 
 /// The rules by which workers take requests.
@@ -16,6 +16,8 @@ pub(super) struct Rules {
     pub needs_chance: bool,
     /// The requests of a worker contend for its turn: it has more than one.
     pub shares_turn: bool,
+    /// Who hands requests to threads, where that takes time.
+    pub dispatcher: Option<Dispatcher>,
     /// At this many requests in a worker, the one that just came included, it is refused.
     pub limit: Option<u32>,
     /// There is more that something can come from than the host's cores, the agenda and the tape:
@@ -37,9 +39,12 @@ impl Rules {
     pub(super) fn of(site: &Site) -> Rules {
         let is_sync = site.server.kind == WorkerKind::Sync;
         let one_queue = is_sync && matches!(site.server.accept, Accept::Shared { .. });
+        let dispatcher = site.server.kind.dispatcher();
         let limit = match site.server.kind {
             WorkerKind::Async { limit_concurrency } => limit_concurrency,
-            WorkerKind::Sync | WorkerKind::Threads { .. } => None,
+            WorkerKind::Sync | WorkerKind::Threads { .. } => {
+                dispatcher.and_then(|its| its.limit_concurrency)
+            }
         };
         let mut endpoints = site.traffic.endpoints.iter();
         let client_cpu = site.client.cpu.scaled(0.5);
@@ -49,6 +54,7 @@ impl Rules {
             hands_over: one_queue && !uses_memory,
             needs_chance: site.server.workers > 1 && !one_queue,
             shares_turn: !is_sync,
+            dispatcher,
             limit,
             has_more_sources: site.database.host.is_some()
                 || site.client.patience.is_some()

@@ -3,12 +3,11 @@
 use super::arrivals::Tape;
 use super::crash::{ASIDE, ASIDES, BOOT};
 use super::database::{Acquired, Returned};
+use super::dispatcher::DISPATCH;
 use super::program::{Amount, Op};
 use super::request::{At, NOWHERE, RequestId};
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage};
-use crate::resource::slots::Seized;
-use crate::site::WorkerKind;
 use crate::units::Span;
 
 impl<T: Tape> World<'_, T> {
@@ -28,6 +27,7 @@ impl<T: Tape> World<'_, T> {
                 Op::DatabaseCompute(amount, stage) => self.database_compute(id, amount, stage),
                 Op::Wait(amount, _) => self.wait(id, amount),
                 Op::Release => self.release(id),
+                Op::HandBack => self.hand_back(id),
                 Op::Reply => self.reply(id),
                 Op::Answer => self.finish(id, None),
                 Op::Refused => self.fail(id, Cause::Connections),
@@ -79,79 +79,6 @@ impl<T: Tape> World<'_, T> {
         false
     }
 
-    /// Takes the worker's turn, or queues for it.
-    #[inline]
-    pub(super) fn take_turn(&mut self, id: RequestId) -> bool {
-        let request = &mut self.requests[id];
-        if request.has_turn {
-            return true;
-        }
-        let index = request.worker;
-        let worker = &mut self.workers[index as usize];
-        match worker.turn.seize(id) {
-            Seized::Granted => {
-                self.probe.levels.turns.rise(self.now, 1);
-                self.grant_turn(id);
-                true
-            }
-            Seized::Queued => {
-                request.at = At::Turn;
-                self.watch_turn(index);
-                false
-            }
-        }
-    }
-
-    /// The turn is the request's.
-    #[inline]
-    fn grant_turn(&mut self, id: RequestId) {
-        let request = &mut self.requests[id];
-        request.has_turn = true;
-        let waited = request.spend(Stage::Gil, self.now);
-        self.probe.waited(request, Queue::Gil, waited);
-        let worker = &mut self.workers[request.worker as usize];
-        (worker.holder, worker.switched) = (id, self.now);
-    }
-
-    /// Somebody waits for the GIL: the holder will have to hand it over in a while.
-    fn watch_turn(&mut self, index: u32) {
-        let worker = &mut self.workers[index as usize];
-        if let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind
-            && !worker.hand_over
-        {
-            worker.hand_over = true;
-            self.agenda.at(self.now + switch_interval, Event::HandOver(index));
-        }
-    }
-
-    /// A waiter's switch interval may be over: counted from when it began to wait, or from the
-    /// last hand-over (reference section 4.1). Then the holder stops in the middle of its work
-    /// and queues behind everyone.
-    pub(super) fn hand_over(&mut self, index: u32) {
-        let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind else { return };
-        let worker = &mut self.workers[index as usize];
-        worker.hand_over = false;
-        let Some(first) = worker.turn.first() else { return };
-        let due = worker.switched.max(self.requests[first].since) + switch_interval;
-        if due > self.now {
-            worker.hand_over = true;
-            return self.agenda.at(due, Event::HandOver(index));
-        }
-        let holder = worker.holder;
-        let left = self.stop_on_cores(HOST, holder).expect("who has the turn computes");
-        let request = &mut self.requests[holder];
-        let done = request.left.saturating_sub(left);
-        request.spend_running(Stage::Compute, self.cores[HOST].alone(done), self.now);
-        (request.left, request.has_turn, request.at) = (left, false, At::Turn);
-        let turn = &mut self.workers[index as usize].turn;
-        let next = turn.release();
-        debug_assert_eq!(next, Some(first), "the first in the queue is next");
-        turn.seize(holder);
-        self.grant_turn(first);
-        self.run_on_cores(first);
-        self.watch_turn(index);
-    }
-
     /// The request's burst is over: its turn goes to the next, and where that ends an iteration of
     /// a loop, it accepts one connection. Comes last in what makes a request wait, for memory may
     /// run out over the new one.
@@ -161,42 +88,6 @@ impl<T: Tape> World<'_, T> {
         if self.release_turn(id) {
             self.between_bursts(index);
         }
-    }
-
-    /// Gives the worker's turn to the first that waits for it. Returns whether the request had it.
-    #[inline(always)]
-    pub(super) fn release_turn(&mut self, id: RequestId) -> bool {
-        let request = &mut self.requests[id];
-        let had_turn = std::mem::take(&mut request.has_turn);
-        if had_turn {
-            let index = request.worker;
-            self.pass_turn_on(index);
-        }
-        had_turn
-    }
-
-    /// The worker's turn goes to the first that waits for it.
-    pub(super) fn pass_turn_on(&mut self, index: u32) {
-        match self.workers[index as usize].turn.release() {
-            Some(next) => {
-                self.grant_turn(next);
-                if self.requests[next].left.is_zero() {
-                    self.set_ready(next);
-                } else {
-                    self.run_on_cores(next);
-                }
-            }
-            None => self.probe.levels.turns.fall(self.now, 1),
-        }
-    }
-
-    /// The request computes what it has left to.
-    #[inline(always)]
-    fn run_on_cores(&mut self, id: RequestId) {
-        let request = &mut self.requests[id];
-        request.at = At::Cores;
-        let left = request.left;
-        self.start_on_cores(HOST, id, left);
     }
 
     #[inline(always)]
@@ -219,11 +110,8 @@ impl<T: Tape> World<'_, T> {
         if fewer {
             self.probe.levels.cores[host].fall(self.now, 1);
         }
-        if task & BOOT != 0 {
-            return self.booted(task & !BOOT);
-        }
-        if task & ASIDE != 0 {
-            return;
+        if task >= DISPATCH {
+            return self.no_request_done(task);
         }
         let request = &mut self.requests[task];
         let alone = self.cores[host].alone(request.left);
@@ -243,6 +131,15 @@ impl<T: Tape> World<'_, T> {
                 self.ready.push(task);
             }
             _ => self.connect(task),
+        }
+    }
+
+    /// A task that is not a request is done.
+    fn no_request_done(&mut self, task: u32) {
+        if task & BOOT != 0 {
+            self.booted(task & !BOOT);
+        } else if task & ASIDE == 0 {
+            self.dispatched(task & !DISPATCH);
         }
     }
 
@@ -467,6 +364,7 @@ impl<T: Tape> World<'_, T> {
         let index = std::mem::replace(&mut request.worker, NOWHERE);
         let had_turn = std::mem::take(&mut request.has_turn);
         let had_connection = std::mem::take(&mut request.has_connection);
+        self.hang_up_later(index);
         if had_turn {
             self.pass_turn_on(index);
         }

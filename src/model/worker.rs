@@ -1,6 +1,7 @@
 //! A Python process: whom it admits, and whose turn it is.
 
 use super::database::Pool;
+use super::dispatcher::Dispatching;
 use super::request::RequestId;
 use crate::resource::slots::{Seized, Slots};
 use crate::site::{Server, WorkerKind};
@@ -14,12 +15,15 @@ pub(super) struct Worker {
     /// Its threads (one for sync, without limit for async), and who was accepted and waits for
     /// one.
     pub places: Slots<RequestId>,
-    /// The GIL, or the event loop's next callback.
-    pub turn: Slots<RequestId>,
-    /// Who has the turn; meaningless while nobody has.
-    pub holder: RequestId,
+    /// The GIL, or the event loop's next callback: of requests, and of the dispatcher, which is
+    /// the task [`super::dispatcher::DISPATCH`] of this worker.
+    pub turn: Slots<u32>,
+    /// Who has the turn, a request or the dispatcher; meaningless while nobody has.
+    pub holder: u32,
     /// When the turn last changed hands.
     pub switched: Time,
+    /// The thread that hands requests to its threads.
+    pub dispatcher: Dispatching,
     /// Whether an event is due that forces the turn's hand-over.
     pub hand_over: bool,
     /// Bursts that its loop still runs before it looks at the socket again.
@@ -56,6 +60,7 @@ impl Worker {
             turn: Slots::new(1),
             holder: 0,
             switched: Time::ZERO,
+            dispatcher: Dispatching::new(),
             hand_over: false,
             bursts_left: 0,
             accepted: 0,
@@ -70,6 +75,7 @@ impl Worker {
     pub(super) fn clear(&mut self, server: &Server) -> u32 {
         self.places = places(server);
         self.turn = Slots::new(1);
+        self.dispatcher = Dispatching::new();
         (self.accepted, self.bursts_left) = (0, 0);
         (self.resident, self.spare) = (Bytes::ZERO, Bytes::ZERO);
         self.pool.clear()

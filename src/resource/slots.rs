@@ -46,6 +46,20 @@ impl<T: Copy> Slots<T> {
         next
     }
 
+    /// Gives a slot back as [`Slots::release`] does, but to any of the queue: the one that
+    /// `pick` names, given how many there are.
+    pub fn release_to_any(&mut self, pick: impl FnOnce(usize) -> usize) -> Option<T> {
+        if self.queue.len() > 1 {
+            self.queue.swap(0, pick(self.queue.len()));
+        }
+        self.release()
+    }
+
+    /// Those who wait; in the order of the queue, if nobody was picked out of it.
+    pub fn queue(&self) -> impl Iterator<Item = T> {
+        self.queue.iter().copied()
+    }
+
     /// Whether a slot is free.
     #[inline]
     pub fn is_free(&self) -> bool {

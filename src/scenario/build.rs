@@ -14,13 +14,15 @@ use crate::experiment::answer::{Combination, Effort, Study, Tier, Visits};
 use crate::outcome::Budget;
 use crate::seed::Seed;
 use crate::site::{
-    Accept, Arrivals, Client, Connections, Costs, Endpoint, Hold, Horizon, OnOom, Server, Site,
-    Step, Traffic, WorkerKind,
+    Accept, Arrivals, Client, Connections, Costs, Dispatcher, Endpoint, Hold, Horizon, OnOom,
+    Server, Site, Step, Traffic, WorkerKind,
 };
 use crate::units::{Fraction, PerSecond, Span};
 
 /// The seed where a scenario names none.
 const SEED: u64 = 1;
+/// CPython's default, for the threads behind an event loop (reference section 4.1).
+const SWITCH_INTERVAL: Span = Span::from_millis(5);
 /// The precision of p95 where a scenario says nothing about effort.
 const PRECISION: f64 = 0.05;
 
@@ -210,6 +212,18 @@ impl Builder<'_> {
                 threads: self.server.threads?,
                 switch_interval: numbers.switch_interval?,
                 worker_connections: numbers.worker_connections.flatten(),
+                dispatcher: main_thread(numbers),
+            },
+            Kind::Async if self.server.threads.is_some() => WorkerKind::Threads {
+                threads: self.server.threads?,
+                switch_interval: numbers.switch_interval.unwrap_or(SWITCH_INTERVAL),
+                worker_connections: None,
+                dispatcher: Some(Dispatcher {
+                    dispatch_cpu: numbers.dispatch_cpu.unwrap_or_default(),
+                    answer_cpu: Some(numbers.answer_cpu.unwrap_or_default()),
+                    finish_cpu: numbers.finish_cpu.unwrap_or_default(),
+                    limit_concurrency: self.server.limit_concurrency,
+                }),
             },
             Kind::Async => WorkerKind::Async { limit_concurrency: self.server.limit_concurrency },
         })
@@ -219,7 +233,11 @@ impl Builder<'_> {
     /// textbook's way is that each thread has its own, and an event loop as many as it needs.
     fn connections(&self, numbers: &ServerNumbers) -> Option<Connections> {
         let kind = self.server.kind?;
-        let silent = if kind == Kind::Async { How::PerRequest } else { How::Persistent };
+        let threads = self.server.threads;
+        let silent = match kind {
+            Kind::Async if threads.is_none() => How::PerRequest,
+            _ => How::Persistent,
+        };
         let how = numbers.connections.as_ref().map_or(silent, |connections| connections.how);
         let unlimited = Connections { keep: 0, limit: None, timeout: None, hold: Hold::Request };
         Some(match how {
@@ -227,10 +245,7 @@ impl Builder<'_> {
                 hold: self.server.connection_ends.unwrap_or(Hold::Request),
                 ..unlimited
             },
-            How::Persistent => {
-                let threads = if kind == Kind::Threads { self.server.threads? } else { 1 };
-                Connections { keep: threads, ..unlimited }
-            }
+            How::Persistent => Connections { keep: threads.unwrap_or(1), ..unlimited },
             How::Pool { size, overflow, timeout, hold } => {
                 Connections { keep: size, limit: Some(size + overflow), timeout, hold }
             }
@@ -311,4 +326,15 @@ impl Builder<'_> {
             arrivals_limit: 10_000_000,
         }
     }
+}
+
+/// Who hands requests to the threads of gunicorn, where that is known to take time.
+fn main_thread(numbers: &ServerNumbers) -> Option<Dispatcher> {
+    let dispatch_cpu = numbers.dispatch_cpu.filter(|cpu| !cpu.is_zero())?;
+    Some(Dispatcher {
+        dispatch_cpu,
+        answer_cpu: None,
+        finish_cpu: numbers.finish_cpu.unwrap_or_default(),
+        limit_concurrency: None,
+    })
 }

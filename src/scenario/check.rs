@@ -7,7 +7,7 @@ use super::preset::Stack;
 use super::problem::{Found, Place, Problem};
 use super::recorded;
 use super::section::among;
-use super::server::{ConnectionsFile, How, Kind};
+use super::server::{ConnectionsFile, How, Kind, ServerFile};
 
 /// Puts into `found` every rule between the sections that the file breaks.
 pub(super) fn check(file: &File, document: &Table, found: &Found) {
@@ -84,7 +84,9 @@ fn weights_weigh(file: &File, found: &Found) {
 }
 
 fn connections_suit(file: &File, found: &Found) {
-    for server in file.servers.iter().filter(|server| server.kind == Some(Kind::Async)) {
+    let has_none =
+        |server: &&ServerFile| server.kind == Some(Kind::Async) && server.threads.is_none();
+    for server in file.servers.iter().filter(has_none) {
         let own = server.numbers.connections.as_ref();
         let Some(connections) = own.or(file.database.connections.as_ref()) else { continue };
         if connections.how == How::Persistent {

@@ -57,6 +57,9 @@ pub(super) struct ServerNumbers {
     pub(super) cache_cpu: Option<Span>,
     pub(super) accept_bias: Option<f64>,
     pub(super) switch_interval: Option<Span>,
+    pub(super) dispatch_cpu: Option<Span>,
+    pub(super) answer_cpu: Option<Span>,
+    pub(super) finish_cpu: Option<Span>,
     pub(super) worker_connections: Option<Option<u32>>,
     pub(super) connections: Option<ConnectionsFile>,
 }
@@ -73,6 +76,9 @@ impl ServerNumbers {
             cache_cpu: self.cache_cpu.or(other.cache_cpu),
             accept_bias: self.accept_bias.or(other.accept_bias),
             switch_interval: self.switch_interval.or(other.switch_interval),
+            dispatch_cpu: self.dispatch_cpu.or(other.dispatch_cpu),
+            answer_cpu: self.answer_cpu.or(other.answer_cpu),
+            finish_cpu: self.finish_cpu.or(other.finish_cpu),
             worker_connections: self.worker_connections.or(other.worker_connections),
             connections: self.connections.or_else(|| other.connections.clone()),
         }
@@ -198,6 +204,9 @@ pub(super) fn numbers(section: &Section<'_>) -> ServerNumbers {
         cache_cpu: section.read("cache_cpu", span),
         accept_bias: section.read("accept_bias", number(0.0, 1.0, true)),
         switch_interval: section.read("switch_interval", span_above_zero),
+        dispatch_cpu: section.read("dispatch_cpu", span),
+        answer_cpu: section.read("answer_cpu", span),
+        finish_cpu: section.read("finish_cpu", span),
         worker_connections: section.read("worker_connections", limit(count(1, 1_000_000))),
         connections: section.read("connections", connections),
     }
@@ -206,14 +215,25 @@ pub(super) fn numbers(section: &Section<'_>) -> ServerNumbers {
 /// Keys that the kind of server has no use for, and the one that `threads` cannot do without.
 fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
     let Some(kind) = server.kind else { return };
-    if kind != Kind::Threads {
-        for key in ["threads", "worker_connections", "switch_interval"] {
-            let why = "only kind = \"threads\" has it";
-            section.refuse(key, why, "remove it, or write kind = \"threads\"");
+    match kind {
+        Kind::Threads if !section.has("threads") => {
+            let title = "is of kind \"threads\" and has no `threads`";
+            section.lack("threads", title, "say how many per process: threads = 4");
         }
-    } else if !section.has("threads") {
-        let title = "is of kind \"threads\" and has no `threads`";
-        section.lack("threads", title, "say how many per process: threads = 4");
+        Kind::Threads => {
+            let why = "only an event loop sends its threads' answers";
+            section.refuse("answer_cpu", why, "remove it, or write kind = \"async\"");
+            if !section.has("dispatch_cpu") {
+                let why = "without `dispatch_cpu` the main thread takes no time";
+                section.refuse("finish_cpu", why, "write dispatch_cpu as well");
+            }
+        }
+        Kind::Async if section.has("threads") => {}
+        Kind::Sync | Kind::Async => ignored_thread_keys(section, kind),
+    }
+    if kind != Kind::Threads {
+        let why = "only kind = \"threads\" has it";
+        section.refuse("worker_connections", why, "remove it, or write kind = \"threads\"");
     }
     if kind != Kind::Async {
         let why = "only kind = \"async\" has it";
@@ -227,6 +247,28 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
         let why = "with accept = \"per-process\" the kernel draws the process";
         section.refuse("accept_bias", why, "remove it, or write accept = \"shared\"");
     }
+    threads_fill(section, server);
+}
+
+/// What a server without threads has no use for.
+fn ignored_thread_keys(section: &Section<'_>, kind: Kind) {
+    let (why, way) = match kind {
+        Kind::Sync => {
+            let why = "only kind = \"threads\" has it";
+            (why, "remove it, or write kind = \"threads\"")
+        }
+        _ => {
+            let why = "only a server with `threads` has it";
+            (why, "remove it, or write threads = 40 where the endpoints are `def`")
+        }
+    };
+    for key in THREAD_KEYS.iter().chain(&["answer_cpu"]) {
+        section.refuse(key, why, way);
+    }
+}
+
+/// The connections that a process accepts fill its threads.
+fn threads_fill(section: &Section<'_>, server: &ServerFile) {
     if let (Some(threads), Some(Some(most))) = (server.threads, server.numbers.worker_connections)
         && most < threads
     {
@@ -235,6 +277,9 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
         section.found.add(Problem::at(section.place(), title, way));
     }
 }
+
+/// Keys of a server that has threads, be it behind an event loop.
+const THREAD_KEYS: &[&str] = &["threads", "switch_interval", "dispatch_cpu", "finish_cpu"];
 
 const KINDS: &[(&str, Kind)] =
     &[("sync", Kind::Sync), ("threads", Kind::Threads), ("async", Kind::Async)];

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::experiment::answer::Effort;
-use crate::site::{Accept, Connections, Dist, Hold, Listen, OnOom, Step, WorkerKind};
+use crate::site::{Accept, Connections, Dispatcher, Dist, Hold, Listen, OnOom, Step, WorkerKind};
 use crate::units::{Bytes, Fraction, Span};
 
 /// Every key that a scenario may have.
@@ -139,6 +139,7 @@ fn every_key_arrives_where_it_belongs() {
             threads: 4,
             switch_interval: Span::from_millis(1),
             worker_connections: Some(50),
+            dispatcher: None,
         }
     );
     assert_eq!(site.server.on_oom, OnOom::Stop);
@@ -159,6 +160,63 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(site.front.connect_timeout, None);
     assert_eq!(site.client.patience, Some(Span::from_whole_secs(20)));
     assert!(matches!(scenario.study.effort, Effort::Fixed { replications: 30, .. }));
+}
+
+/// A gunicorn whose main thread takes time, and a uvicorn with `def` endpoints.
+const DISPATCHED: &str = r#"
+title = "threads"
+stack = "bare"
+[[plan]]
+name = "box"
+cores = 1
+[[server]]
+name = "gunicorn"
+kind = "threads"
+workers = 1
+threads = 4
+dispatch_cpu = "0.2ms"
+finish_cpu = "0.1ms"
+[[server]]
+name = "uvicorn"
+kind = "async"
+workers = 1
+threads = 40
+limit_concurrency = 50
+answer_cpu = "0.3ms"
+connections = "persistent"
+[[endpoint]]
+name = "page"
+steps = [{ compute = "5ms" }, { query = "1ms" }]
+[[tier]]
+name = "day"
+rate = "5/s"
+"#;
+
+#[test]
+fn a_main_thread_and_a_loop_in_front_of_threads_are_read() {
+    let scenario = scenario(DISPATCHED, &[]);
+    let [gunicorn, uvicorn] = &scenario.study.combinations[..] else { panic!("not two") };
+    let threads = |threads, dispatcher| WorkerKind::Threads {
+        threads,
+        switch_interval: Span::from_millis(5),
+        worker_connections: None,
+        dispatcher: Some(dispatcher),
+    };
+    let main_thread = Dispatcher {
+        dispatch_cpu: Span::from_micros(200),
+        answer_cpu: None,
+        finish_cpu: Span::from_micros(100),
+        limit_concurrency: None,
+    };
+    assert_eq!(gunicorn.site.server.kind, threads(4, main_thread));
+    let event_loop = Dispatcher {
+        dispatch_cpu: Span::ZERO,
+        answer_cpu: Some(Span::from_micros(300)),
+        finish_cpu: Span::ZERO,
+        limit_concurrency: Some(50),
+    };
+    assert_eq!(uvicorn.site.server.kind, threads(40, event_loop));
+    assert_eq!(uvicorn.site.server.connections.keep, 40);
 }
 
 #[test]

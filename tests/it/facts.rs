@@ -3,9 +3,10 @@
 use tonnage::outcome::Cause;
 use tonnage::seed::Seed;
 use tonnage::site::{Listen, Step, WorkerKind};
+use tonnage::units::Span;
 
 use crate::life::{Tape, play, play_all};
-use crate::support::{bare, millis, query, threads};
+use crate::support::{bare, millis, query, threads, with_main_thread};
 
 /// Three hours: longer than anything else here.
 const LONG: u64 = 10_000_000;
@@ -89,4 +90,41 @@ fn about_half_of_24_quick_requests_wait_behind_a_busy_threaded_worker() {
     let as_measured = counts.iter().filter(|count| **count == 13).count();
     // Binomial(24, 1/2) is 13 with probability 0.149: 59 of 400, standard deviation 7.1.
     assert!((30..90).contains(&as_measured), "{as_measured} of 400 trials came out as measured");
+}
+
+/// So many waits of a thread for the GIL.
+const WAITS: usize = 200;
+
+/// How long a thread that queries now and then waits for the GIL after each query, on average and
+/// in milliseconds, beside so many threads that compute all the time; over several seeds.
+fn wait_beside(computing: usize) -> f64 {
+    let mut steps = vec![Step::Compute(millis(1))];
+    for _ in 0..WAITS {
+        steps.extend([query(millis(1)), Step::Compute(millis(1))]);
+    }
+    let kind = with_main_thread(8, Span::ZERO, Span::ZERO);
+    let site = bare(kind, 1, 2, steps);
+    let mut queries = vec![1];
+    // Queries of 12 to 30 ms, so that none is in step with the switch interval; then 1 ms of work.
+    queries.extend((0..WAITS as u64).flat_map(|each| [12 + each * 7 % 19, 0, 1]));
+    let mut long = vec![100_000];
+    long.extend([0, 0, 0].repeat(WAITS));
+    let mut tape: Vec<(u64, &[u64])> = vec![(0, &queries)];
+    tape.extend((1..=computing as u64).map(|at| (at, &long[..])));
+    let waits = (0..20).map(|seed| {
+        let ended = play_all(&site, &tape, Seed::new(seed)).1[0].unwrap();
+        (ended - queries.iter().sum::<u64>()) as f64 / WAITS as f64
+    });
+    waits.sum::<f64>() / 20.0
+}
+
+/// On this kernel and CPython 3.11, threads that computed beside one that slept for 12 to 30 ms at
+/// a time: the median wait for the GIL after that was 5.2 or 5.3 ms beside one of them, and 10.0 ms
+/// (on one core) or 13.2 ms (on two) beside three, of which every tenth took 33 or 36 ms. A chance
+/// of one in three every 5 ms has a median of 10 ms and a mean of some 13.
+#[test]
+fn a_thread_waits_an_interval_for_the_gil_beside_one_and_takes_its_chance_beside_three() {
+    let (one, three) = (wait_beside(1), wait_beside(3));
+    assert!((4.8..5.2).contains(&one), "{one} ms beside one");
+    assert!((11.0..17.0).contains(&three), "{three} ms beside three");
 }

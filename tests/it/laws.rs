@@ -8,13 +8,15 @@ use tonnage::outcome::{Cause, Outcome, Queue, Stage};
 use tonnage::scenario;
 use tonnage::seed::Seed;
 use tonnage::site::{
-    Accept, Connections, Endpoint, Front, Hold, Horizon, Host, Listen, OnOom, Resident, Sharing,
-    Site, Step, WorkerKind,
+    Accept, Connections, Dispatcher, Endpoint, Front, Hold, Horizon, Host, Listen, OnOom, Resident,
+    Sharing, Site, Step, WorkerKind,
 };
 use tonnage::stats::estimate::Estimate;
 use tonnage::units::{Bytes, Fraction, PerSecond, Span};
 
-use crate::support::{ASYNC, bare, call, endpoint, exponential, millis, query, threads};
+use crate::support::{
+    ASYNC, bare, behind_loop, call, endpoint, exponential, millis, query, threads, with_main_thread,
+};
 
 /// Runs `site` a few times and holds every run to every law.
 pub(crate) fn obeys_the_laws(name: &str, site: &Site) {
@@ -149,7 +151,10 @@ fn mean_work(site: &Site) -> Option<f64> {
         let openings = if keep == 0 { opened as f64 * per_opening.as_secs() } else { 0.0 };
         let demand = endpoint.mean_demand();
         let database = if same_host { demand.database_cpu_secs } else { 0.0 };
-        let stack = site.front.nginx_cpu.as_secs() + costs.request_cpu.as_secs();
+        let dispatcher = site.server.kind.dispatcher().map_or(Span::ZERO, |its| {
+            its.dispatch_cpu + its.answer_cpu.unwrap_or_default() + its.finish_cpu
+        });
+        let stack = (site.front.nginx_cpu + costs.request_cpu + dispatcher).as_secs();
         let drivers = drivers.map(Span::as_secs).sum::<f64>();
         let share: Fraction = site.traffic.share(endpoint);
         share.get() * (stack + drivers + demand.compute_secs + database + openings)
@@ -209,6 +214,9 @@ pub(crate) fn sites() -> Vec<(&'static str, Site)> {
     vec![
         ("sync workers", page(WorkerKind::Sync, 3, 40.0)),
         ("threads", page(threads(4), 2, 60.0)),
+        ("threads and their main thread", page(with_main_thread(4, ms(1), ms(1)), 2, 60.0)),
+        ("threads behind a loop", page(behind_loop(4, ms(1), ms(1)), 2, 60.0)),
+        ("a loop and a socket per process", loops_with_their_sockets()),
         ("event loops", page(ASYNC, 2, 70.0)),
         ("a socket per process", per_process()),
         ("a database of its own", database_apart()),
@@ -218,6 +226,17 @@ pub(crate) fn sites() -> Vec<(&'static str, Site)> {
         ("no memory to spare", tight()),
         ("workers that cannot all fit", too_many()),
     ]
+}
+
+/// A span of so many milliseconds.
+fn ms(millis: u64) -> Span {
+    Span::from_millis(millis)
+}
+
+fn loops_with_their_sockets() -> Site {
+    let mut site = page(behind_loop(2, ms(1), ms(1)), 3, 60.0);
+    site.server.accept = Accept::PerProcess;
+    site
 }
 
 fn page(kind: WorkerKind, workers: u32, rate: f64) -> Site {
@@ -355,12 +374,27 @@ fn kinds() -> impl Strategy<Value = WorkerKind> {
     let limits = || prop::option::of(1u32..12);
     prop_oneof![
         Just(WorkerKind::Sync),
-        (1u32..5, 1u64..9, limits()).prop_map(|(threads, millis, worker_connections)| {
-            let switch_interval = Span::from_millis(millis);
-            WorkerKind::Threads { threads, switch_interval, worker_connections }
-        }),
+        (1u32..5, 1u64..9, limits(), dispatchers()).prop_map(
+            |(threads, millis, worker_connections, dispatcher)| {
+                let switch_interval = Span::from_millis(millis);
+                WorkerKind::Threads { threads, switch_interval, worker_connections, dispatcher }
+            }
+        ),
         limits().prop_map(|limit_concurrency| WorkerKind::Async { limit_concurrency }),
     ]
+}
+
+fn dispatchers() -> impl Strategy<Value = Option<Dispatcher>> {
+    let limits = prop::option::of(2u32..12);
+    let some = (0u64..3, prop::option::of(0u64..3), 0u64..3, limits).prop_map(
+        |(dispatch, answer, finish, limit_concurrency)| Dispatcher {
+            dispatch_cpu: ms(dispatch),
+            answer_cpu: answer.map(ms),
+            finish_cpu: ms(finish),
+            limit_concurrency,
+        },
+    );
+    prop::option::of(some)
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

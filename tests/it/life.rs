@@ -7,7 +7,7 @@ use tonnage::seed::Seed;
 use tonnage::site::{Dist, Hold, OnOom, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{Bytes, Span, Time};
 
-use crate::support::{ASYNC, bare, millis, query, threads};
+use crate::support::{ASYNC, bare, behind_loop, millis, query, threads, with_main_thread};
 
 const MS: u64 = 1_000_000;
 
@@ -83,6 +83,62 @@ fn two_sync_workers_share_a_core_and_the_third_request_waits_for_an_answer() {
 fn two_threads_pass_the_gil_every_five_milliseconds() {
     let site = bare(threads(2), 1, 8, page());
     assert_eq!(play(&site, ABC), [Ok(53), Ok(57), Ok(77)]);
+}
+
+/// One process, two threads, and a main thread that takes a millisecond to accept and one to close.
+/// A and B ask for the same as C but for the times.
+///
+/// | from | to | A | B | C | the GIL is for |
+/// |---|---|---|---|---|---|
+/// | 0 | 1 | is accepted | | | the main thread |
+/// | 1 | 9 | computes, 4 left | knocks at 4: the main thread asks after 5 ms | | A |
+/// | 9 | 10 | waits | is accepted | | the main thread |
+/// | 10 | 14 | computes, done | has a thread, waits | | A |
+/// | 14 | 17 | queries till 34 | computes, queries till 47 | | B |
+/// | 34 | 37 | computes, answered | queries | knocks at 36 | A |
+/// | 37 | 38 | is closed | queries | waits | the main thread |
+/// | 38 | 39 | | queries | is accepted | the main thread |
+/// | 39 | 44 | | queries | computes, queries till 46 | C |
+/// | 46 | 47 | | back at 47 | computes, answered | C |
+/// | 47 | 48 | | waits | is closed | the main thread |
+/// | 48 | 50 | | computes, answered | | B |
+#[test]
+fn the_main_thread_waits_for_the_gil_to_accept_and_its_threads_wait_while_it_has_it() {
+    let ms = Span::from_millis;
+    let site = bare(with_main_thread(2, ms(1), ms(1)), 1, 8, page());
+    let tape: Tape = &[(0, &[12, 20, 0, 3]), (4, &[3, 30, 0, 2]), (36, &[5, 2, 0, 1])];
+    assert_eq!(play(&site, tape), [Ok(37), Ok(50), Ok(47)]);
+}
+
+/// The same behind an event loop that takes a millisecond to hand a request to a thread, and one
+/// to send an answer: A is back from its query at 34 and answered by the loop at 38, B at 47 and
+/// at 50.
+#[test]
+fn the_loop_in_front_of_threads_waits_for_the_gil_to_answer() {
+    let ms = Span::from_millis;
+    let site = bare(behind_loop(2, ms(1), ms(1)), 1, 8, page());
+    let tape: Tape = &[(0, &[12, 20, 0, 3]), (4, &[3, 30, 0, 2])];
+    assert_eq!(play(&site, tape), [Ok(38), Ok(50)]);
+}
+
+/// A pool of one connection, and 2 ms of the driver for a query: one to send it, one to take the
+/// result, for which A must have the GIL again before B has the connection.
+///
+/// | from | to | A | B | the GIL is for |
+/// |---|---|---|---|---|
+/// | 0 | 1 | sends its query | waits for the GIL from 0 | A |
+/// | 1 | 5 | queries till 4, waits, asks after 5 ms | computes | B |
+/// | 5 | 6 | takes its result | waits for the connection, has it at 6 | A |
+/// | 6 | 7 | computes, answered | waits | A |
+/// | 7 | 8 | | sends its query, till 11 | B |
+/// | 11 | 13 | | takes its result, computes, answered | B |
+#[test]
+fn a_thread_needs_the_gil_again_before_its_connection_is_free() {
+    let mut site = bare(with_main_thread(2, Span::ZERO, Span::ZERO), 1, 8, page());
+    site.server.connections.limit = Some(1);
+    site.server.costs.query_cpu = Span::from_millis(2);
+    let tape: Tape = &[(0, &[0, 3, 0, 1]), (0, &[4, 3, 0, 1])];
+    assert_eq!(play(&site, tape), [Ok(7), Ok(13)]);
 }
 
 /// One event loop.

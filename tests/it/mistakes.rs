@@ -512,6 +512,45 @@ error: `threads` would be ignored: only kind = "threads" has it
 1 problem in bad.toml
 "#
 
+    a_switch_interval_of_a_loop_without_threads:
+    "\"sync\"" => "\"async\"\nswitch_interval = \"5ms\""; r#"
+error: `switch_interval` would be ignored: only a server with `threads` has it
+  --> bad.toml:12:1
+   |
+12 | switch_interval = "5ms"
+   | ^^^^^^^^^^^^^^^
+   |
+   = help: remove it, or write threads = 40 where the endpoints are `def`
+
+1 problem in bad.toml
+"#
+
+    threads_whose_answers_a_loop_would_send:
+    "\"sync\"" => "\"threads\"\nthreads = 4\nanswer_cpu = \"1ms\""; r#"
+error: `answer_cpu` would be ignored: only an event loop sends its threads' answers
+  --> bad.toml:13:1
+   |
+13 | answer_cpu = "1ms"
+   | ^^^^^^^^^^
+   |
+   = help: remove it, or write kind = "async"
+
+1 problem in bad.toml
+"#
+
+    a_closing_that_nothing_is_told_of_accepting:
+    "\"sync\"" => "\"threads\"\nthreads = 4\nfinish_cpu = \"1ms\""; r#"
+error: `finish_cpu` would be ignored: without `dispatch_cpu` the main thread takes no time
+  --> bad.toml:13:1
+   |
+13 | finish_cpu = "1ms"
+   | ^^^^^^^^^^
+   |
+   = help: write dispatch_cpu as well
+
+1 problem in bad.toml
+"#
+
     a_concurrency_limit_of_a_sync_server:
     "workers = 2" => "workers = 2\nlimit_concurrency = 100"; r#"
 error: `limit_concurrency` would be ignored: only kind = "async" has it

@@ -1,8 +1,8 @@
 //! Sites for tests: everything costs nothing and has no limit, but for what a test says.
 
 use tonnage::site::{
-    Accept, Arrivals, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon,
-    Host, Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
+    Accept, Arrivals, Client, Connections, Costs, Database, Dispatcher, Dist, Endpoint, Front,
+    Hold, Horizon, Host, Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
 };
 use tonnage::units::{Bytes, PerSecond, Span};
 
@@ -12,7 +12,43 @@ pub(crate) const ASYNC: WorkerKind = WorkerKind::Async { limit_concurrency: None
 /// A gunicorn with so many threads per process, and CPython's switch interval.
 pub(crate) fn threads(threads: u32) -> WorkerKind {
     let switch_interval = Span::from_millis(5);
-    WorkerKind::Threads { threads, switch_interval, worker_connections: None }
+    WorkerKind::Threads { threads, switch_interval, worker_connections: None, dispatcher: None }
+}
+
+/// The same with a main thread that needs the GIL to accept, and to close after the answer.
+pub(crate) fn with_main_thread(threads: u32, dispatch: Span, finish: Span) -> WorkerKind {
+    dispatched(
+        threads,
+        Dispatcher {
+            dispatch_cpu: dispatch,
+            answer_cpu: None,
+            finish_cpu: finish,
+            limit_concurrency: None,
+        },
+    )
+}
+
+/// A uvicorn with so many threads per process for `def` endpoints, behind a loop that needs the
+/// GIL to hand them requests and to send their answers.
+pub(crate) fn behind_loop(threads: u32, dispatch: Span, answer: Span) -> WorkerKind {
+    dispatched(
+        threads,
+        Dispatcher {
+            dispatch_cpu: dispatch,
+            answer_cpu: Some(answer),
+            finish_cpu: Span::ZERO,
+            limit_concurrency: None,
+        },
+    )
+}
+
+fn dispatched(threads: u32, dispatcher: Dispatcher) -> WorkerKind {
+    WorkerKind::Threads {
+        threads,
+        switch_interval: Span::from_millis(5),
+        worker_connections: None,
+        dispatcher: Some(dispatcher),
+    }
 }
 
 /// So many workers on so many cores and one endpoint with these steps, at one request a second.

@@ -164,6 +164,7 @@ pub(crate) fn one_gil(names: &str) -> Theorem {
         threads: row.count(&["threads"]),
         switch_interval: Span::from_micros(250),
         worker_connections: (names == "sat").then_some(FULL_HOUSE),
+        dispatcher: None,
     };
     let site = compute_query_compute(row, kind, 1);
     let site = match row.number("lambda_rps") {

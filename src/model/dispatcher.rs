@@ -1,0 +1,281 @@
+//! The thread in front of a process's threads: gunicorn's main thread, which accepts connections
+//! and closes them, or the event loop before `def` endpoints, which also reads the requests and
+//! sends the answers.
+//!
+//! It computes under the same GIL as the threads, so a request waits for it before it is even
+//! accepted: behind a thread that computes for the rest of a switch interval, and then its own
+//! thread waits once more. It does one thing after the other while there is something to do, and
+//! accepts one connection each time it looks at the socket (gunicorn's `gthread.py`; libuv 1.45 and
+//! later). The GIL that it drops for a system call which does not block it has back before whoever
+//! was woken by that is awake.
+
+use std::collections::VecDeque;
+
+use super::World;
+use super::arrivals::Tape;
+use super::request::{At, NOWHERE, RequestId};
+use crate::model::HOST;
+use crate::outcome::{Queue, Stage};
+use crate::resource::slots::Seized;
+use crate::site::Accept;
+use crate::units::{Span, Time};
+
+/// Marks a task on the cores, or one who waits for a turn, that is not a request but the
+/// dispatcher of a worker. Above the numbers of all requests.
+pub(super) const DISPATCH: u32 = 1 << 29;
+
+/// The dispatcher of a worker.
+#[derive(Debug)]
+pub(super) struct Dispatching {
+    at: Stay,
+    /// When it last woke up.
+    woken: Time,
+    /// What it does, and how much of that is left.
+    job: Option<Job>,
+    left: Span,
+    /// Connections that the kernel has hashed to its process.
+    knocking: VecDeque<RequestId>,
+    /// Requests whose threads have an answer for it to send.
+    answers: VecDeque<RequestId>,
+    /// Connections to close.
+    finished: u32,
+}
+
+/// Where a dispatcher is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    /// It sleeps until something happens to its sockets or its threads.
+    Asleep,
+    /// It has waited for its turn since then.
+    Queued(Time),
+    /// It has the turn.
+    Busy,
+}
+
+/// What a dispatcher does at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    /// Accepts this request and hands it to a thread.
+    Accept(RequestId),
+    /// Sends the answer to this one.
+    Answer(RequestId),
+    /// Closes a connection.
+    Finish,
+}
+
+impl Dispatching {
+    /// One that sleeps.
+    pub(super) fn new() -> Dispatching {
+        Dispatching {
+            at: Stay::Asleep,
+            woken: Time::ZERO,
+            job: None,
+            left: Span::ZERO,
+            knocking: VecDeque::new(),
+            answers: VecDeque::new(),
+            finished: 0,
+        }
+    }
+
+    /// Since when it has waited for its turn.
+    pub(super) fn since(&self) -> Time {
+        match self.at {
+            Stay::Queued(since) => since,
+            Stay::Asleep | Stay::Busy => unreachable!("it waits for its turn"),
+        }
+    }
+
+    /// It has its turn, and goes on with what it was doing.
+    pub(super) fn granted(&mut self) {
+        self.at = Stay::Busy;
+    }
+
+    /// It had to give up its turn, with so much of its work left.
+    pub(super) fn interrupted(&mut self, now: Time, left: Span) {
+        (self.at, self.left) = (Stay::Queued(now), left);
+    }
+}
+
+impl<T: Tape> World<'_, T> {
+    /// Somebody is in the backlog: who could accept that, is told. A process that does nothing
+    /// else is there first; where each computes, the dispatchers of all wake up and wait for their
+    /// turns, and the first one gets it.
+    pub(super) fn knock(&mut self) {
+        let Some(first) = self.backlog.front() else { return };
+        match self.site.server.accept {
+            Accept::PerProcess => self.knock_at_each(),
+            Accept::Shared { bias } => {
+                let chance = self.requests[*first].chance;
+                match self.draw_free_acceptor(chance, bias) {
+                    Some(index) => self.wake_dispatcher(index),
+                    None => self.knock_at_all(),
+                }
+            }
+        }
+    }
+
+    fn knock_at_all(&mut self) {
+        for index in 0..self.workers.len() as u32 {
+            if self.workers[index as usize].accepts(self.site.server.kind) {
+                self.wake_dispatcher(index);
+            }
+        }
+    }
+
+    /// Each in the backlog is let into the queue of the process that the kernel draws for it.
+    fn knock_at_each(&mut self) {
+        while let Some(id) = self.backlog.front().copied()
+            && let Some(index) = self.hashed_acceptor(self.requests[id].chance)
+        {
+            self.backlog.pop_front();
+            self.probe.levels.backlog.fall(self.now, 1);
+            let request = &mut self.requests[id];
+            (request.worker, request.at) = (index, At::Place);
+            self.workers[index as usize].dispatcher.knocking.push_back(id);
+            self.wake_dispatcher(index);
+        }
+    }
+
+    /// The thread of `id` hands its answer to the loop.
+    pub(super) fn hand_back(&mut self, id: RequestId) -> bool {
+        self.requests[id].at = At::Loop;
+        let index = self.requests[id].worker;
+        self.workers[index as usize].dispatcher.answers.push_back(id);
+        self.wake_dispatcher(index);
+        self.release_turn(id);
+        false
+    }
+
+    /// A client of `index` has its answer: its connection is to be closed.
+    pub(super) fn hang_up_later(&mut self, index: u32) {
+        let Some(dispatcher) = self.rules.dispatcher else { return };
+        if !dispatcher.finish_cpu.is_zero() {
+            self.workers[index as usize].dispatcher.finished += 1;
+            self.wake_dispatcher(index);
+        }
+    }
+
+    /// The dispatcher has something to do: where it slept, it asks for its turn.
+    fn wake_dispatcher(&mut self, index: u32) {
+        let worker = &mut self.workers[index as usize];
+        if worker.dispatcher.at != Stay::Asleep {
+            return;
+        }
+        worker.dispatcher.woken = self.now;
+        match worker.turn.seize(DISPATCH | index) {
+            Seized::Granted => {
+                self.probe.levels.turns.rise(self.now, 1);
+                self.grant_turn(DISPATCH | index);
+                self.dispatch(index);
+            }
+            Seized::Queued => {
+                worker.dispatcher.at = Stay::Queued(self.now);
+                self.watch_turn(index);
+            }
+        }
+    }
+
+    /// The dispatcher has its turn: it goes on with what it was doing, or with the next thing, or
+    /// falls asleep. What takes no work is done on the cores as well: memory may run out over a
+    /// request that is let in, and whoever passed the turn on is not done with the worker yet.
+    pub(super) fn dispatch(&mut self, index: u32) {
+        if self.workers[index as usize].dispatcher.job.is_none() && !self.take_job(index) {
+            self.workers[index as usize].dispatcher.at = Stay::Asleep;
+            return self.pass_turn_on(index);
+        }
+        let left = self.workers[index as usize].dispatcher.left;
+        self.start_on_cores(HOST, DISPATCH | index, left);
+    }
+
+    /// What the dispatcher was doing is done on the cores.
+    pub(super) fn dispatched(&mut self, index: u32) {
+        let life = self.workers[index as usize].life;
+        self.end_job(index);
+        if self.workers[index as usize].life == life {
+            self.dispatch(index);
+        }
+    }
+
+    /// The next thing the dispatcher of `index` does, if there is one: what its threads have for it
+    /// comes before who knocks.
+    fn take_job(&mut self, index: u32) -> bool {
+        let Some(costs) = self.rules.dispatcher else { return false };
+        let dispatcher = &mut self.workers[index as usize].dispatcher;
+        let (job, work) = if let Some(id) = dispatcher.answers.pop_front() {
+            let waited = self.requests[id].spend(Stage::Gil, self.now);
+            self.probe.waited(&self.requests[id], Queue::Gil, waited);
+            (Job::Answer(id), costs.answer_cpu.unwrap_or_default())
+        } else if dispatcher.finished > 0 {
+            dispatcher.finished -= 1;
+            (Job::Finish, costs.finish_cpu)
+        } else if let Some(id) = self.next_to_accept(index) {
+            // From when the dispatcher woke up, it was its turn that was missing.
+            let woken = self.workers[index as usize].dispatcher.woken;
+            let request = &mut self.requests[id];
+            request.spend(Stage::Worker, woken.max(request.since));
+            request.spend(Stage::Gil, self.now);
+            (Job::Accept(id), costs.dispatch_cpu)
+        } else {
+            return false;
+        };
+        let dispatcher = &mut self.workers[index as usize].dispatcher;
+        (dispatcher.job, dispatcher.left) = (Some(job), work);
+        true
+    }
+
+    /// Whom the dispatcher of `index` accepts next.
+    fn next_to_accept(&mut self, index: u32) -> Option<RequestId> {
+        let worker = &mut self.workers[index as usize];
+        if let Some(id) = worker.dispatcher.knocking.pop_front() {
+            return Some(id);
+        }
+        if !worker.accepts(self.site.server.kind) {
+            return None;
+        }
+        let id = self.backlog.pop_front()?;
+        self.probe.levels.backlog.fall(self.now, 1);
+        let request = &mut self.requests[id];
+        (request.worker, request.at) = (index, At::Place);
+        Some(id)
+    }
+
+    /// The dispatcher has done what it was at.
+    fn end_job(&mut self, index: u32) {
+        let Some(costs) = self.rules.dispatcher else { return };
+        match self.workers[index as usize].dispatcher.job.take() {
+            Some(Job::Accept(id)) => {
+                let alone = self.cores[HOST].alone(costs.dispatch_cpu);
+                let request = &mut self.requests[id];
+                request.spend_running(Stage::Compute, alone, self.now);
+                request.worker = NOWHERE;
+                self.admit(id, index);
+            }
+            Some(Job::Answer(id)) => {
+                let alone = self.cores[HOST].alone(costs.answer_cpu.unwrap_or_default());
+                let request = &mut self.requests[id];
+                request.spend_running(Stage::Compute, alone, self.now);
+                request.go_on();
+                self.ready.push(id);
+            }
+            Some(Job::Finish) | None => {}
+        }
+    }
+
+    /// The dispatcher's process is gone.
+    pub(super) fn stop_dispatcher(&mut self, index: u32) {
+        if self.workers[index as usize].dispatcher.at == Stay::Busy {
+            self.stop_on_cores(HOST, DISPATCH | index);
+        }
+        let dispatcher = &mut self.workers[index as usize].dispatcher;
+        let mut unsent = std::mem::take(&mut dispatcher.answers);
+        if let Some(Job::Answer(id)) = dispatcher.job.take() {
+            unsent.push_back(id);
+        }
+        // Those that failed before have not gone with their process.
+        for id in unsent {
+            if self.requests[id].dead {
+                self.bury(id);
+            }
+        }
+    }
+}
