@@ -153,8 +153,8 @@ fn know_queries(endpoint: &Endpoint, with_queries: u64) -> Result<(), Failure> {
     }
     Err(Failure::Usage(format!(
         "endpoint \"{}\" has no query, and {with_queries} requests of the trace have: write \
-         steps = [{{ compute = \"5ms\" }}, {{ query = \"5ms\" }}, {{ compute = \"5ms\" }}]; how long \
-         each takes comes from the trace, and what a query costs beside its wait from there",
+         steps = [{{ compute = \"5ms\" }}, {{ query = \"5ms\" }}, {{ compute = \"5ms\" }}]; how \
+         long each takes comes from the trace, and what a query costs beside its wait from there",
         endpoint.name
     )))
 }
