@@ -79,7 +79,7 @@ impl<T: Tape> World<'_, T> {
             self.requests[id].at = At::Backlog;
             self.backlog.push_back(id);
             self.probe.levels.backlog.rise(self.now, 1);
-            if self.rules.dispatcher.is_some() {
+            if self.rules.dispatches {
                 self.knock();
             }
         } else {
@@ -144,7 +144,7 @@ impl<T: Tape> World<'_, T> {
     /// Which of the workers that each have a queue of their own accepts a connection now.
     fn acceptor_of_many(&self, chance: u32) -> Option<u32> {
         // A dispatcher accepts in its own time.
-        if self.rules.dispatcher.is_some() {
+        if self.rules.dispatches {
             return None;
         }
         match (self.site.server.accept, self.site.server.kind) {
@@ -202,7 +202,7 @@ impl<T: Tape> World<'_, T> {
         if self.rules.one_queue {
             return self.accept_from_one_queue();
         }
-        if self.rules.dispatcher.is_some() {
+        if self.rules.dispatches {
             self.knock();
             return false;
         }

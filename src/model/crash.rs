@@ -87,7 +87,7 @@ impl<T: Tape> World<'_, T> {
         if slice.is_zero() {
             self.booted(index);
         } else {
-            self.start_on_cores(HOST, BOOT | index, slice);
+            self.start_apart(HOST, BOOT | index, slice);
         }
     }
 

@@ -100,6 +100,7 @@ impl<T: Tape> World<'_, T> {
     /// Somebody is in the backlog: who could accept that, is told. A process that does nothing
     /// else is there first; where each computes, the dispatchers of all wake up and wait for their
     /// turns, and the first one gets it.
+    #[inline(never)]
     pub(super) fn knock(&mut self) {
         let Some(first) = self.backlog.front() else { return };
         match self.site.server.accept {
@@ -137,6 +138,7 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// The thread of `id` hands its answer to the loop.
+    #[inline(never)]
     pub(super) fn hand_back(&mut self, id: RequestId) -> bool {
         self.requests[id].at = At::Loop;
         let index = self.requests[id].worker;
@@ -147,12 +149,10 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// A client of `index` has its answer: its connection is to be closed.
-    pub(super) fn hang_up_later(&mut self, index: u32) {
-        let Some(dispatcher) = self.rules.dispatcher else { return };
-        if !dispatcher.finish_cpu.is_zero() {
-            self.workers[index as usize].dispatcher.finished += 1;
-            self.wake_dispatcher(index);
-        }
+    #[inline(never)]
+    pub(super) fn close_later(&mut self, index: u32) {
+        self.workers[index as usize].dispatcher.finished += 1;
+        self.wake_dispatcher(index);
     }
 
     /// The dispatcher has something to do: where it slept, it asks for its turn.
@@ -178,13 +178,14 @@ impl<T: Tape> World<'_, T> {
     /// The dispatcher has its turn: it goes on with what it was doing, or with the next thing, or
     /// falls asleep. What takes no work is done on the cores as well: memory may run out over a
     /// request that is let in, and whoever passed the turn on is not done with the worker yet.
+    #[inline(never)]
     pub(super) fn dispatch(&mut self, index: u32) {
         if self.workers[index as usize].dispatcher.job.is_none() && !self.take_job(index) {
             self.workers[index as usize].dispatcher.at = Stay::Asleep;
             return self.pass_turn_on(index);
         }
         let left = self.workers[index as usize].dispatcher.left;
-        self.start_on_cores(HOST, DISPATCH | index, left);
+        self.start_apart(HOST, DISPATCH | index, left);
     }
 
     /// What the dispatcher was doing is done on the cores.

@@ -69,6 +69,14 @@ impl Processor {
         }
     }
 
+    /// How many cores run nothing, where each runs one task at a time.
+    pub(super) fn idle(&self) -> Option<usize> {
+        match self {
+            Processor::Fair(_) => None,
+            Processor::Sliced(cores) => Some(cores.idle()),
+        }
+    }
+
     #[inline]
     pub(super) fn alone(&self, work: Span) -> Span {
         match self {

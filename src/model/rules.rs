@@ -16,6 +16,9 @@ pub(super) struct Rules {
     pub needs_chance: bool,
     /// The requests of a worker contend for its turn: it has more than one.
     pub shares_turn: bool,
+    /// Whether there is a dispatcher, and whether it has something to do after the answer.
+    pub dispatches: bool,
+    pub closes_later: bool,
     /// Who hands requests to threads, where that takes time.
     pub dispatcher: Option<Dispatcher>,
     /// At this many requests in a worker, the one that just came included, it is refused.
@@ -54,6 +57,8 @@ impl Rules {
             hands_over: one_queue && !uses_memory,
             needs_chance: site.server.workers > 1 && !one_queue,
             shares_turn: !is_sync,
+            dispatches: dispatcher.is_some(),
+            closes_later: dispatcher.is_some_and(|its| !its.finish_cpu.is_zero()),
             dispatcher,
             limit,
             has_more_sources: site.database.host.is_some()

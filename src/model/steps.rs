@@ -27,6 +27,7 @@ impl<T: Tape> World<'_, T> {
                 Op::DatabaseCompute(amount, stage) => self.database_compute(id, amount, stage),
                 Op::Wait(amount, _) => self.wait(id, amount),
                 Op::Release => self.release(id),
+                Op::Send => self.send(id),
                 Op::HandBack => self.hand_back(id),
                 Op::Reply => self.reply(id),
                 Op::Answer => self.finish(id, None),
@@ -97,6 +98,12 @@ impl<T: Tape> World<'_, T> {
         }
     }
 
+    /// The same where it is rare: not inlined, so that the compiler goes on to inline the others.
+    #[inline(never)]
+    pub(super) fn start_apart(&mut self, host: usize, task: u32, work: Span) {
+        self.start_on_cores(host, task, work);
+    }
+
     pub(super) fn stop_on_cores(&mut self, host: usize, task: u32) -> Option<Span> {
         let (left, fewer) = self.cores[host].stop(self.now, task)?;
         self.probe.levels.cores[host].fall(self.now, u64::from(fewer));
@@ -135,6 +142,7 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// A task that is not a request is done.
+    #[inline(never)]
     fn no_request_done(&mut self, task: u32) {
         if task & BOOT != 0 {
             self.booted(task & !BOOT);
@@ -300,7 +308,7 @@ impl<T: Tape> World<'_, T> {
     pub(super) fn run_aside(&mut self, host: usize, work: Span) {
         if !work.is_zero() {
             self.asides = (self.asides + 1) % ASIDES;
-            self.start_on_cores(host, ASIDE | self.asides, work);
+            self.start_apart(host, ASIDE | self.asides, work);
         }
     }
 
@@ -364,7 +372,9 @@ impl<T: Tape> World<'_, T> {
         let index = std::mem::replace(&mut request.worker, NOWHERE);
         let had_turn = std::mem::take(&mut request.has_turn);
         let had_connection = std::mem::take(&mut request.has_connection);
-        self.hang_up_later(index);
+        if self.rules.closes_later {
+            self.close_later(index);
+        }
         if had_turn {
             self.pass_turn_on(index);
         }

@@ -56,7 +56,7 @@ impl Cores {
 
     /// Starts `task`, which needs `work` on a core of speed 1. Returns whether one more core is
     /// busy with it.
-    #[inline]
+    #[inline(always)]
     pub fn start(&mut self, now: Time, task: u32, work: Span) -> bool {
         self.settle(now);
         let done_at = self.attained + nanos(work);

@@ -115,6 +115,11 @@ impl Sliced {
         })
     }
 
+    /// How many cores run nothing.
+    pub fn idle(&self) -> usize {
+        self.cores.iter().filter(|core| core.running.is_none()).count()
+    }
+
     /// When a task will be done, or give way to another, if nothing changes; [`Time::NEVER`]
     /// where none runs.
     #[inline]
