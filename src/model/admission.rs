@@ -3,6 +3,7 @@
 use rand::Rng;
 
 use super::arrivals::{Arrival, Reply, Tape};
+use super::crash::FRONT;
 use super::request::{At, NOWHERE, Request, RequestId};
 use super::worker::State;
 use super::{Coming, Event, HOST, World};
@@ -40,7 +41,7 @@ impl<T: Tape> World<'_, T> {
             self.connect(id);
         } else {
             self.requests[id].at = At::Front;
-            self.start_on_cores(HOST, id, self.rules.front_cpu);
+            self.start_on_cores(HOST, id, FRONT, self.rules.front_cpu);
         }
     }
 
@@ -355,7 +356,7 @@ impl<T: Tape> World<'_, T> {
         self.patience.end(id);
         self.reading.end(id);
         if failed.is_none() && !self.rules.client_cpu.is_zero() {
-            self.run_aside(HOST, self.rules.client_cpu);
+            self.run_aside(HOST, FRONT, self.rules.client_cpu);
         }
     }
 }

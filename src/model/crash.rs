@@ -22,6 +22,11 @@ pub(super) const ASIDE: u32 = 1 << 30;
 /// So many of them have different numbers: nobody asks for one of them again.
 pub(super) const ASIDES: u32 = 1 << 10;
 
+/// Processes on the cores that are not workers, which have their own numbers: the database's, one
+/// for each request that it works for, and what sends requests from the same host.
+pub(super) const BACKEND: u32 = 1 << 30;
+pub(super) const FRONT: u32 = 1 << 31;
+
 /// In how many slices a booting worker's memory grows to its full size: importing an application
 /// touches memory all along, so the OOM killer meets it half-grown.
 pub(super) const BOOT_SLICES: u32 = 8;
@@ -82,12 +87,13 @@ impl<T: Tape> World<'_, T> {
         let slice = (self.site.server.boot_cpu + pool).scaled(1.0 / f64::from(BOOT_SLICES));
         if self.workers[index as usize].state == State::Booting(OPENS_POOL) {
             let each = self.site.database.connect_cpu;
-            (0..self.pool_at_start()).for_each(|_| self.run_aside(self.database_host, each));
+            (0..self.pool_at_start())
+                .for_each(|_| self.run_aside(self.database_host, BACKEND, each));
         }
         if slice.is_zero() {
             self.booted(index);
         } else {
-            self.start_apart(HOST, BOOT | index, slice);
+            self.start_apart(HOST, BOOT | index, index, slice);
         }
     }
 
@@ -318,7 +324,7 @@ impl<T: Tape> World<'_, T> {
         self.give_memory(HOST, resident);
         self.close_connections(idle_connections);
         let each = self.site.database.close_cpu;
-        (0..idle_connections).for_each(|_| self.run_aside(self.database_host, each));
+        (0..idle_connections).for_each(|_| self.run_aside(self.database_host, BACKEND, each));
     }
 
     /// A request's process is gone. What it is in the database for goes on without it.

@@ -185,7 +185,7 @@ impl<T: Tape> World<'_, T> {
             return self.pass_turn_on(index);
         }
         let left = self.workers[index as usize].dispatcher.left;
-        self.start_apart(HOST, DISPATCH | index, left);
+        self.start_apart(HOST, DISPATCH | index, index, left);
     }
 
     /// What the dispatcher was doing is done on the cores.

@@ -27,10 +27,10 @@ impl Processor {
 
     /// Returns whether one more core is busy.
     #[inline]
-    pub(super) fn start(&mut self, now: Time, task: u32, work: Span) -> bool {
+    pub(super) fn start(&mut self, now: Time, task: u32, process: u32, work: Span) -> bool {
         match self {
             Processor::Fair(cores) => cores.start(now, task, work),
-            Processor::Sliced(cores) => cores.start(now, task, work),
+            Processor::Sliced(cores) => cores.start(now, task, process, work),
         }
     }
 
@@ -50,6 +50,14 @@ impl Processor {
         match self {
             Processor::Fair(cores) => Some(cores.finish(now)),
             Processor::Sliced(cores) => cores.change(now),
+        }
+    }
+
+    /// Whether the last change put a core to work that had none.
+    pub(super) fn woke(&self) -> bool {
+        match self {
+            Processor::Fair(_) => false,
+            Processor::Sliced(cores) => cores.woke(),
         }
     }
 

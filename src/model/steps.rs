@@ -1,7 +1,7 @@
 //! A request's steps: the worker's turn, the cores, connections, queries, and the end.
 
 use super::arrivals::Tape;
-use super::crash::{ASIDE, ASIDES, BOOT};
+use super::crash::{ASIDE, ASIDES, BACKEND, BOOT};
 use super::database::{Acquired, Returned};
 use super::dispatcher::DISPATCH;
 use super::program::{Amount, Op};
@@ -73,7 +73,8 @@ impl<T: Tape> World<'_, T> {
         // A sync worker has one request: nobody contends for its turn.
         if !self.rules.shares_turn {
             request.at = At::Cores;
-            self.start_on_cores(HOST, id, work);
+            let worker = request.worker;
+            self.start_on_cores(HOST, id, worker, work);
         } else if self.take_turn(id) {
             self.run_on_cores(id);
         }
@@ -92,16 +93,16 @@ impl<T: Tape> World<'_, T> {
     }
 
     #[inline(always)]
-    pub(super) fn start_on_cores(&mut self, host: usize, task: u32, work: Span) {
-        if self.cores[host].start(self.now, task, work) {
+    pub(super) fn start_on_cores(&mut self, host: usize, task: u32, process: u32, work: Span) {
+        if self.cores[host].start(self.now, task, process, work) {
             self.probe.levels.cores[host].rise(self.now, 1);
         }
     }
 
     /// The same where it is rare: not inlined, so that the compiler goes on to inline the others.
     #[inline(never)]
-    pub(super) fn start_apart(&mut self, host: usize, task: u32, work: Span) {
-        self.start_on_cores(host, task, work);
+    pub(super) fn start_apart(&mut self, host: usize, task: u32, process: u32, work: Span) {
+        self.start_on_cores(host, task, process, work);
     }
 
     pub(super) fn stop_on_cores(&mut self, host: usize, task: u32) -> Option<Span> {
@@ -113,7 +114,10 @@ impl<T: Tape> World<'_, T> {
     /// A task is done on the cores of `host`.
     #[inline(always)]
     pub(super) fn cores_done(&mut self, host: usize) {
-        let Some((task, fewer)) = self.cores[host].change(self.now) else { return };
+        let Some((task, fewer)) = self.cores[host].change(self.now) else {
+            let more = self.cores[host].woke();
+            return self.probe.levels.cores[host].rise(self.now, u64::from(more));
+        };
         if fewer {
             self.probe.levels.cores[host].fall(self.now, 1);
         }
@@ -162,7 +166,7 @@ impl<T: Tape> World<'_, T> {
         }
         let request = &mut self.requests[id];
         (request.left, request.at) = (work, At::DatabaseCores);
-        self.start_on_cores(self.database_host, id, work);
+        self.start_on_cores(self.database_host, id, BACKEND | id, work);
         self.end_burst(id);
         false
     }
@@ -301,14 +305,15 @@ impl<T: Tape> World<'_, T> {
     /// nobody waits for.
     fn close_in_order(&mut self) {
         self.close_connections(1);
-        self.run_aside(self.database_host, self.site.database.close_cpu);
+        let process = BACKEND | self.asides;
+        self.run_aside(self.database_host, process, self.site.database.close_cpu);
     }
 
     /// The cores of `host` have `work` to do that nobody waits for.
-    pub(super) fn run_aside(&mut self, host: usize, work: Span) {
+    pub(super) fn run_aside(&mut self, host: usize, process: u32, work: Span) {
         if !work.is_zero() {
             self.asides = (self.asides + 1) % ASIDES;
-            self.start_apart(host, ASIDE | self.asides, work);
+            self.start_apart(host, ASIDE | self.asides, process, work);
         }
     }
 

@@ -188,8 +188,8 @@ impl<T: Tape> World<'_, T> {
         }
         let request = &mut self.requests[id];
         request.at = At::Cores;
-        let left = request.left;
-        self.start_on_cores(HOST, id, left);
+        let (worker, left) = (request.worker, request.left);
+        self.start_on_cores(HOST, id, worker, left);
     }
 
     /// The thread of `id` makes a system call, for which it drops the GIL, and then wants it back.
