@@ -324,10 +324,11 @@ impl<T: Tape> World<'_, T> {
         match failed {
             None => {
                 request.spent[Stage::Worker as usize] += way;
-                self.probe.answered(request, ended);
+                self.write_down_soon(id);
             }
             Some(cause) => self.probe.failed(request, cause),
         }
+        let request = &self.requests[id];
         let reply = Reply { arrived: request.arrived, ended: Some(ended), failed };
         self.tape.note(request.number, reply);
         self.patience.end(id);
