@@ -35,7 +35,9 @@ impl<T: Tape> World<'_, T> {
         self.arrivals = self.arrivals.wrapping_add(1);
         self.check_limits();
         self.expect_next();
-        self.patience.begin(id, self.now);
+        if self.rules.has_more_sources {
+            self.patience.begin(id, self.now);
+        }
         if self.rules.front_cpu.is_zero() {
             self.connect(id);
         } else {
@@ -92,7 +94,7 @@ impl<T: Tape> World<'_, T> {
     #[inline]
     fn come_in(&mut self, id: RequestId) {
         self.probe.levels.inside.rise(self.now, 1);
-        if self.reading.is_limited() && !self.requests[id].settled {
+        if self.rules.has_more_sources && self.reading.is_limited() && !self.requests[id].settled {
             self.reading.begin(id, self.now);
         }
     }
@@ -331,8 +333,10 @@ impl<T: Tape> World<'_, T> {
         let request = &self.requests[id];
         let reply = Reply { arrived: request.arrived, ended: Some(ended), failed };
         self.tape.note(request.number, reply);
-        self.patience.end(id);
-        self.reading.end(id);
+        if self.rules.has_more_sources {
+            self.patience.end(id);
+            self.reading.end(id);
+        }
         if failed.is_none() && !self.rules.client_cpu.is_zero() {
             self.run_aside(HOST, self.rules.client_cpu);
         }
