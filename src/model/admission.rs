@@ -6,7 +6,7 @@ use super::arrivals::{Arrival, Reply, Tape};
 use super::request::{At, NOWHERE, Request, RequestId};
 use super::worker::State;
 use super::{Coming, Event, HOST, World};
-use crate::outcome::{Cause, Queue, Stage, Stopped};
+use crate::outcome::{Cause, Stage, Stopped};
 use crate::resource::slots::Seized;
 use crate::site::{Accept, Listen, WorkerKind};
 use crate::units::{Span, Time};
@@ -248,7 +248,7 @@ impl<T: Tape> World<'_, T> {
         request.spend(Stage::Worker, self.now);
         (request.worker, request.at) = (index, At::Moving);
         let waited = self.now - request.arrived;
-        self.probe.waited(request, Queue::Worker, waited);
+        self.probe.waited_for_place(request, waited);
         self.ready.push(id);
     }
 

@@ -367,6 +367,7 @@ impl<'a, T: Tape> World<'a, T> {
             due = due.min(on_database).min(patience).min(reading);
         }
         let time = due.min(self.coming.at);
+        self.probe.write_down_wait();
         self.write_down_answered();
         if time >= end || self.stopped.is_some() {
             return false;
@@ -433,8 +434,10 @@ impl<'a, T: Tape> World<'a, T> {
         self.answered = id;
     }
 
+    /// The same at once, where that is seldom.
     #[inline(never)]
     fn write_down_at_once(&mut self) {
+        self.probe.write_down_wait();
         self.write_down_answered();
     }
 
