@@ -7,7 +7,7 @@ use super::crash::FRONT;
 use super::request::{At, NOWHERE, Request, RequestId};
 use super::worker::State;
 use super::{Coming, Event, HOST, World};
-use crate::outcome::{Cause, Queue, Stage, Stopped};
+use crate::outcome::{Cause, Stage, Stopped};
 use crate::resource::slots::Seized;
 use crate::site::{Accept, Listen, WorkerKind};
 use crate::units::{Span, Time};
@@ -36,7 +36,9 @@ impl<T: Tape> World<'_, T> {
         self.arrivals = self.arrivals.wrapping_add(1);
         self.check_limits();
         self.expect_next();
-        self.patience.begin(id, self.now);
+        if self.rules.has_more_sources {
+            self.patience.begin(id, self.now);
+        }
         if self.rules.front_cpu.is_zero() {
             self.connect(id);
         } else {
@@ -96,7 +98,7 @@ impl<T: Tape> World<'_, T> {
     #[inline]
     fn come_in(&mut self, id: RequestId) {
         self.probe.levels.inside.rise(self.now, 1);
-        if self.reading.is_limited() && !self.requests[id].settled {
+        if self.rules.has_more_sources && self.reading.is_limited() && !self.requests[id].settled {
             self.reading.begin(id, self.now);
         }
     }
@@ -269,7 +271,7 @@ impl<T: Tape> World<'_, T> {
         request.spend(Stage::Worker, self.now);
         (request.worker, request.at) = (index, At::Moving);
         let waited = self.now - request.arrived;
-        self.probe.waited(request, Queue::Worker, waited);
+        self.probe.waited_for_place(request, waited);
         self.ready.push(id);
     }
 
@@ -347,14 +349,17 @@ impl<T: Tape> World<'_, T> {
         match failed {
             None => {
                 request.spent[Stage::Worker as usize] += way;
-                self.probe.answered(request, ended);
+                self.write_down_soon(id);
             }
             Some(cause) => self.probe.failed(request, cause),
         }
+        let request = &self.requests[id];
         let reply = Reply { arrived: request.arrived, ended: Some(ended), failed };
         self.tape.note(request.number, reply);
-        self.patience.end(id);
-        self.reading.end(id);
+        if self.rules.has_more_sources {
+            self.patience.end(id);
+            self.reading.end(id);
+        }
         if failed.is_none() && !self.rules.client_cpu.is_zero() {
             self.run_aside(HOST, FRONT, self.rules.client_cpu);
         }

@@ -47,7 +47,7 @@ use database::Postgres;
 use probe::{Ended, Probe};
 use processor::Processor;
 use program::{Draws, Op, Program};
-use request::{Ready, RequestId, Requests};
+use request::{NOBODY, Ready, RequestId, Requests};
 use rules::Rules;
 use supervisor::Rounds;
 use worker::Worker;
@@ -226,6 +226,8 @@ struct World<'a, T> {
     requests: Requests,
     /// Requests that can go on.
     ready: Ready,
+    /// The request that was answered last, while it has yet to be written down; or [`NOBODY`].
+    answered: RequestId,
 
     /// The workers' host and, where it has one, the database's own.
     cores: [Processor; 2],
@@ -278,6 +280,7 @@ impl<'a, T: Tape> World<'a, T> {
             agenda: Agenda::new(),
             requests: Requests::new(stride),
             ready: Ready::new(),
+            answered: NOBODY,
             cores: [Processor::new(&site.host), Processor::new(other)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             database_host: if own.is_some() { OWN_HOST } else { HOST },
@@ -346,7 +349,10 @@ impl<'a, T: Tape> World<'a, T> {
             let goes_on = match aim {
                 For::Time => true,
                 For::Arrivals => self.coming.at < Time::NEVER,
-                For::Answers => self.probe.pending() > 0,
+                For::Answers => {
+                    self.write_down_at_once();
+                    self.probe.pending() > 0
+                }
             };
             if !goes_on || !self.step(end) {
                 return;
@@ -370,6 +376,8 @@ impl<'a, T: Tape> World<'a, T> {
             due = due.min(on_database).min(patience).min(reading);
         }
         let time = due.min(self.coming.at);
+        self.probe.write_down_wait();
+        self.write_down_answered();
         if time >= end || self.stopped.is_some() {
             return false;
         }
@@ -422,6 +430,34 @@ impl<'a, T: Tape> World<'a, T> {
             if self.backlog.is_empty() || !self.accept_from_backlog() {
                 break;
             }
+        }
+    }
+
+    /// The request has been answered, now. That is written down once it is known what happens
+    /// next: what follows depends on that, and the processor would wait for it with nothing to do.
+    #[inline(always)]
+    fn write_down_soon(&mut self, id: RequestId) {
+        if self.answered != NOBODY {
+            self.write_down_at_once();
+        }
+        self.answered = id;
+    }
+
+    /// The same at once, where that is seldom.
+    #[inline(never)]
+    fn write_down_at_once(&mut self) {
+        self.probe.write_down_wait();
+        self.write_down_answered();
+    }
+
+    /// Writes down the request that was answered last, unless it is.
+    #[inline(always)]
+    fn write_down_answered(&mut self) {
+        let id = self.answered;
+        if id != NOBODY {
+            self.answered = NOBODY;
+            let ended = self.now + self.site.client.round_trip;
+            self.probe.answered(&self.requests[id], ended);
         }
     }
 

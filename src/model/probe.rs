@@ -18,6 +18,8 @@ pub(super) struct Probe {
     waits: [Histogram; Queue::COUNT],
     profile: Profile,
     seen: Histogram,
+    /// The last wait for a place in a worker, while it has yet to be written down.
+    unwritten: Span,
     inside: (u64, u64),
     kills: u64,
     first_kill: Option<Time>,
@@ -75,6 +77,9 @@ impl Gauges {
     }
 }
 
+/// Nobody waits for so long.
+const NO_WAIT: Span = Span::from_nanos(u64::MAX);
+
 impl Probe {
     /// Measures from `opens` to `closes`, for `endpoints` endpoints.
     pub(super) fn new(opens: Time, closes: Time, endpoints: usize) -> Probe {
@@ -86,6 +91,7 @@ impl Probe {
             waits: std::array::from_fn(|_| Histogram::new()),
             profile: Profile::new(),
             seen: Histogram::new(),
+            unwritten: NO_WAIT,
             inside: (0, 0),
             kills: 0,
             first_kill: None,
@@ -132,8 +138,34 @@ impl Probe {
         }
     }
 
+    /// A request has waited for a place in a worker. That is written down by
+    /// [`Probe::write_down_wait`], once it is known what happens next.
+    #[inline(always)]
+    pub(super) fn waited_for_place(&mut self, request: &Request, span: Span) {
+        if request.measured {
+            if self.unwritten != NO_WAIT {
+                self.write_down_at_once();
+            }
+            self.unwritten = span;
+        }
+    }
+
+    #[inline(never)]
+    fn write_down_at_once(&mut self) {
+        self.write_down_wait();
+    }
+
+    /// Writes down the last wait for a place, unless it is.
+    #[inline(always)]
+    pub(super) fn write_down_wait(&mut self) {
+        if self.unwritten != NO_WAIT {
+            self.waits[Queue::Worker as usize].record_span(self.unwritten);
+            self.unwritten = NO_WAIT;
+        }
+    }
+
     /// A request was answered well, while its client waited.
-    #[inline]
+    #[inline(always)]
     pub(super) fn answered(&mut self, request: &Request, now: Time) {
         if request.measured {
             let nanos = (now - request.arrived).as_nanos();

@@ -264,7 +264,7 @@ pub(super) struct Ready {
 }
 
 /// No request has this number.
-const NOBODY: RequestId = RequestId::MAX;
+pub(super) const NOBODY: RequestId = RequestId::MAX;
 
 impl Ready {
     /// Nobody can go on.
