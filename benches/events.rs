@@ -33,9 +33,15 @@ fn scenarios() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let entries = fs::read_dir(folder).expect("the scenarios are shipped");
     let paths = entries.map(|entry| entry.expect("an entry has a path").path());
-    let mut paths: Vec<_> = paths.filter(|path| !path.ends_with("testbed.toml")).collect();
+    let mut paths: Vec<_> = paths.filter(|path| is_of_its_own_traffic(path)).collect();
     paths.sort();
     paths
+}
+
+fn is_of_its_own_traffic(path: &Path) -> bool {
+    let name = path.file_stem().expect("a file has a name").to_string_lossy();
+    let is_scenario = path.extension().is_some_and(|ending| ending == "toml");
+    is_scenario && !name.starts_with("testbed") && !name.starts_with("recorded")
 }
 
 fn tell(name: &str, path: &Path) {
