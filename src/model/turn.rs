@@ -203,7 +203,8 @@ impl<T: Tape> World<'_, T> {
         self.release_turn(id);
         let request = &mut self.requests[id];
         (request.at, request.left) = (At::Cores, SYSTEM_CALL);
-        self.start_apart(HOST, id, SYSTEM_CALL);
+        let worker = request.worker;
+        self.start_apart(HOST, id, worker, SYSTEM_CALL);
         false
     }
 
