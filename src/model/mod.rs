@@ -12,6 +12,7 @@
 
 mod admission;
 mod arrivals;
+mod boot;
 mod client;
 mod crash;
 mod database;
@@ -215,6 +216,8 @@ struct World<'a, T> {
     arrivals: u64,
     chances: Option<Stream>,
     respawns: Stream,
+    /// When gunicorn's arbiter can start a worker.
+    forks_from: Time,
 
     agenda: Agenda<Event>,
     requests: Requests,
@@ -267,6 +270,7 @@ impl<'a, T: Tape> World<'a, T> {
             arrivals: 0,
             chances: rules.needs_chance.then(|| stream(seed, Purpose::Accept)),
             respawns: stream(seed, Purpose::Respawn),
+            forks_from: Time::ZERO,
             agenda: Agenda::new(),
             requests: Requests::new(stride),
             ready: Ready::new(),

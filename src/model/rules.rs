@@ -1,6 +1,6 @@
 //! What every event asks of a site, worked out once.
 
-use crate::site::{Accept, Site, WorkerKind};
+use crate::site::{Accept, FirstRequest, Site, WorkerKind};
 use crate::units::{Bytes, Span};
 
 /// The rules by which workers take requests.
@@ -18,6 +18,8 @@ pub(super) struct Rules {
     /// There is more that something can come from than the host's cores, the agenda and the tape:
     /// cores of the database's own, or somebody whose patience ends.
     pub has_more_sources: bool,
+    /// A worker's burst may take CPU beyond what its request asks for.
+    pub owes: bool,
     /// Requests take memory, or leave some behind.
     pub uses_memory: bool,
     /// What the host's cores do for a request before it knocks: a client on the same host that
@@ -38,6 +40,7 @@ impl Rules {
         };
         let mut endpoints = site.traffic.endpoints.iter();
         let client_cpu = site.client.cpu.scaled(0.5);
+        let has_first = site.server.first_request != FirstRequest::LIKE_ANY;
         Rules {
             one_queue,
             needs_chance: site.server.workers > 1 && !one_queue,
@@ -46,7 +49,8 @@ impl Rules {
             has_more_sources: site.database.host.is_some()
                 || site.client.patience.is_some()
                 || site.front.read_timeout.is_some(),
-            uses_memory: endpoints.any(|one| one.memory + one.growth > Bytes::ZERO),
+            owes: has_first || !site.server.touch_cpu.is_zero(),
+            uses_memory: has_first || endpoints.any(|one| one.memory + one.growth > Bytes::ZERO),
             front_cpu: site.front.nginx_cpu + client_cpu,
             client_cpu,
         }

@@ -66,8 +66,11 @@ impl<T: Tape> World<'_, T> {
             return self.step_on(id);
         }
         // What the stack does behind so much other work it does with cold caches.
-        let work = work + self.cores[HOST].chill(work);
+        let mut work = work + self.cores[HOST].chill(work);
         let request = &mut self.requests[id];
+        if self.rules.owes {
+            work += std::mem::take(&mut self.workers[request.worker as usize].owed);
+        }
         request.left = work;
         // A sync worker has one request: nobody contends for its turn.
         if !self.rules.shares_turn {

@@ -4,7 +4,7 @@
 use rand::RngExt;
 
 use super::arrivals::Tape;
-use super::crash::BOOT_SLICES;
+use super::boot::BOOT_SLICES;
 use super::worker::State;
 use super::{Event, World};
 use crate::units::{Span, Time};
@@ -58,7 +58,7 @@ impl<T: Tape> World<'_, T> {
                     self.rounds = Rounds::Waiting { worker: index, until };
                     return self.agenda.at(until, Event::NoWord(index));
                 }
-                State::Booting(_) | State::Up => {}
+                State::Booting(_) | State::Filling(_) | State::Up => {}
             }
         }
         let all_up = self.workers.iter().all(|worker| worker.state == State::Up);
