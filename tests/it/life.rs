@@ -4,7 +4,7 @@
 use tonnage::model::{Arrival, replay};
 use tonnage::outcome::{Cause, Outcome};
 use tonnage::seed::Seed;
-use tonnage::site::{Dist, Hold, OnOom, Site, Step, WorkerKind};
+use tonnage::site::{Dist, FirstRequest, Hold, OnOom, Site, Step, WorkerKind};
 use tonnage::units::{Bytes, Span, Time};
 
 use crate::support::{ASYNC, bare, millis, query, threads};
@@ -280,9 +280,49 @@ fn dies_in_its_boot(on_oom: OnOom) -> Outcome {
 /// The parent looks half a second after it has started a worker, which cannot say that it is well
 /// before it is half-way, so it waits five seconds more and misses nothing in between. From one
 /// start to the next that is 5.5 s: kills at 4 s, at 8 s and up to half a second more, and every
-/// 5.5 s from there. A parent that is told at once starts a worker every 4 s and up to 0.1 s more.
+/// 5.5 s from there. A parent that is told at once, as gunicorn's arbiter, starts one every 4 s.
 #[test]
 fn uvicorns_parent_misses_a_worker_that_died_while_it_waited_for_word() {
     assert_eq!(dies_in_its_boot(OnOom::Polled).kills, 11);
     assert_eq!(dies_in_its_boot(OnOom::Respawn).kills, 14);
+}
+
+/// Two workers of 60 MB on a host of 110 MB, and a core for each. Before its first request a worker
+/// holds 50 MB, of which it took 40 at the end of its boot; over that, which costs it 20 ms more
+/// than any other, it grows by half of 10 MB at the beginning, and by the rest at the end.
+///
+/// | from | to | one worker | the other | MB |
+/// |---|---|---|---|---|
+/// | 0 | 8 | boots | boots | up to 10 each |
+/// | 8 | 12 | takes its late memory, 10 MB a ms | the same | up to 50 each |
+/// | 20 | 45 | A: its first request | idle | 55 + 50, then 60 + 50 |
+/// | 50 | 50 | B, and is killed for C: it is the larger one | C: its first request | 60 + 55 |
+/// | 50 | 62 | forked at once: boots, takes its late memory | C | up to 50 + 55 |
+/// | 62 | 75 | idle | C | 50 + 55, then 50 + 60 |
+/// | 80 | 85 | idle | D, a request like any other | 50 + 60 |
+#[test]
+fn who_has_had_its_first_request_dies_for_one_that_has_its() {
+    let mut site = bare(WorkerKind::Sync, 2, 2, vec![Step::Compute(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(110));
+    site.server.worker_memory = Bytes::from_mib(60);
+    site.server.late_memory = Bytes::from_mib(40);
+    let (cpu, memory) = (Span::from_millis(20), Bytes::from_mib(10));
+    site.server.first_request = FirstRequest { cpu, memory };
+    site.server.touch_cpu = Span::from_micros(100);
+    site.server.boot_cpu = Span::from_millis(8);
+    let tape: Tape = &[(20, &[5]), (50, &[5]), (50, &[5]), (80, &[5])];
+    assert_eq!(play(&site, tape), [Ok(45), Err((Cause::Killed, 50)), Ok(75), Ok(85)]);
+}
+
+/// 10 MB that take 1 ms each to touch, before 5 ms of work: every time, or once where the allocator
+/// keeps them.
+#[test]
+fn a_request_touches_what_the_allocator_did_not_keep() {
+    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(10);
+    site.server.touch_cpu = Span::from_millis(1);
+    let tape: Tape = &[(0, &[5]), (20, &[5])];
+    assert_eq!(play(&site, tape), [Ok(15), Ok(35)]);
+    site.server.keeps_memory = true;
+    assert_eq!(play(&site, tape), [Ok(15), Ok(25)]);
 }
