@@ -184,7 +184,7 @@ impl<T: Tape> World<'_, T> {
                 self.forks_from = starts + pause;
                 self.agenda.at(starts, Event::Start(index));
             }
-            OnOom::Polled => self.will_be_missed(),
+            OnOom::Polled => self.will_be_missed(index),
         }
         self.end_worker(index);
     }

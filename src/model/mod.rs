@@ -400,7 +400,7 @@ impl<'a, T: Tape> World<'a, T> {
             Event::HandOver(worker) => self.hand_over(worker),
             Event::PoolTimeout(worker) => self.pool_timeout(worker),
             Event::Start(worker) => self.start(worker),
-            Event::LookAfter => self.look_after(0),
+            Event::LookAfter => self.look(),
             Event::NoWord(worker) => self.no_word(worker),
             Event::ResidentBack(index) => self.resident_back(index),
             Event::DatabaseBack => self.database_back(),

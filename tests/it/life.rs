@@ -7,7 +7,7 @@ use tonnage::seed::Seed;
 use tonnage::site::{Dist, FirstRequest, Hold, OnOom, Site, Step, WorkerKind};
 use tonnage::units::{Bytes, Span, Time};
 
-use crate::support::{ASYNC, bare, millis, query, threads};
+use crate::support::{ASYNC, bare, call, millis, query, threads};
 
 const MS: u64 = 1_000_000;
 
@@ -325,4 +325,29 @@ fn a_request_touches_what_the_allocator_did_not_keep() {
     assert_eq!(play(&site, tape), [Ok(15), Ok(35)]);
     site.server.keeps_memory = true;
     assert_eq!(play(&site, tape), [Ok(15), Ok(25)]);
+}
+
+/// A and B together are too much for their worker, which is killed at 10.001 s and boots in no time.
+/// The parent looks every 0.5 s, and starts it then. If it had asked the worker how it is within
+/// the last 50 ms, which is one time in ten, it waits for the answer until 5 s after that.
+#[test]
+fn uvicorns_parent_waits_for_word_from_a_worker_killed_right_after_it_had_asked() {
+    let mut site = bare(ASYNC, 1, 1, vec![call(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(20));
+    site.server.worker_memory = Bytes::from_mib(10);
+    site.server.on_oom = OnOom::Polled;
+    site.traffic.endpoints[0].memory = Bytes::from_mib(6);
+    let back_after_ms = |seed| {
+        let requests = [10_000, 10_001, 10_002].map(|at| {
+            let arrival = Arrival { at: Time::from_nanos(at * MS), endpoint: 0 };
+            (arrival, vec![Span::from_millis(100)])
+        });
+        let (_, replies) = replay(&site, requests.into_iter(), Seed::new(seed));
+        let ended = replies[2].ended.expect("it is answered in the end");
+        (ended - Time::from_nanos(10_101 * MS)).as_millis()
+    };
+    let (soon, late): (Vec<f64>, Vec<f64>) =
+        (0..400).map(back_after_ms).partition(|back| *back <= 500.0);
+    assert!(late.iter().all(|back| (4_950.0..=5_000.0).contains(back)), "{late:?}");
+    assert!((20..=60).contains(&late.len()), "{} of {}", late.len(), soon.len() + late.len());
 }
