@@ -5,11 +5,13 @@
 //! comes from (the user's file, or a preset with its source) is the scenario floor's business.
 
 mod arrivals;
+mod first_request;
 mod kind;
 
 use std::sync::Arc;
 
 pub use arrivals::{Arrivals, Trace, Traced};
+pub use first_request::FirstRequest;
 pub use kind::{Dispatcher, WorkerKind};
 
 use crate::units::{Bytes, Fraction, PerSecond, Span};
@@ -91,11 +93,16 @@ pub struct Server {
     pub kind: WorkerKind,
     /// How many worker processes, at least one.
     pub workers: u32,
-    /// What a worker process holds once it has booted, before any request.
+    /// What a worker process holds between requests, once it has booted and served one.
     pub worker_memory: Bytes,
     /// What of that it takes at once at the end of its boot: a model, a dictionary. The rest grows
     /// all along.
     pub late_memory: Bytes,
+    /// What its first request costs, and takes of that memory.
+    pub first_request: FirstRequest,
+    /// CPU for each MiB that its late memory or a request takes of the system: the kernel clears
+    /// and maps page after page.
+    pub touch_cpu: Span,
     /// Whether a worker keeps the memory of its requests for the next ones: blocks that the
     /// allocator takes from its heap stay there (glibc's mmap threshold grows to what was freed).
     pub keeps_memory: bool,

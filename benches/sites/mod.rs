@@ -2,8 +2,8 @@
 //! says, so that what is measured is what the model names.
 
 use tonnage::site::{
-    Accept, Arrivals, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon,
-    Host, Listen, OnOom, Resident, Server, Sharing, Site, Step, Traffic, WorkerKind,
+    Accept, Arrivals, Client, Connections, Costs, Database, Dist, Endpoint, FirstRequest, Front,
+    Hold, Horizon, Host, Listen, OnOom, Resident, Server, Sharing, Site, Step, Traffic, WorkerKind,
 };
 use tonnage::units::{Bytes, PerSecond, Span};
 
@@ -162,6 +162,8 @@ fn workers(kind: WorkerKind, workers: u32) -> Server {
         opens_pool: false,
         on_oom: OnOom::Respawn,
         late_memory: Bytes::ZERO,
+        first_request: FirstRequest::LIKE_ANY,
+        touch_cpu: Span::ZERO,
         keeps_memory: false,
         linger: span,
     }

@@ -1,8 +1,8 @@
 //! Sites for tests: bare ones, whose answers theory knows.
 
 use crate::site::{
-    Accept, Arrivals, Client, Connections, Costs, Database, Dist, Endpoint, Front, Hold, Horizon,
-    Host, Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
+    Accept, Arrivals, Client, Connections, Costs, Database, Dist, Endpoint, FirstRequest, Front,
+    Hold, Horizon, Host, Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
 };
 use crate::units::{Bytes, PerSecond, Span};
 
@@ -31,6 +31,8 @@ pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>)
             workers,
             worker_memory: Bytes::ZERO,
             late_memory: Bytes::ZERO,
+            first_request: FirstRequest::LIKE_ANY,
+            touch_cpu: Span::ZERO,
             keeps_memory: false,
             linger: Span::ZERO,
             boot_cpu: Span::ZERO,

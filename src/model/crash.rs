@@ -6,7 +6,6 @@ use rand::RngExt;
 use super::arrivals::Tape;
 use super::program::Op;
 use super::request::{At, NOWHERE, RequestId};
-use super::supervisor::HAS_NO_WORD;
 use super::worker::State;
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Stage};
@@ -27,19 +26,9 @@ pub(super) const ASIDES: u32 = 1 << 10;
 pub(super) const BACKEND: u32 = 1 << 30;
 pub(super) const FRONT: u32 = 1 << 31;
 
-/// In how many slices a booting worker's memory grows to its full size: importing an application
-/// touches memory all along, so the OOM killer meets it half-grown.
-pub(super) const BOOT_SLICES: u32 = 8;
-
-/// With so many slices of its boot left a worker asks for all connections of its pool, each a
-/// process that the database starts: it comes up when its share of the cores lets it.
-const OPENS_POOL: u32 = 1;
-
-/// In how many pieces a booting worker takes what it takes at once.
-const PIECES: u32 = 16;
-
-/// gunicorn's arbiter pauses for a random time up to this before each fork of a missing worker
-/// (reference section 2.4). The same is assumed for other resident processes' supervisors.
+/// gunicorn's arbiter pauses for a random time up to this after each fork of a missing worker, and
+/// misses the next one after that only (`arbiter.py`, `spawn_workers`). Supervisors of other
+/// resident processes are assumed to pause as long before they start one again.
 const RESPAWN_PAUSE_S: f64 = 0.1;
 
 /// Whom the OOM killer takes.
@@ -75,108 +64,6 @@ impl<T: Tape> World<'_, T> {
         }
     }
 
-    /// A worker is started: it boots.
-    pub(super) fn start(&mut self, index: u32) {
-        self.workers[index as usize].state = State::Booting(BOOT_SLICES);
-        self.boot_on(index);
-    }
-
-    /// The next slice of a worker's boot.
-    fn boot_on(&mut self, index: u32) {
-        let pool = self.site.server.costs.connect_cpu * u64::from(self.pool_at_start());
-        let slice = (self.site.server.boot_cpu + pool).scaled(1.0 / f64::from(BOOT_SLICES));
-        if self.workers[index as usize].state == State::Booting(OPENS_POOL) {
-            let each = self.site.database.connect_cpu;
-            (0..self.pool_at_start())
-                .for_each(|_| self.run_aside(self.database_host, BACKEND, each));
-        }
-        if slice.is_zero() {
-            self.booted(index);
-        } else {
-            self.start_apart(HOST, BOOT | index, index, slice);
-        }
-    }
-
-    /// A slice of a worker's boot is done: it has grown, and takes traffic after the last.
-    pub(super) fn booted(&mut self, index: u32) {
-        let worker = &mut self.workers[index as usize];
-        let State::Booting(slices) = worker.state else { return };
-        worker.state = State::Booting(slices - 1);
-        let (life, resident) = (worker.life, worker.resident);
-        let more = self.grown(slices - 1).saturating_sub(resident);
-        if !self.occupy_by_and_by(index, life, more) {
-            return;
-        }
-        if slices == 1 {
-            self.come_up(index)
-        } else {
-            self.boot_on(index)
-        }
-        if slices - 1 == HAS_NO_WORD {
-            self.has_word(index);
-        }
-    }
-
-    /// How many connections a worker opens while it boots.
-    fn pool_at_start(&self) -> u32 {
-        let server = &self.site.server;
-        server.connections.limit.filter(|_| server.opens_pool).unwrap_or(0)
-    }
-
-    /// What a booting worker holds with so many slices of its boot left.
-    fn grown(&self, slices: u32) -> Bytes {
-        let server = &self.site.server;
-        let early = server.worker_memory.saturating_sub(server.late_memory).get();
-        match slices {
-            0 => server.worker_memory,
-            _ => Bytes::new(early * u64::from(BOOT_SLICES - slices) / u64::from(BOOT_SLICES)),
-        }
-    }
-
-    /// A booting worker takes `bytes` more piece by piece: so whoever is larger than what it holds
-    /// by then dies for it. Returns whether it outlived that.
-    fn occupy_by_and_by(&mut self, index: u32, life: u64, bytes: Bytes) -> bool {
-        let piece = Bytes::new(bytes.get().div_ceil(u64::from(PIECES)));
-        let mut left = bytes;
-        while left > Bytes::ZERO {
-            let now = left.min(piece);
-            left -= now;
-            if !self.occupy(index, life, now) {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// The worker takes traffic.
-    fn come_up(&mut self, index: u32) {
-        if !self.open_pool(index) {
-            return;
-        }
-        self.workers[index as usize].state = State::Up;
-        if self.rules.one_queue {
-            self.idle.push(index);
-        }
-    }
-
-    /// The worker's pool is open, as far as the database grants it. Returns whether the worker
-    /// outlived that.
-    fn open_pool(&mut self, index: u32) -> bool {
-        let life = self.workers[index as usize].life;
-        for _ in 0..self.pool_at_start() {
-            if self.postgres.away || !self.postgres.open() {
-                break;
-            }
-            self.workers[index as usize].pool.opened_idle();
-            self.probe.levels.open_connections.rise(self.now, 1);
-            self.take_memory(self.database_host, self.site.database.connection_memory);
-            if self.workers[index as usize].life != life {
-                return false;
-            }
-        }
-        true
-    }
-
     /// A worker in its `life`-th life holds `bytes` more. Returns whether it outlived that.
     #[inline]
     pub(super) fn occupy(&mut self, index: u32, life: u64, bytes: Bytes) -> bool {
@@ -188,14 +75,26 @@ impl<T: Tape> World<'_, T> {
         self.workers[index as usize].life == life
     }
 
-    /// A request in a worker takes its memory, which may be there already.
+    /// A request in a worker takes its memory, which may be there already, and where it is the
+    /// first, what the worker keeps of it.
     pub(super) fn take_request_memory(&mut self, id: RequestId, index: u32) {
         let endpoint = self.requests[id].endpoint;
         let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
         let worker = &mut self.workers[index as usize];
         let (life, used) = (worker.life, bytes.min(worker.spare));
         worker.spare -= used;
-        self.occupy(index, life, bytes.saturating_sub(used));
+        let mut more = bytes - used;
+        let touching = self.touching(more);
+        let worker = &mut self.workers[index as usize];
+        worker.owed += touching;
+        if std::mem::take(&mut worker.fresh) {
+            let first = self.site.server.first_request;
+            worker.owed += first.cpu;
+            // It grows over its first request: as if by half when that begins.
+            worker.growing = Bytes::new(first.memory.get() / 2);
+            more += first.memory - worker.growing;
+        }
+        self.occupy(index, life, more);
     }
 
     /// A request in a worker gives its memory back: to the worker, or to the system.
@@ -210,8 +109,9 @@ impl<T: Tape> World<'_, T> {
     pub(super) fn leave_memory(&mut self, index: u32, endpoint: u16) {
         let endpoint = &self.site.traffic.endpoints[endpoint as usize];
         self.vacate_request(index, endpoint.memory);
-        let life = self.workers[index as usize].life;
-        self.occupy(index, life, endpoint.growth);
+        let worker = &mut self.workers[index as usize];
+        let (life, growing) = (worker.life, std::mem::take(&mut worker.growing));
+        self.occupy(index, life, endpoint.growth + growing);
     }
 
     /// A worker holds `bytes` less.
@@ -284,10 +184,12 @@ impl<T: Tape> World<'_, T> {
         match self.site.server.on_oom {
             OnOom::Stop => return self.stop_all(),
             OnOom::Respawn => {
+                let starts = self.now.max(self.forks_from);
                 let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
-                self.agenda.at(self.now + pause, Event::Start(index));
+                self.forks_from = starts + pause;
+                self.agenda.at(starts, Event::Start(index));
             }
-            OnOom::Polled => self.will_be_missed(),
+            OnOom::Polled => self.will_be_missed(index),
         }
         self.end_worker(index);
     }
@@ -311,7 +213,7 @@ impl<T: Tape> World<'_, T> {
             self.lose(id);
         }
         let worker = &mut self.workers[index as usize];
-        if matches!(worker.state, State::Booting(_)) {
+        if worker.state.is_booting() {
             self.stop_on_cores(HOST, BOOT | index);
         }
         let worker = &mut self.workers[index as usize];

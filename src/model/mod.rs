@@ -12,6 +12,7 @@
 
 mod admission;
 mod arrivals;
+mod boot;
 mod client;
 mod cold;
 mod crash;
@@ -221,6 +222,8 @@ struct World<'a, T> {
     chances: Option<Stream>,
     respawns: Stream,
     gil: Stream,
+    /// When gunicorn's arbiter can start a worker.
+    forks_from: Time,
 
     agenda: Agenda<Event>,
     requests: Requests,
@@ -277,6 +280,7 @@ impl<'a, T: Tape> World<'a, T> {
             chances: rules.needs_chance.then(|| stream(seed, Purpose::Accept)),
             respawns: stream(seed, Purpose::Respawn),
             gil: stream(seed, Purpose::Gil),
+            forks_from: Time::ZERO,
             agenda: Agenda::new(),
             requests: Requests::new(stride),
             ready: Ready::new(),
@@ -413,7 +417,7 @@ impl<'a, T: Tape> World<'a, T> {
             Event::HandOver(worker) => self.hand_over(worker),
             Event::PoolTimeout(worker) => self.pool_timeout(worker),
             Event::Start(worker) => self.start(worker),
-            Event::LookAfter => self.look_after(0),
+            Event::LookAfter => self.look(),
             Event::NoWord(worker) => self.no_word(worker),
             Event::ResidentBack(index) => self.resident_back(index),
             Event::DatabaseBack => self.database_back(),

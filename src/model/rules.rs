@@ -1,6 +1,6 @@
 //! What every event asks of a site, worked out once.
 
-use crate::site::{Accept, Dispatcher, Sharing, Site, WorkerKind};
+use crate::site::{Accept, Dispatcher, FirstRequest, Sharing, Site, WorkerKind};
 use crate::units::{Bytes, Span};
 
 /// The rules by which workers take requests.
@@ -26,6 +26,8 @@ pub(super) struct Rules {
     /// There is more that something can come from than the host's cores, the agenda and the tape:
     /// cores of the database's own, or somebody whose patience ends.
     pub has_more_sources: bool,
+    /// A worker's burst may take CPU beyond what its request asks for.
+    pub owes: bool,
     /// Requests take memory, or leave some behind.
     pub uses_memory: bool,
     /// Code costs more where it has not run for long.
@@ -51,7 +53,8 @@ impl Rules {
         };
         let mut endpoints = site.traffic.endpoints.iter();
         let client_cpu = site.client.cpu.scaled(0.5);
-        let uses_memory = endpoints.any(|one| one.memory + one.growth > Bytes::ZERO);
+        let has_first = site.server.first_request != FirstRequest::LIKE_ANY;
+        let uses_memory = has_first || endpoints.any(|one| one.memory + one.growth > Bytes::ZERO);
         Rules {
             one_queue,
             hands_over: one_queue && !uses_memory,
@@ -64,6 +67,7 @@ impl Rules {
             has_more_sources: site.database.host.is_some()
                 || site.client.patience.is_some()
                 || site.front.read_timeout.is_some(),
+            owes: has_first || !site.server.touch_cpu.is_zero(),
             uses_memory,
             goes_cold: [Some(&site.host), site.database.host.as_ref()].iter().flatten().any(
                 |host| matches!(host.sharing, Sharing::Slices { cold_code, .. } if cold_code > 0.0),

@@ -67,8 +67,11 @@ impl<T: Tape> World<'_, T> {
         if work.is_zero() {
             return self.step_on(id);
         }
-        let work = if self.rules.goes_cold { work + self.cold_stack(id, amount) } else { work };
+        let mut work = if self.rules.goes_cold { work + self.cold_stack(id, amount) } else { work };
         let request = &mut self.requests[id];
+        if self.rules.owes {
+            work += std::mem::take(&mut self.workers[request.worker as usize].owed);
+        }
         request.left = work;
         // A sync worker has one request: nobody contends for its turn.
         if !self.rules.shares_turn {

@@ -5,7 +5,7 @@ use super::dispatcher::Dispatching;
 use super::request::RequestId;
 use crate::resource::slots::{Seized, Slots};
 use crate::site::{Server, WorkerKind};
-use crate::units::{Bytes, Time};
+use crate::units::{Bytes, Span, Time};
 
 /// A worker process.
 #[derive(Debug)]
@@ -30,7 +30,13 @@ pub(super) struct Worker {
     pub bursts_left: usize,
     /// Requests it has accepted and not answered; not counted where there is one queue for all.
     pub accepted: u32,
-    /// What it holds of that for requests to come.
+    /// Whether its first request is still to come.
+    pub fresh: bool,
+    /// What it will have grown by when its first request ends.
+    pub growing: Bytes,
+    /// CPU that its next burst takes beyond what its request asks for.
+    pub owed: Span,
+    /// What it holds of its requests' memory for requests to come.
     pub spare: Bytes,
     /// What it holds now.
     pub resident: Bytes,
@@ -47,8 +53,17 @@ pub(super) enum State {
     Up,
     /// It boots, and has so many slices of that before it.
     Booting(u32),
+    /// It has imported everything, and has so many pieces of its late memory before it.
+    Filling(u32),
     /// It was killed.
     Gone,
+}
+
+impl State {
+    /// Whether it is on its way up.
+    pub(super) fn is_booting(self) -> bool {
+        matches!(self, State::Booting(_) | State::Filling(_))
+    }
 }
 
 impl Worker {
@@ -64,6 +79,9 @@ impl Worker {
             hand_over: false,
             bursts_left: 0,
             accepted: 0,
+            fresh: false,
+            growing: Bytes::ZERO,
+            owed: Span::ZERO,
             spare: Bytes::ZERO,
             resident: Bytes::ZERO,
             life: u64::from(index),
@@ -78,6 +96,7 @@ impl Worker {
         self.dispatcher = Dispatching::new();
         (self.accepted, self.bursts_left) = (0, 0);
         (self.resident, self.spare) = (Bytes::ZERO, Bytes::ZERO);
+        (self.growing, self.owed) = (Bytes::ZERO, Span::ZERO);
         self.pool.clear()
     }
 

@@ -162,6 +162,8 @@ fn site(capacity: &Capacity) -> Site {
             workers: capacity.workers,
             worker_memory: Bytes::from_mib(150),
             late_memory: Bytes::ZERO,
+            first_request: FirstRequest::LIKE_ANY,
+            touch_cpu: Span::ZERO,
             keeps_memory: false,
             linger: Span::ZERO,
             boot_cpu: Span::ZERO,

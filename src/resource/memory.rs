@@ -25,6 +25,11 @@ impl Memory {
         self.used -= bytes;
     }
 
+    /// Whether `bytes` more fit.
+    pub fn has_room_for(&self, bytes: Bytes) -> bool {
+        self.used + bytes <= self.ceiling
+    }
+
     /// Whether more is used than there is.
     pub fn is_over(&self) -> bool {
         self.used > self.ceiling
@@ -45,6 +50,7 @@ mod tests {
         let mut memory = Memory::new(Some(Bytes::new(100)));
         memory.take(Bytes::new(100));
         assert!(!memory.is_over());
+        assert!(!memory.has_room_for(Bytes::new(1)));
         memory.take(Bytes::new(1));
         assert!(memory.is_over());
         memory.give(Bytes::new(1));

@@ -14,8 +14,8 @@ use crate::experiment::answer::{Combination, Effort, Study, Tier, Visits};
 use crate::outcome::Budget;
 use crate::seed::Seed;
 use crate::site::{
-    Accept, Arrivals, Client, Connections, Costs, Dispatcher, Endpoint, Hold, Horizon, OnOom,
-    Server, Site, Step, Traffic, WorkerKind,
+    Accept, Arrivals, Client, Connections, Costs, Dispatcher, Endpoint, FirstRequest, Hold,
+    Horizon, OnOom, Server, Site, Step, Traffic, WorkerKind,
 };
 use crate::units::{Fraction, PerSecond, Span};
 
@@ -171,12 +171,19 @@ impl Builder<'_> {
         let bias = numbers.accept_bias.unwrap_or(1.0);
         let workers = self.server.workers.as_ref()?.on(self.plan)?.ok()?;
         let worker_memory = numbers.worker_memory.unwrap_or_default();
-        let booting = self.server.boot_memory.unwrap_or(worker_memory);
+        let first_request = FirstRequest {
+            cpu: self.server.first_request_cpu.unwrap_or_default(),
+            memory: self.server.first_request_memory.unwrap_or_default().min(worker_memory),
+        };
+        let booted = worker_memory - first_request.memory;
+        let booting = self.server.boot_memory.unwrap_or(booted);
         Some(Server {
             kind: self.kind(&numbers)?,
             workers,
             worker_memory,
-            late_memory: worker_memory.saturating_sub(booting),
+            late_memory: booted.saturating_sub(booting),
+            first_request,
+            touch_cpu: self.server.touch_cpu.unwrap_or_default(),
             keeps_memory: self.server.keeps_memory.unwrap_or(false),
             linger: self.server.linger.unwrap_or_default(),
             boot_cpu: numbers.boot.unwrap_or_default(),

@@ -42,6 +42,9 @@ pub(super) struct ServerFile {
     pub(super) reset_cpu: Option<Span>,
     pub(super) keeps_memory: Option<bool>,
     pub(super) boot_memory: Option<Bytes>,
+    pub(super) first_request_cpu: Option<Span>,
+    pub(super) first_request_memory: Option<Bytes>,
+    pub(super) touch_cpu: Option<Span>,
     pub(super) supervisor: Option<OnOom>,
     pub(super) numbers: ServerNumbers,
 }
@@ -182,6 +185,9 @@ pub(super) fn read(section: &Section<'_>) -> ServerFile {
         reset_cpu: section.read("reset_cpu", span),
         keeps_memory: section.read("keeps_memory", yes),
         boot_memory: section.read("boot_memory", bytes_each),
+        first_request_cpu: section.read("first_request_cpu", span),
+        first_request_memory: section.read("first_request_memory", bytes_each),
+        touch_cpu: section.read("touch_cpu", span),
         supervisor: section.read("supervisor", choice("a supervisor", SUPERVISORS)),
         connection_ends: section.read(
             "connection_ends",

@@ -1,8 +1,9 @@
 //! Sites for tests: everything costs nothing and has no limit, but for what a test says.
 
 use tonnage::site::{
-    Accept, Arrivals, Client, Connections, Costs, Database, Dispatcher, Dist, Endpoint, Front,
-    Hold, Horizon, Host, Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
+    Accept, Arrivals, Client, Connections, Costs, Database, Dispatcher, Dist, Endpoint,
+    FirstRequest, Front, Hold, Horizon, Host, Listen, OnOom, Server, Sharing, Site, Step, Traffic,
+    WorkerKind,
 };
 use tonnage::units::{Bytes, PerSecond, Span};
 
@@ -66,6 +67,8 @@ pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>)
             workers,
             worker_memory: Bytes::ZERO,
             late_memory: Bytes::ZERO,
+            first_request: FirstRequest::LIKE_ANY,
+            touch_cpu: Span::ZERO,
             keeps_memory: false,
             linger: Span::ZERO,
             boot_cpu: Span::ZERO,

@@ -1,0 +1,166 @@
+//! How a worker comes up: its imports, the memory it takes over them and at their end, its pool.
+
+use super::arrivals::Tape;
+use super::crash::{BACKEND, BOOT};
+use super::supervisor::HAS_NO_WORD;
+use super::worker::State;
+use super::{HOST, World};
+use crate::units::{Bytes, Span};
+
+/// In how many slices a booting worker's memory grows to its full size: importing an application
+/// touches memory all along, so the OOM killer meets it half-grown.
+pub(super) const BOOT_SLICES: u32 = 8;
+
+/// With so many slices of its boot left a worker asks for all connections of its pool, each a
+/// process that the database starts: it comes up when its share of the cores lets it.
+const OPENS_POOL: u32 = 1;
+
+/// In how many pieces a booting worker takes what it takes at once.
+const PIECES: u32 = 16;
+
+impl<T: Tape> World<'_, T> {
+    /// A worker is started: it boots.
+    pub(super) fn start(&mut self, index: u32) {
+        let worker = &mut self.workers[index as usize];
+        (worker.state, worker.fresh) = (State::Booting(BOOT_SLICES), true);
+        self.boot_on(index);
+    }
+
+    /// The next slice of a worker's boot.
+    fn boot_on(&mut self, index: u32) {
+        let pool = self.site.server.costs.connect_cpu * u64::from(self.pool_at_start());
+        let slice = (self.site.server.boot_cpu + pool).scaled(1.0 / f64::from(BOOT_SLICES));
+        if self.workers[index as usize].state == State::Booting(OPENS_POOL) {
+            let each = self.site.database.connect_cpu;
+            (0..self.pool_at_start())
+                .for_each(|_| self.run_aside(self.database_host, BACKEND, each));
+        }
+        if slice.is_zero() {
+            self.booted(index);
+        } else {
+            self.start_apart(HOST, BOOT | index, index, slice);
+        }
+    }
+
+    /// What a booting worker was at is done.
+    pub(super) fn booted(&mut self, index: u32) {
+        match self.workers[index as usize].state {
+            State::Booting(slices) => self.imported(index, slices - 1),
+            State::Filling(pieces) => self.filled(index, pieces - 1),
+            State::Up | State::Gone => {}
+        }
+    }
+
+    /// A slice of a worker's boot is done, and so many are left: it has grown.
+    fn imported(&mut self, index: u32, left: u32) {
+        if !self.grow(index, State::Booting(left)) {
+            return;
+        }
+        if left == 0 {
+            self.filled(index, PIECES)
+        } else {
+            self.boot_on(index)
+        }
+        if left == HAS_NO_WORD {
+            self.has_word(index);
+        }
+    }
+
+    /// Of a worker's late memory so many pieces are left, each of which it has to touch; after the
+    /// last it takes traffic.
+    fn filled(&mut self, index: u32, left: u32) {
+        let touching = self.touching(self.site.server.late_memory);
+        let left = if touching.is_zero() { 0 } else { left };
+        if !self.grow(index, State::Filling(left)) {
+            return;
+        }
+        if left == 0 {
+            self.come_up(index)
+        } else {
+            self.start_apart(HOST, BOOT | index, index, touching.scaled(1.0 / f64::from(PIECES)));
+        }
+    }
+
+    /// What the kernel computes before a process has `bytes` more.
+    pub(super) fn touching(&self, bytes: Bytes) -> Span {
+        let each = self.site.server.touch_cpu;
+        if each.is_zero() { each } else { each.scaled(bytes.as_mib()) }
+    }
+
+    /// How many connections a worker opens while it boots.
+    fn pool_at_start(&self) -> u32 {
+        let server = &self.site.server;
+        server.connections.limit.filter(|_| server.opens_pool).unwrap_or(0)
+    }
+
+    /// What a worker holds so far into its boot.
+    fn grown(&self, state: State) -> Bytes {
+        let server = &self.site.server;
+        let late = server.late_memory.get();
+        let first = server.first_request.memory.get();
+        let early = server.worker_memory.get().saturating_sub(late + first);
+        let part = |of: u64, left, all| of * u64::from(all - left) / u64::from(all);
+        Bytes::new(match state {
+            State::Booting(left) => part(early, left, BOOT_SLICES),
+            State::Filling(left) => early + part(late, left, PIECES),
+            State::Up | State::Gone => early + late,
+        })
+    }
+
+    /// A booting worker is so far, and holds what it does by then. Returns whether it outlived
+    /// that.
+    fn grow(&mut self, index: u32, state: State) -> bool {
+        let worker = &mut self.workers[index as usize];
+        worker.state = state;
+        let (life, resident) = (worker.life, worker.resident);
+        let more = self.grown(state).saturating_sub(resident);
+        self.occupy_by_and_by(index, life, more)
+    }
+
+    /// A booting worker takes `bytes` more, where they do not fit piece by piece: so whoever is
+    /// larger than what it holds by then dies for it. Returns whether it outlived that.
+    fn occupy_by_and_by(&mut self, index: u32, life: u64, bytes: Bytes) -> bool {
+        if self.memory[HOST].has_room_for(bytes) {
+            return self.occupy(index, life, bytes);
+        }
+        let piece = Bytes::new(bytes.get().div_ceil(u64::from(PIECES)));
+        let mut left = bytes;
+        while left > Bytes::ZERO {
+            let now = left.min(piece);
+            left -= now;
+            if !self.occupy(index, life, now) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The worker takes traffic.
+    pub(super) fn come_up(&mut self, index: u32) {
+        if !self.open_pool(index) {
+            return;
+        }
+        self.workers[index as usize].state = State::Up;
+        if self.rules.one_queue {
+            self.idle.push(index);
+        }
+    }
+
+    /// The worker's pool is open, as far as the database grants it. Returns whether the worker
+    /// outlived that.
+    fn open_pool(&mut self, index: u32) -> bool {
+        let life = self.workers[index as usize].life;
+        for _ in 0..self.pool_at_start() {
+            if self.postgres.away || !self.postgres.open() {
+                break;
+            }
+            self.workers[index as usize].pool.opened_idle();
+            self.probe.levels.open_connections.rise(self.now, 1);
+            self.take_memory(self.database_host, self.site.database.connection_memory);
+            if self.workers[index as usize].life != life {
+                return false;
+            }
+        }
+        true
+    }
+}
