@@ -65,7 +65,7 @@ pub(crate) fn led<T: Sync, R: Send + Sync>(items: &[T], lead: impl Fn(&T) -> R +
     thread::scope(|scope| {
         for _ in 1..items.len().min(LEADERS) {
             // Where the system grants no more threads, fewer items are led at a time.
-            let _ = thread::Builder::new().spawn_scoped(scope, &take_turns);
+            let _ = thread::Builder::new().spawn_scoped(scope, take_turns);
         }
         take_turns();
     });
