@@ -138,6 +138,7 @@ fn lost_over_sending(micros: u64, cores: u32) -> usize {
     site.host.sharing = Sharing::Slices {
         slice: Span::from_micros(1_400),
         cold: Span::ZERO,
+        cold_code: 0.0,
         cold_after: Span::ZERO,
     };
     site.server.costs.request_cpu = Span::from_micros(1);
