@@ -1,12 +1,14 @@
 //! What is simulated: a machine, a Python server on it, a database, and who comes to visit.
 //!
 //! A [`Site`] is plain data and already valid: it is built by the scenario floor, which checks
-//! every value and every combination, or by tests. Nothing here has a default; where a number
-//! comes from (the user's file, or a preset with its source) is the scenario floor's business.
+//! every value and every combination, or from [`Site::textbook`], by tests. Nothing here has a
+//! default; where a number comes from (the user's file, or a preset with its source) is the
+//! scenario floor's business.
 
 mod arrivals;
 mod first_request;
 mod kind;
+mod textbook;
 
 use std::sync::Arc;
 

@@ -1,10 +1,7 @@
 //! The sites that are measured. Everything costs nothing and has no limit, but for what a model
 //! says, so that what is measured is what the model names.
 
-use tonnage::site::{
-    Accept, Arrivals, Client, Connections, Costs, Database, Dist, Endpoint, FirstRequest, Front,
-    Hold, Horizon, Host, Listen, OnOom, Resident, Server, Sharing, Site, Step, Traffic, WorkerKind,
-};
+use tonnage::site::{Dist, Resident, Server, Site, Step, WorkerKind};
 use tonnage::units::{Bytes, PerSecond, Span};
 
 /// A site with a name, for as many requests as asked for.
@@ -58,7 +55,7 @@ pub(crate) fn trade_off(is_async: bool, latency: Span, requests: u64) -> Site {
     let steps = vec![compute(0.004), query(0.0005, Span::from_millis(2)), compute(0.004)];
     let stay = 0.0105 + latency.as_secs();
     let rate = 0.6 * (5.0 / stay).min(2.0 / 0.0085);
-    let server = if is_async { loops(2) } else { workers(WorkerKind::Sync, 5) };
+    let server = if is_async { loops(2) } else { Server::textbook(WorkerKind::Sync, 5) };
     let mut site = bare(server, 2, rate, steps);
     site.database.latency = latency;
     lasting(site, requests)
@@ -66,29 +63,29 @@ pub(crate) fn trade_off(is_async: bool, latency: Span, requests: u64) -> Site {
 
 /// One worker on one core, 90 % busy.
 fn mm1() -> Site {
-    bare(workers(WorkerKind::Sync, 1), 1, 0.9, vec![compute(1.0)])
+    bare(Server::textbook(WorkerKind::Sync, 1), 1, 0.9, vec![compute(1.0)])
 }
 
 /// Five workers on five cores, 90 % busy.
 fn mm5() -> Site {
-    bare(workers(WorkerKind::Sync, 5), 5, 4.5, vec![compute(1.0)])
+    bare(Server::textbook(WorkerKind::Sync, 5), 5, 4.5, vec![compute(1.0)])
 }
 
 /// Processor sharing: 500 sync workers on one core, 90 % busy.
 fn ps500() -> Site {
-    bare(workers(WorkerKind::Sync, 500), 1, 0.9, vec![compute(1.0)])
+    bare(Server::textbook(WorkerKind::Sync, 500), 1, 0.9, vec![compute(1.0)])
 }
 
 /// Five sync workers and their database on two cores, 75 % busy.
 fn sync5() -> Site {
     let steps = vec![compute(0.008), query(0.004, Span::ZERO), compute(0.008)];
-    bare(workers(WorkerKind::Sync, 5), 2, 75.0, steps)
+    bare(Server::textbook(WorkerKind::Sync, 5), 2, 75.0, steps)
 }
 
 /// The same, and the query waits as well.
 fn sync5_io() -> Site {
     let steps = vec![compute(0.008), query(0.004, Span::from_millis(4)), compute(0.008)];
-    bare(workers(WorkerKind::Sync, 5), 2, 75.0, steps)
+    bare(Server::textbook(WorkerKind::Sync, 5), 2, 75.0, steps)
 }
 
 /// Two processes of ten threads, each under its GIL.
@@ -101,7 +98,7 @@ fn threads() -> Site {
         dispatcher: None,
     };
     let steps = vec![compute(0.010), query(0.003, Span::from_millis(20)), compute(0.010)];
-    bare(workers(kind, 2), 2, 60.0, steps)
+    bare(Server::textbook(kind, 2), 2, 60.0, steps)
 }
 
 /// Two loops with a pool of twenty each and three hundred requests in flight.
@@ -116,7 +113,7 @@ fn async_pool() -> Site {
 
 /// Five workers of 200 MB on 1 GB, dying: the hosting guide's first common mistake, as in `scenarios/too-many-workers.toml`.
 fn oom_loop() -> Site {
-    let mut server = workers(WorkerKind::Sync, 5);
+    let mut server = Server::textbook(WorkerKind::Sync, 5);
     server.worker_memory = Bytes::from_mib(200);
     server.boot_cpu = Span::from_millis(500);
     let steps = vec![compute(0.005), query(0.003, Span::from_millis(3)), compute(0.005)];
@@ -149,83 +146,16 @@ fn asyncflow() -> Site {
     site
 }
 
-fn workers(kind: WorkerKind, workers: u32) -> Server {
-    let (nothing, span) = (Bytes::ZERO, Span::ZERO);
-    Server {
-        kind,
-        workers,
-        worker_memory: nothing,
-        boot_cpu: span,
-        accept: Accept::Shared { bias: 1.0 },
-        costs: Costs { request_cpu: span, query_cpu: span, connect_cpu: span, reset_cpu: span },
-        connections: Connections { keep: u32::MAX, limit: None, timeout: None, hold: Hold::Query },
-        opens_pool: false,
-        on_oom: OnOom::Respawn,
-        late_memory: Bytes::ZERO,
-        first_request: FirstRequest::LIKE_ANY,
-        touch_cpu: Span::ZERO,
-        keeps_memory: false,
-        linger: span,
-    }
-}
-
 fn loops(count: u32) -> Server {
-    workers(WorkerKind::Async { limit_concurrency: None }, count)
+    Server::textbook(WorkerKind::Async { limit_concurrency: None }, count)
 }
 
 fn bare(server: Server, cores: u32, rate: f64, steps: Vec<Step>) -> Site {
-    let nothing = Bytes::ZERO;
-    let endpoint =
-        Endpoint { name: "page".to_owned(), weight: 1.0, memory: nothing, growth: nothing, steps };
-    Site {
-        host: Host {
-            cores,
-            speed: 1.0,
-            sharing: Sharing::Fair,
-            memory: None,
-            residents: Vec::new(),
-        },
-        server,
-        database: database(),
-        front: Front {
-            listen: Listen::Unix,
-            backlog: None,
-            nginx_cpu: Span::ZERO,
-            connect_timeout: None,
-            read_timeout: None,
-        },
-        client: Client { patience: None, round_trip: Span::ZERO, cpu: Span::ZERO },
-        traffic: Traffic {
-            rate: PerSecond::new(rate),
-            arrivals: Arrivals::Poisson,
-            endpoints: vec![endpoint],
-        },
-        horizon: Horizon {
-            warmup: Span::ZERO,
-            measured: Span::ZERO,
-            drain: Span::from_whole_secs(1_000_000),
-            in_flight_limit: 1_000_000,
-            arrivals_limit: u64::MAX,
-        },
-    }
-}
-
-fn database() -> Database {
-    Database {
-        host: None,
-        latency: Span::ZERO,
-        connection_slots: None,
-        memory: Bytes::ZERO,
-        connection_memory: Bytes::ZERO,
-        connect_cpu: Span::ZERO,
-        close_cpu: Span::ZERO,
-        reset_cpu: Span::ZERO,
-        wait_step: Span::ZERO,
-        connect_wait: Span::ZERO,
-        refusal_cpu: Span::ZERO,
-        largest_process: Bytes::ZERO,
-        recovery: Span::ZERO,
-    }
+    let mut site = Site::textbook(server.kind, server.workers, cores, steps);
+    site.server = server;
+    site.traffic.rate = PerSecond::new(rate);
+    site.horizon.arrivals_limit = u64::MAX;
+    site
 }
 
 fn lasting(mut site: Site, requests: u64) -> Site {

@@ -149,69 +149,8 @@ fn combination(plan: &str, server: &str, capacity: &Capacity, tiers: &[f64]) -> 
 
 /// A site that nobody simulates.
 fn site(capacity: &Capacity) -> Site {
-    Site {
-        host: Host {
-            cores: 1,
-            speed: 1.0,
-            sharing: Sharing::Fair,
-            memory: capacity.budget.ceiling,
-            residents: vec![],
-        },
-        server: Server {
-            kind: WorkerKind::Sync,
-            workers: capacity.workers,
-            worker_memory: Bytes::from_mib(150),
-            late_memory: Bytes::ZERO,
-            first_request: FirstRequest::LIKE_ANY,
-            touch_cpu: Span::ZERO,
-            keeps_memory: false,
-            linger: Span::ZERO,
-            boot_cpu: Span::ZERO,
-            accept: Accept::PerProcess,
-            costs: Costs {
-                request_cpu: Span::ZERO,
-                query_cpu: Span::ZERO,
-                connect_cpu: Span::ZERO,
-                reset_cpu: Span::ZERO,
-            },
-            connections: Connections { keep: 1, limit: None, timeout: None, hold: Hold::Query },
-            opens_pool: false,
-            on_oom: OnOom::Respawn,
-        },
-        database: Database {
-            host: None,
-            latency: Span::ZERO,
-            connection_slots: None,
-            memory: Bytes::ZERO,
-            connection_memory: Bytes::ZERO,
-            connect_cpu: Span::ZERO,
-            connect_wait: Span::ZERO,
-            refusal_cpu: Span::ZERO,
-            close_cpu: Span::ZERO,
-            reset_cpu: Span::ZERO,
-            wait_step: Span::ZERO,
-            largest_process: Bytes::ZERO,
-            recovery: Span::ZERO,
-        },
-        front: Front {
-            listen: Listen::Tcp,
-            backlog: None,
-            nginx_cpu: Span::ZERO,
-            connect_timeout: None,
-            read_timeout: None,
-        },
-        client: Client { patience: None, round_trip: Span::ZERO, cpu: Span::ZERO },
-        traffic: Traffic {
-            rate: PerSecond::new(1.0),
-            arrivals: Arrivals::Poisson,
-            endpoints: vec![],
-        },
-        horizon: Horizon {
-            warmup: Span::ZERO,
-            measured: Span::ZERO,
-            drain: Span::ZERO,
-            in_flight_limit: 1,
-            arrivals_limit: 1,
-        },
-    }
+    let mut site = Site::textbook(WorkerKind::Sync, capacity.workers, 1, Vec::new());
+    site.host.memory = capacity.budget.ceiling;
+    site.server.worker_memory = Bytes::from_mib(150);
+    site
 }

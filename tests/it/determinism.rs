@@ -3,11 +3,11 @@
 use tonnage::model::simulate;
 use tonnage::outcome::Outcome;
 use tonnage::seed::Seed;
-use tonnage::site::{Site, Step, WorkerKind};
+use tonnage::site::{Endpoint, Site, Step, WorkerKind};
 use tonnage::units::PerSecond;
 
 use crate::laws;
-use crate::support::{ASYNC, bare, call, exponential, query, threads};
+use crate::support::{ASYNC, call, exponential, query, threads};
 
 #[test]
 fn the_same_site_and_seed_give_the_same_outcome_bit_for_bit() {
@@ -49,9 +49,9 @@ fn variants(site: &Site) -> Vec<Site> {
 #[test]
 fn another_worker_kind_or_plan_faces_the_same_requests() {
     let steps = || vec![Step::Compute(exponential(0.01)), query(exponential(0.02))];
-    let mut site = bare(WorkerKind::Sync, 1, 1, steps());
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, steps());
     site.traffic.rate = PerSecond::new(20.0);
-    site.traffic.endpoints.push(crate::support::endpoint(vec![call(exponential(0.05))]));
+    site.traffic.endpoints.push(Endpoint::textbook(vec![call(exponential(0.05))]));
     let per_endpoint = |site: Site| {
         let outcome = simulate(&site, Seed::new(9));
         assert_eq!(outcome.counts.answered, outcome.counts.arrived);
@@ -67,7 +67,7 @@ fn another_worker_kind_or_plan_faces_the_same_requests() {
 
 #[test]
 fn where_one_server_is_all_there_is_the_worker_kinds_are_one() {
-    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(exponential(0.08))]);
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(exponential(0.08))]);
     site.traffic.rate = PerSecond::new(10.0);
     let [sync, threads, asynchronous] = [WorkerKind::Sync, threads(1), ASYNC].map(|kind| {
         site.server.kind = kind;

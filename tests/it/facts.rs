@@ -3,18 +3,18 @@
 use tonnage::model::{Arrival, replay};
 use tonnage::outcome::Cause;
 use tonnage::seed::Seed;
-use tonnage::site::{Listen, Sharing, Step, WorkerKind};
+use tonnage::site::{Listen, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{Span, Time};
 
 use crate::life::{Tape, play, play_all};
-use crate::support::{bare, millis, query, threads, with_main_thread};
+use crate::support::{millis, query, threads, with_main_thread};
 
 /// Three hours: longer than anything else here.
 const LONG: u64 = 10_000_000;
 
 #[test]
 fn a_backlog_of_three_holds_four_and_a_unix_socket_refuses_the_next_at_once() {
-    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
     site.front.backlog = Some(3);
     let tape: Tape = &[(0, &[100]), (1, &[1]), (2, &[1]), (3, &[1]), (4, &[1]), (5, &[1])];
     let refused = Err((Cause::Backlog, 5));
@@ -26,7 +26,7 @@ const RETRIES_MS: [u64; 7] = [1_000, 2_000, 3_000, 4_000, 5_000, 7_000, 11_000];
 
 #[test]
 fn a_full_tcp_backlog_is_silent_and_the_client_tries_again_at_its_instants() {
-    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
     site.front.backlog = Some(0);
     site.front.listen = Listen::Tcp;
     for retry in RETRIES_MS {
@@ -39,7 +39,7 @@ fn a_full_tcp_backlog_is_silent_and_the_client_tries_again_at_its_instants() {
 
 #[test]
 fn the_last_tcp_retry_in_vain_is_a_failure() {
-    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
     site.front.backlog = Some(0);
     site.front.listen = Listen::Tcp;
     let tape: Tape = &[(0, &[LONG]), (1, &[1]), (10, &[1])];
@@ -48,7 +48,7 @@ fn the_last_tcp_retry_in_vain_is_a_failure() {
 
 #[test]
 fn of_a_hundred_connections_ninety_seven_are_for_the_application() {
-    let mut site = bare(threads(200), 1, 1, vec![query(millis(1))]);
+    let mut site = Site::textbook(threads(200), 1, 1, vec![query(millis(1))]);
     site.database.connection_slots = Some(100 - tonnage::site::Database::RESERVED_CONNECTIONS);
     let requests: Vec<(u64, &[u64])> = (0..100).map(|at| (at, &[5_000, 0][..])).collect();
     let ends = play(&site, &requests);
@@ -60,7 +60,7 @@ fn of_a_hundred_connections_ninety_seven_are_for_the_application() {
 #[test]
 fn a_thread_back_from_a_query_waits_five_milliseconds_for_a_computing_one() {
     let steps = vec![query(millis(1)), Step::Compute(millis(1))];
-    let site = bare(threads(2), 1, 2, steps);
+    let site = Site::textbook(threads(2), 1, 2, steps);
     // The first is back at 10 and computes for 1; the second computes from 1 on, for 100.
     let tape: Tape = &[(0, &[10, 0, 1]), (1, &[0, 0, 100])];
     assert_eq!(play(&site, tape), [Ok(10 + 5 + 1), Ok(102)]);
@@ -69,7 +69,7 @@ fn a_thread_back_from_a_query_waits_five_milliseconds_for_a_computing_one() {
 /// How many of 24 quick requests, one every 100 ms, wait for the one that keeps one of two
 /// workers busy.
 fn stuck(kind: WorkerKind, seed: u64) -> usize {
-    let site = bare(kind, 2, 2, vec![query(millis(1))]);
+    let site = Site::textbook(kind, 2, 2, vec![query(millis(1))]);
     let mut requests: Vec<(u64, &[u64])> = vec![(0, &[LONG, 0])];
     requests.extend((1..=24).map(|count| (100 * count, &[1, 0][..])));
     let (_, ends) = play_all(&site, &requests, Seed::new(seed));
@@ -104,7 +104,7 @@ fn wait_beside(computing: usize) -> f64 {
         steps.extend([query(millis(1)), Step::Compute(millis(1))]);
     }
     let kind = with_main_thread(8, Span::ZERO, Span::ZERO);
-    let site = bare(kind, 1, 2, steps);
+    let site = Site::textbook(kind, 1, 2, steps);
     let mut queries = vec![1];
     // Queries of 12 to 30 ms, so that none is in step with the switch interval; then 1 ms of work.
     queries.extend((0..WAITS as u64).flat_map(|each| [12 + each * 7 % 19, 0, 1]));
@@ -134,7 +134,7 @@ fn a_thread_waits_an_interval_for_the_gil_beside_one_and_takes_its_chance_beside
 /// GIL over that to another that wants to compute, on so many cores with slices of 1.4 ms.
 fn lost_over_sending(micros: u64, cores: u32) -> usize {
     let kind = with_main_thread(2, Span::ZERO, Span::ZERO);
-    let mut site = bare(kind, 1, cores, vec![Step::Compute(millis(1))]);
+    let mut site = Site::textbook(kind, 1, cores, vec![Step::Compute(millis(1))]);
     site.host.sharing = Sharing::Slices {
         slice: Span::from_micros(1_400),
         cold: Span::ZERO,

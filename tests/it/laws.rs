@@ -15,7 +15,7 @@ use tonnage::stats::estimate::Estimate;
 use tonnage::units::{Bytes, Fraction, PerSecond, Span};
 
 use crate::support::{
-    ASYNC, bare, behind_loop, call, endpoint, exponential, millis, query, threads, with_main_thread,
+    ASYNC, behind_loop, call, exponential, millis, query, threads, with_main_thread,
 };
 
 /// Runs `site` a few times and holds every run to every law.
@@ -246,7 +246,7 @@ fn page(kind: WorkerKind, workers: u32, rate: f64) -> Site {
         Step::Compute(exponential(0.004)),
         call(exponential(0.01)),
     ];
-    let mut site = bare(kind, workers, 2, steps);
+    let mut site = Site::textbook(kind, workers, 2, steps);
     site.traffic.rate = PerSecond::new(rate);
     site.server.costs.request_cpu = Span::from_millis(1);
     site.server.costs.query_cpu = Span::from_micros(300);
@@ -499,9 +499,9 @@ proptest! {
         memory in memory(),
         (per_process, seed) in any::<(bool, u64)>(),
     ) {
-        let mut site = bare(kind, workers, cores, Vec::new());
+        let mut site = Site::textbook(kind, workers, cores, Vec::new());
         site.traffic.rate = PerSecond::new(rate);
-        site.traffic.endpoints = endpoints.into_iter().map(endpoint).collect();
+        site.traffic.endpoints = endpoints.into_iter().map(Endpoint::textbook).collect();
         (site.server.connections, site.front) = (connections, front);
         site.client.patience = patience;
         site.database.connection_slots = slots;

@@ -7,7 +7,7 @@ use tonnage::seed::Seed;
 use tonnage::site::{Dist, FirstRequest, Hold, OnOom, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{Bytes, Span, Time};
 
-use crate::support::{ASYNC, bare, behind_loop, call, millis, query, threads, with_main_thread};
+use crate::support::{ASYNC, behind_loop, call, millis, query, threads, with_main_thread};
 
 const MS: u64 = 1_000_000;
 
@@ -60,7 +60,7 @@ const ABC: Tape = &[(0, &[12, 21, 0, 10]), (5, &[10, 20, 0, 9]), (6, &[10, 5, 0,
 /// | 69 | 79 | | | queries till 74, computes, answered | C |
 #[test]
 fn two_sync_workers_share_a_core_and_the_third_request_waits_for_an_answer() {
-    let site = bare(WorkerKind::Sync, 2, 1, page());
+    let site = Site::textbook(WorkerKind::Sync, 2, 1, page());
     assert_eq!(play(&site, ABC), [Ok(58), Ok(60), Ok(79)]);
 }
 
@@ -81,7 +81,7 @@ fn two_sync_workers_share_a_core_and_the_third_request_waits_for_an_answer() {
 /// | 67 | 77 | | | queries till 72, computes, answered | C |
 #[test]
 fn two_threads_pass_the_gil_every_five_milliseconds() {
-    let site = bare(threads(2), 1, 8, page());
+    let site = Site::textbook(threads(2), 1, 8, page());
     assert_eq!(play(&site, ABC), [Ok(53), Ok(57), Ok(77)]);
 }
 
@@ -105,7 +105,7 @@ fn two_threads_pass_the_gil_every_five_milliseconds() {
 #[test]
 fn the_main_thread_waits_for_the_gil_to_accept_and_its_threads_wait_while_it_has_it() {
     let ms = Span::from_millis;
-    let site = bare(with_main_thread(2, ms(1), ms(1)), 1, 8, page());
+    let site = Site::textbook(with_main_thread(2, ms(1), ms(1)), 1, 8, page());
     let tape: Tape = &[(0, &[12, 20, 0, 3]), (4, &[3, 30, 0, 2]), (36, &[5, 2, 0, 1])];
     assert_eq!(play(&site, tape), [Ok(37), Ok(50), Ok(47)]);
 }
@@ -116,7 +116,7 @@ fn the_main_thread_waits_for_the_gil_to_accept_and_its_threads_wait_while_it_has
 #[test]
 fn the_loop_in_front_of_threads_waits_for_the_gil_to_answer() {
     let ms = Span::from_millis;
-    let site = bare(behind_loop(2, ms(1), ms(1)), 1, 8, page());
+    let site = Site::textbook(behind_loop(2, ms(1), ms(1)), 1, 8, page());
     let tape: Tape = &[(0, &[12, 20, 0, 3]), (4, &[3, 30, 0, 2])];
     assert_eq!(play(&site, tape), [Ok(38), Ok(50)]);
 }
@@ -134,7 +134,7 @@ fn the_loop_in_front_of_threads_waits_for_the_gil_to_answer() {
 /// | 11 | 13 | | takes its result, computes, answered | B |
 #[test]
 fn a_thread_needs_the_gil_again_before_its_connection_is_free() {
-    let mut site = bare(with_main_thread(2, Span::ZERO, Span::ZERO), 1, 8, page());
+    let mut site = Site::textbook(with_main_thread(2, Span::ZERO, Span::ZERO), 1, 8, page());
     site.server.connections.limit = Some(1);
     site.server.costs.query_cpu = Span::from_millis(2);
     let tape: Tape = &[(0, &[0, 3, 0, 1]), (0, &[4, 3, 0, 1])];
@@ -154,7 +154,7 @@ fn a_thread_needs_the_gil_again_before_its_connection_is_free() {
 /// | 48 | 57 | | computes, answered | | B |
 #[test]
 fn an_event_loop_runs_each_burst_to_its_end() {
-    let site = bare(ASYNC, 1, 8, page());
+    let site = Site::textbook(ASYNC, 1, 8, page());
     assert_eq!(play(&site, ABC), [Ok(43), Ok(57), Ok(48)]);
 }
 
@@ -169,7 +169,7 @@ fn an_event_loop_runs_each_burst_to_its_end() {
 #[test]
 fn a_connection_is_held_for_the_query_or_for_the_request() {
     let steps = vec![Step::Compute(millis(1)), query(millis(1)), crate::support::call(millis(1))];
-    let mut site = bare(ASYNC, 1, 8, steps);
+    let mut site = Site::textbook(ASYNC, 1, 8, steps);
     site.server.connections.limit = Some(1);
     let tape: Tape = &[(0, &[10, 10, 0, 20]), (11, &[0, 10, 0, 10])];
     assert_eq!(play(&site, tape), [Ok(40), Ok(40)]);
@@ -199,7 +199,7 @@ fn a_new_connection_costs_both_sides_and_three_round_trips() {
         Step::Compute(millis(1)),
         Step::Query { wait: millis(1), cpu: millis(1), driver: None },
     ];
-    let mut site = bare(WorkerKind::Sync, 1, 1, steps);
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, steps);
     (site.server.costs.request_cpu, site.server.costs.query_cpu) = (ms(1), ms(1));
     site.server.costs.connect_cpu = ms(2);
     (site.database.connect_cpu, site.database.connect_wait) = (ms(3), ms(4));
@@ -219,7 +219,8 @@ fn a_new_connection_costs_both_sides_and_three_round_trips() {
 /// | 110 | 120 | C (arrived at 90), answered after 30 | |
 #[test]
 fn what_nobody_waits_for_is_still_done() {
-    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(Dist::Fixed(Span::ZERO))]);
+    let mut site =
+        Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(Dist::Fixed(Span::ZERO))]);
     site.client.patience = Some(Span::from_millis(50));
     let tape: Tape = &[(0, &[100]), (10, &[10]), (90, &[10])];
     let given_up = |at| Err((Cause::Patience, at));
@@ -237,7 +238,7 @@ fn what_nobody_waits_for_is_still_done() {
 /// | 40 | 60 | B, answered |
 #[test]
 fn nginx_computes_on_the_same_cores() {
-    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(20))]);
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(20))]);
     site.front.nginx_cpu = Span::from_millis(10);
     assert_eq!(play(&site, &[(0, &[20]), (15, &[20])]), [Ok(40), Ok(60)]);
 }
@@ -245,7 +246,7 @@ fn nginx_computes_on_the_same_cores() {
 /// A connection refused at the limit costs the database's CPU, and the request fails after it.
 #[test]
 fn a_refusal_takes_its_time() {
-    let mut site = bare(ASYNC, 1, 1, vec![query(millis(1))]);
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![query(millis(1))]);
     site.database.connection_slots = Some(1);
     site.database.refusal_cpu = Span::from_millis(3);
     let tape: Tape = &[(0, &[50, 0]), (10, &[50, 0])];
@@ -263,7 +264,7 @@ fn a_refusal_takes_its_time() {
 #[test]
 fn a_pool_that_resets_what_it_is_given_back_makes_a_query_more() {
     let ms = Span::from_millis;
-    let mut site = bare(WorkerKind::Sync, 1, 1, page());
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, page());
     let tape: Tape = &[(0, &[10, 5, 0, 4])];
     site.database.reset_cpu = ms(3);
     assert_eq!(play(&site, tape), [Ok(19)], "nothing is reset where resetting costs nobody");
@@ -290,7 +291,7 @@ fn a_pool_that_resets_what_it_is_given_back_makes_a_query_more() {
 /// | 70 | 75 | E, answered | | |
 #[test]
 fn a_loop_accepts_one_connection_an_iteration() {
-    let site = bare(ASYNC, 1, 1, page());
+    let site = Site::textbook(ASYNC, 1, 1, page());
     let wanted: &[u64] = &[10, 4, 0, 5];
     let tape = [0, 1, 2, 3, 4].map(|at| (at, wanted));
     assert_eq!(play(&site, &tape), [Ok(25), Ok(40), Ok(55), Ok(70), Ok(75)]);
@@ -314,7 +315,7 @@ fn a_loop_accepts_one_connection_an_iteration() {
 /// | 46 | 50 | C's reset, and C, answered | |
 #[test]
 fn giving_a_connection_back_takes_a_loop_several_iterations() {
-    let mut site = bare(ASYNC, 1, 8, page());
+    let mut site = Site::textbook(ASYNC, 1, 8, page());
     site.server.costs.reset_cpu = Span::from_millis(1);
     site.database.reset_cpu = Span::from_millis(1);
     let tape: Tape = &[(0, &[10, 5, 0, 2]), (1, &[20, 5, 0, 2]), (12, &[10, 5, 0, 2])];
@@ -336,7 +337,7 @@ fn giving_a_connection_back_takes_a_loop_several_iterations() {
 #[test]
 fn code_that_has_not_run_for_long_costs_more() {
     let ms = Span::from_millis;
-    let mut site = bare(WorkerKind::Sync, 1, 1, page());
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, page());
     site.server.costs.request_cpu = ms(1);
     let sharing = |cold_code| Sharing::Slices {
         slice: ms(2),
@@ -363,7 +364,7 @@ fn code_that_has_not_run_for_long_costs_more() {
 /// | 16 | 26 | B, answered |
 #[test]
 fn a_client_on_the_same_host_takes_its_share_of_the_cores() {
-    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(10))]);
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(10))]);
     site.client.cpu = Span::from_millis(4);
     assert_eq!(play(&site, &[(0, &[10]), (12, &[10])]), [Ok(12), Ok(26)]);
 }
@@ -372,7 +373,7 @@ fn a_client_on_the_same_host_takes_its_share_of_the_cores() {
 /// then takes 5, has its answer just before its client would give up at 50.
 #[test]
 fn a_worker_does_not_linger_with_a_client_that_has_gone() {
-    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
     site.server.linger = Span::from_millis(20);
     site.client.patience = Some(Span::from_millis(30));
     let tape: Tape = &[(0, &[40]), (20, &[5])];
@@ -381,7 +382,7 @@ fn a_worker_does_not_linger_with_a_client_that_has_gone() {
 
 /// A worker of 100 MB on a host of 40 MB: killed half-way through its boot of 8 s, over and over.
 fn dies_in_its_boot(on_oom: OnOom) -> Outcome {
-    let mut site = bare(ASYNC, 1, 1, vec![Step::Compute(millis(1))]);
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![Step::Compute(millis(1))]);
     site.host.memory = Some(Bytes::from_mib(40));
     site.server.worker_memory = Bytes::from_mib(100);
     site.server.boot_cpu = Span::from_whole_secs(8);
@@ -415,7 +416,7 @@ fn uvicorns_parent_misses_a_worker_that_died_while_it_waited_for_word() {
 /// | 80 | 85 | idle | D, a request like any other | 50 + 60 |
 #[test]
 fn who_has_had_its_first_request_dies_for_one_that_has_its() {
-    let mut site = bare(WorkerKind::Sync, 2, 2, vec![Step::Compute(millis(1))]);
+    let mut site = Site::textbook(WorkerKind::Sync, 2, 2, vec![Step::Compute(millis(1))]);
     site.host.memory = Some(Bytes::from_mib(110));
     site.server.worker_memory = Bytes::from_mib(60);
     site.server.late_memory = Bytes::from_mib(40);
@@ -431,7 +432,7 @@ fn who_has_had_its_first_request_dies_for_one_that_has_its() {
 /// keeps them.
 #[test]
 fn a_request_touches_what_the_allocator_did_not_keep() {
-    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
     site.traffic.endpoints[0].memory = Bytes::from_mib(10);
     site.server.touch_cpu = Span::from_millis(1);
     let tape: Tape = &[(0, &[5]), (20, &[5])];
@@ -445,7 +446,7 @@ fn a_request_touches_what_the_allocator_did_not_keep() {
 /// the last 50 ms, which is one time in ten, it waits for the answer until 5 s after that.
 #[test]
 fn uvicorns_parent_waits_for_word_from_a_worker_killed_right_after_it_had_asked() {
-    let mut site = bare(ASYNC, 1, 1, vec![call(millis(1))]);
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![call(millis(1))]);
     site.host.memory = Some(Bytes::from_mib(20));
     site.server.worker_memory = Bytes::from_mib(10);
     site.server.on_oom = OnOom::Polled;

@@ -12,16 +12,21 @@ use tonnage::seed::Seed;
 use tonnage::site::{Dist, Site, Step, WorkerKind};
 use tonnage::units::{Fraction, Span};
 
-use crate::support::{ASYNC, bare, exponential as exp, query, threads};
+use crate::support::{ASYNC, exponential as exp, query, threads};
 
 /// CPU, query, CPU: the means in seconds of three exponentials.
 fn sandwich(kind: WorkerKind, workers: u32, cores: u32, seconds: [f64; 3]) -> Site {
     let [before, wait, after] = seconds.map(exp);
-    bare(kind, workers, cores, vec![Step::Compute(before), query(wait), Step::Compute(after)])
+    Site::textbook(
+        kind,
+        workers,
+        cores,
+        vec![Step::Compute(before), query(wait), Step::Compute(after)],
+    )
 }
 
 fn computing(kind: WorkerKind, workers: u32, cores: u32, work: Dist) -> Site {
-    bare(kind, workers, cores, vec![Step::Compute(work)])
+    Site::textbook(kind, workers, cores, vec![Step::Compute(work)])
 }
 
 /// A case of the table of analytic cases: its site, its saturation point, and the rate at which
@@ -41,8 +46,9 @@ fn load_line_of_mm1(load: f64) -> f64 {
 fn cases() -> Vec<Case> {
     let io = [0.01, 0.05, 0.01];
     let fixed = Dist::Fixed(Span::from_millis(100));
-    let waiting = bare(WorkerKind::Sync, 5, 2, vec![query(exp(0.1))]);
-    let event_loop = || bare(ASYNC, 1, 1, vec![Step::Compute(exp(0.02)), query(exp(0.05))]);
+    let waiting = Site::textbook(WorkerKind::Sync, 5, 2, vec![query(exp(0.1))]);
+    let event_loop =
+        || Site::textbook(ASYNC, 1, 1, vec![Step::Compute(exp(0.02)), query(exp(0.05))]);
     vec![
         ("A1", mm1(), 10.0, Some((8.0, 1.497_866_137))),
         ("A1, half", mm1(), 10.0, Some((5.0, 20f64.ln() / 5.0))),
@@ -60,7 +66,12 @@ fn cases() -> Vec<Case> {
         ),
         (
             "H7",
-            bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(exp(0.02)), query(exp(0.03))]),
+            Site::textbook(
+                WorkerKind::Sync,
+                1,
+                1,
+                vec![Step::Compute(exp(0.02)), query(exp(0.03))],
+            ),
             20.0,
             Some((16.0, 0.573_668_553_1)),
         ),

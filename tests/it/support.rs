@@ -1,11 +1,7 @@
-//! Sites for tests: everything costs nothing and has no limit, but for what a test says.
+//! What tests build their sites of.
 
-use tonnage::site::{
-    Accept, Arrivals, Client, Connections, Costs, Database, Dispatcher, Dist, Endpoint,
-    FirstRequest, Front, Hold, Horizon, Host, Listen, OnOom, Server, Sharing, Site, Step, Traffic,
-    WorkerKind,
-};
-use tonnage::units::{Bytes, PerSecond, Span};
+use tonnage::site::{Dispatcher, Dist, Step, WorkerKind};
+use tonnage::units::Span;
 
 /// A uvicorn without a limit.
 pub(crate) const ASYNC: WorkerKind = WorkerKind::Async { limit_concurrency: None };
@@ -49,95 +45,6 @@ fn dispatched(threads: u32, dispatcher: Dispatcher) -> WorkerKind {
         switch_interval: Span::from_millis(5),
         worker_connections: None,
         dispatcher: Some(dispatcher),
-    }
-}
-
-/// So many workers on so many cores and one endpoint with these steps, at one request a second.
-pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>) -> Site {
-    Site {
-        host: Host {
-            cores,
-            speed: 1.0,
-            sharing: Sharing::Fair,
-            memory: None,
-            residents: Vec::new(),
-        },
-        server: Server {
-            kind,
-            workers,
-            worker_memory: Bytes::ZERO,
-            late_memory: Bytes::ZERO,
-            first_request: FirstRequest::LIKE_ANY,
-            touch_cpu: Span::ZERO,
-            keeps_memory: false,
-            linger: Span::ZERO,
-            boot_cpu: Span::ZERO,
-            accept: Accept::Shared { bias: 1.0 },
-            costs: Costs {
-                request_cpu: Span::ZERO,
-                query_cpu: Span::ZERO,
-                connect_cpu: Span::ZERO,
-                reset_cpu: Span::ZERO,
-            },
-            connections: Connections {
-                keep: u32::MAX,
-                limit: None,
-                timeout: None,
-                hold: Hold::Query,
-            },
-            opens_pool: false,
-            on_oom: OnOom::Respawn,
-        },
-        database: database(),
-        front: Front {
-            listen: Listen::Unix,
-            backlog: None,
-            nginx_cpu: Span::ZERO,
-            connect_timeout: None,
-            read_timeout: None,
-        },
-        client: Client { patience: None, round_trip: Span::ZERO, cpu: Span::ZERO },
-        traffic: Traffic {
-            rate: PerSecond::new(1.0),
-            arrivals: Arrivals::Poisson,
-            endpoints: vec![endpoint(steps)],
-        },
-        horizon: Horizon {
-            warmup: Span::ZERO,
-            measured: Span::from_whole_secs(1_000),
-            drain: Span::from_whole_secs(1_000_000),
-            in_flight_limit: 1_000_000,
-            arrivals_limit: 1_000_000_000,
-        },
-    }
-}
-
-fn database() -> Database {
-    Database {
-        host: None,
-        latency: Span::ZERO,
-        connection_slots: None,
-        memory: Bytes::ZERO,
-        connection_memory: Bytes::ZERO,
-        connect_cpu: Span::ZERO,
-        connect_wait: Span::ZERO,
-        refusal_cpu: Span::ZERO,
-        close_cpu: Span::ZERO,
-        reset_cpu: Span::ZERO,
-        wait_step: Span::ZERO,
-        largest_process: Bytes::ZERO,
-        recovery: Span::ZERO,
-    }
-}
-
-/// An endpoint with these steps, of weight 1.
-pub(crate) fn endpoint(steps: Vec<Step>) -> Endpoint {
-    Endpoint {
-        name: "page".to_owned(),
-        weight: 1.0,
-        memory: Bytes::ZERO,
-        growth: Bytes::ZERO,
-        steps,
     }
 }
 

@@ -8,7 +8,7 @@ use tonnage::units::{PerSecond, Span};
 
 use super::check::Theorem;
 use super::table::rows;
-use crate::support::{ASYNC, bare, call, exponential};
+use crate::support::{ASYNC, call, exponential};
 
 /// Runs in one replication: a mean of so many squares.
 const RUNS: u32 = 250;
@@ -25,7 +25,7 @@ pub(crate) fn scatter_of_time_averages() -> Theorem {
     all.extend(rows("R2", "T"));
     let (rho, rate_of_service, seconds) = (0.8, 10.0, 2_000.0);
     let inside = rho / (1.0 - rho);
-    let mut site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(exponential(0.1))]);
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(exponential(0.1))]);
     site.traffic.rate = PerSecond::new(rho * rate_of_service);
     site.horizon.warmup = Span::from_whole_secs(100);
     site.horizon.measured = Span::from_secs(seconds);
@@ -42,7 +42,7 @@ pub(crate) fn scatter_of_time_averages() -> Theorem {
 pub(crate) fn scatter_of_p95() -> Theorem {
     let all = rows("R5", "sd");
     let row = &all[0];
-    let mut site: Site = bare(ASYNC, 1, 1, vec![call(exponential(1.0))]);
+    let mut site: Site = Site::textbook(ASYNC, 1, 1, vec![call(exponential(1.0))]);
     site.horizon.measured = Span::from_secs(row.one_of(&["n"]));
     let truth = (1.0 - row.one_of(&["p"])).recip().ln();
     Theorem::by(all, move |seed| {

@@ -1,11 +1,11 @@
 //! The rows' models as sites.
 
-use tonnage::site::{Accept, Dist, Hold, Resident, Site, Step, WorkerKind};
+use tonnage::site::{Accept, Dist, Endpoint, Hold, Resident, Site, Step, WorkerKind};
 use tonnage::units::{Bytes, Span};
 
 use super::check::{Theorem, lasting};
 use super::table::{Row, rows};
-use crate::support::{ASYNC, bare, call, endpoint, exponential, query};
+use crate::support::{ASYNC, call, exponential, query};
 
 /// So many sync workers that none is ever missed: requests only share the cores.
 const PLENTY: u32 = 300;
@@ -33,7 +33,7 @@ pub(crate) fn waiting_queue(family: &str, names: &str) -> Theorem {
 }
 
 fn on_servers(row: &Row, servers: u32, cores: u32, step: Step) -> Site {
-    let mut site = bare(WorkerKind::Sync, servers, cores, vec![step]);
+    let mut site = Site::textbook(WorkerKind::Sync, servers, cores, vec![step]);
     site.front.backlog = row.number("capacity_total").map(|total| total as u32 - servers - 1);
     lasting(site, row.rate(), f64::from(servers) / row.service(), row.service())
 }
@@ -44,7 +44,7 @@ pub(crate) fn loss(family: &str, service: fn(f64) -> Dist) -> Theorem {
     let row = &rows[0];
     let servers = row.count(&["servers"]);
     let kind = WorkerKind::Async { limit_concurrency: Some(servers + 1) };
-    let site = bare(kind, 1, 1, vec![call(service(row.service()))]);
+    let site = Site::textbook(kind, 1, 1, vec![call(service(row.service()))]);
     // It relaxes as fast as requests leave, however many come.
     let site = lasting(site, row.rate(), f64::INFINITY, row.service());
     Theorem::of(rows, site)
@@ -56,7 +56,7 @@ pub(crate) fn shared_cores(family: &str, names: &str, service: fn(f64) -> Dist) 
     let row = &rows[0];
     let cores = row.number("cores").unwrap_or(1.0) as u32;
     let work = service(row.service());
-    let site = bare(WorkerKind::Sync, PLENTY, cores, vec![Step::Compute(work)]);
+    let site = Site::textbook(WorkerKind::Sync, PLENTY, cores, vec![Step::Compute(work)]);
     let site = lasting(site, row.rate(), f64::from(cores) / row.service(), row.service());
     Theorem::of(rows, site)
 }
@@ -69,9 +69,9 @@ pub(crate) fn shared_core_by_size() -> Theorem {
     let other = (row.service() - 0.2 * size) / 0.8;
     let page = |weight: f64, size: f64| {
         let work = Dist::Fixed(Span::from_secs(size));
-        tonnage::site::Endpoint { weight, ..endpoint(vec![Step::Compute(work)]) }
+        Endpoint { weight, ..Endpoint::textbook(vec![Step::Compute(work)]) }
     };
-    let mut site = bare(WorkerKind::Sync, PLENTY, 1, Vec::new());
+    let mut site = Site::textbook(WorkerKind::Sync, PLENTY, 1, Vec::new());
     site.traffic.endpoints = vec![page(0.2, size), page(0.8, other)];
     let site = lasting(site, row.rate(), 1.0 / row.service(), row.service());
     Theorem::of(rows, site)
@@ -84,7 +84,7 @@ pub(crate) fn few_workers_on_one_core(family: &str) -> Theorem {
     let row = &rows[0];
     let workers = row.count(&["workers"]);
     let work = hyperexponential(row.service(), row.one_of(&["cv2"]));
-    let site = bare(WorkerKind::Sync, workers, 1, vec![Step::Compute(work)]);
+    let site = Site::textbook(WorkerKind::Sync, workers, 1, vec![Step::Compute(work)]);
     let site = lasting(site, row.rate(), 1.0 / row.service(), row.service());
     Theorem::of(rows, site)
 }
@@ -105,7 +105,7 @@ fn compute_query_compute(row: &Row, kind: WorkerKind, workers: u32) -> Site {
     if last > 0.0 {
         steps.push(Step::Compute(exponential(last)));
     }
-    let mut site = bare(kind, workers, row.count(&["cores"]), steps);
+    let mut site = Site::textbook(kind, workers, row.count(&["cores"]), steps);
     let connections = row.count(&["db_conns"]) / workers;
     site.server.connections.limit = Some(connections);
     site.server.connections.keep = connections;
@@ -181,7 +181,7 @@ pub(crate) fn event_loops(family: &str, names: &str) -> Theorem {
     let loops = row.count(&["event_loops"]);
     let (cpu, io) = (row.one_of(&["cpu_s"]), row.one_of(&["io_s"]));
     let steps = vec![Step::Compute(exponential(cpu)), call(exponential(io))];
-    let mut site = bare(ASYNC, loops, loops, steps);
+    let mut site = Site::textbook(ASYNC, loops, loops, steps);
     if loops > 1 {
         site.server.accept = Accept::PerProcess;
     }
@@ -195,7 +195,7 @@ pub(crate) fn event_loop_with_pool() -> Theorem {
     let row = &rows[0];
     let (cpu, db) = (row.one_of(&["cpu_s"]), row.one_of(&["db_s"]));
     let steps = vec![Step::Compute(exponential(cpu)), query(exponential(db))];
-    let mut site = bare(ASYNC, 1, 1, steps);
+    let mut site = Site::textbook(ASYNC, 1, 1, steps);
     let connections = row.count(&["db_conns"]);
     site.server.connections.limit = Some(connections);
     let site = lasting(site, row.rate(), f64::from(connections) / db, cpu + db);
@@ -212,7 +212,7 @@ pub(crate) fn shared_core_around_io() -> Theorem {
         call(Dist::Uniform { low: Span::ZERO, high: Span::from_secs(2.0 * seconds("io_s")) }),
         Step::Compute(Dist::Fixed(Span::from_secs(seconds("cpu2_s")))),
     ];
-    let site = bare(WorkerKind::Sync, PLENTY, 1, steps);
+    let site = Site::textbook(WorkerKind::Sync, PLENTY, 1, steps);
     let capacity = 1.0 / (seconds("cpu1_s") + seconds("cpu2_s"));
     let site = lasting(site, row.rate(), capacity, seconds("io_s"));
     Theorem::of(rows, site)
@@ -226,7 +226,7 @@ pub(crate) fn event_loops_saturated() -> Theorem {
     let loops = row.count(&["event_loops"]);
     let fixed = |name: &str| Dist::Fixed(Span::from_secs(row.one_of(&[name])));
     let steps = vec![Step::Compute(fixed("cpu_s")), query(fixed("db_s"))];
-    let mut site = bare(ASYNC, loops, row.count(&["cores"]), steps);
+    let mut site = Site::textbook(ASYNC, loops, row.count(&["cores"]), steps);
     site.server.connections.limit = Some(row.count(&["db_conns"]) / loops);
     let site = saturated(site, row);
     Theorem::of(rows, site)
@@ -236,7 +236,7 @@ pub(crate) fn event_loops_saturated() -> Theorem {
 pub(crate) fn pool_with_timeout() -> Theorem {
     let rows = rows("K4.1", "Pto Wq");
     let row = &rows[0];
-    let mut site = bare(ASYNC, 1, 1, vec![query(exponential(row.service()))]);
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![query(exponential(row.service()))]);
     site.server.connections.limit = Some(1);
     site.server.connections.timeout = Some(Span::from_secs(row.one_of(&["queue_timeout_s"])));
     site.server.connections.hold = Hold::Query;
@@ -251,7 +251,7 @@ pub(crate) fn workers_in_memory(family: &str) -> Theorem {
     let mib = move |name: &str| Bytes::from_mib(u64::from(row.count(&[name])));
     Theorem::by(all, move |seed| {
         let fits = |workers: &u32| {
-            let mut site = bare(WorkerKind::Sync, *workers, 1, Vec::new());
+            let mut site = Site::textbook(WorkerKind::Sync, *workers, 1, Vec::new());
             site.host.memory = Some(mib("ram_mb"));
             let os = Resident {
                 name: "system".to_owned(),
@@ -275,7 +275,7 @@ pub(crate) fn workers_in_memory(family: &str) -> Theorem {
 pub(crate) fn memory_runs_out() -> Theorem {
     let rows = rows("N5", "T");
     let row = &rows[0];
-    let mut site = bare(ASYNC, 1, 1, vec![query(exponential(row.service()))]);
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![query(exponential(row.service()))]);
     site.server.connections.limit = Some(1);
     site.traffic.endpoints[0].memory = Bytes::from_mib(1);
     site.host.memory = Some(Bytes::from_mib(row.one_of(&["oom_when_in_system"]) as u64 - 1));
@@ -307,9 +307,9 @@ pub(crate) fn pausing_server() -> Theorem {
             steps.push(query(exponential(row.one_of(&["mean_pause_s"]))));
             steps.push(Step::Compute(exponential(stretch)));
         }
-        tonnage::site::Endpoint { weight: (pause * stretch).powi(pauses), ..endpoint(steps) }
+        Endpoint { weight: (pause * stretch).powi(pauses), ..Endpoint::textbook(steps) }
     };
-    let mut site = bare(WorkerKind::Sync, 1, 1, Vec::new());
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, Vec::new());
     // Nine pauses and more have a probability of 1e-12.
     site.traffic.endpoints = (0..9).map(page).collect();
     let with_pauses = row.service() * (1.0 + pause * row.one_of(&["mean_pause_s"]));
@@ -320,6 +320,6 @@ pub(crate) fn pausing_server() -> Theorem {
 /// Requests inside are rate times response: on the site of the rows A1, though it holds on any.
 pub(crate) fn littles_law() -> Theorem {
     let step = Step::Compute(exponential(0.1));
-    let site = lasting(bare(WorkerKind::Sync, 1, 1, vec![step]), 8.0, 10.0, 0.1);
+    let site = lasting(Site::textbook(WorkerKind::Sync, 1, 1, vec![step]), 8.0, 10.0, 0.1);
     Theorem::of(rows("R6", "T"), site)
 }

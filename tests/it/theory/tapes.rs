@@ -6,12 +6,12 @@ use rand::RngExt;
 use tonnage::kernel::streams::{Purpose, Stream, stream};
 use tonnage::model::{self, Arrival, Reply};
 use tonnage::seed::Seed;
-use tonnage::site::{Step, WorkerKind};
+use tonnage::site::{Site, Step, WorkerKind};
 use tonnage::units::{Span, Time};
 
 use super::check::{Theorem, lasting};
 use super::table::{Row, measure, rows};
-use crate::support::{ASYNC, bare, call, exponential};
+use crate::support::{ASYNC, call, exponential};
 
 /// One exponential server, and requests that come by `gaps` (in seconds) between them.
 pub(crate) fn one_server(
@@ -24,7 +24,7 @@ pub(crate) fn one_server(
     let row = rows[0].clone();
     let metrics: Vec<String> = rows.iter().map(|row| row.metric.clone()).collect();
     let work = exponential(row.service());
-    let site = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(work)]);
+    let site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(work)]);
     let site = lasting(site, rate, 1.0 / row.service(), row.service());
     Theorem::by(rows, move |seed| {
         let (outcome, _) = model::replay(&site, tape(seed, row.service(), gaps(&row)), seed);
@@ -91,7 +91,7 @@ pub(crate) fn a_wave_of_requests() -> Theorem {
     let mean = rows[0].service();
     let waves = 200.0;
     let (_, _, period) = WAVE;
-    let mut site = bare(ASYNC, 1, 1, vec![call(exponential(mean))]);
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![call(exponential(mean))]);
     site.horizon.measured = Span::from_secs((waves + 2.0) * period);
     Theorem::by(rows, move |seed| {
         let (_, replies) = model::replay(&site, wave(seed, mean), seed);

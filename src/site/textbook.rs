@@ -1,0 +1,111 @@
+//! Sites as queueing theory has them, to start from.
+
+use super::{
+    Accept, Arrivals, Client, Connections, Costs, Database, Endpoint, FirstRequest, Front, Hold,
+    Horizon, Host, Listen, OnOom, Server, Sharing, Site, Step, Traffic, WorkerKind,
+};
+use crate::units::{Bytes, PerSecond, Span};
+
+impl Site {
+    /// So many workers (at least one) on so many cores (at least one), and one endpoint with these
+    /// steps, at one request a second: nothing else costs anything, and nothing has a limit. It is
+    /// measured from the start, for 1,000 s.
+    pub fn textbook(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>) -> Site {
+        Site {
+            host: Host {
+                cores,
+                speed: 1.0,
+                sharing: Sharing::Fair,
+                memory: None,
+                residents: Vec::new(),
+            },
+            server: Server::textbook(kind, workers),
+            database: database(),
+            front: Front {
+                listen: Listen::Unix,
+                backlog: None,
+                nginx_cpu: Span::ZERO,
+                connect_timeout: None,
+                read_timeout: None,
+            },
+            client: Client { patience: None, round_trip: Span::ZERO, cpu: Span::ZERO },
+            traffic: Traffic {
+                rate: PerSecond::new(1.0),
+                arrivals: Arrivals::Poisson,
+                endpoints: vec![Endpoint::textbook(steps)],
+            },
+            horizon: Horizon {
+                warmup: Span::ZERO,
+                measured: Span::from_whole_secs(1_000),
+                drain: Span::from_whole_secs(1_000_000),
+                in_flight_limit: 1_000_000,
+                arrivals_limit: 1_000_000_000,
+            },
+        }
+    }
+}
+
+impl Server {
+    /// So many workers (at least one) that cost nothing, of which each that can accept a request
+    /// is as likely to as the next.
+    pub fn textbook(kind: WorkerKind, workers: u32) -> Server {
+        Server {
+            kind,
+            workers,
+            worker_memory: Bytes::ZERO,
+            late_memory: Bytes::ZERO,
+            first_request: FirstRequest::LIKE_ANY,
+            touch_cpu: Span::ZERO,
+            keeps_memory: false,
+            linger: Span::ZERO,
+            boot_cpu: Span::ZERO,
+            accept: Accept::Shared { bias: 1.0 },
+            costs: Costs {
+                request_cpu: Span::ZERO,
+                query_cpu: Span::ZERO,
+                connect_cpu: Span::ZERO,
+                reset_cpu: Span::ZERO,
+            },
+            connections: Connections {
+                keep: u32::MAX,
+                limit: None,
+                timeout: None,
+                hold: Hold::Query,
+            },
+            opens_pool: false,
+            on_oom: OnOom::Respawn,
+        }
+    }
+}
+
+impl Endpoint {
+    /// One with these steps, that takes no memory.
+    pub fn textbook(steps: Vec<Step>) -> Endpoint {
+        Endpoint {
+            name: "page".to_owned(),
+            weight: 1.0,
+            memory: Bytes::ZERO,
+            growth: Bytes::ZERO,
+            steps,
+        }
+    }
+}
+
+/// One on the workers' host that costs nothing.
+fn database() -> Database {
+    Database {
+        host: None,
+        latency: Span::ZERO,
+        connection_slots: None,
+        memory: Bytes::ZERO,
+        connection_memory: Bytes::ZERO,
+        connect_cpu: Span::ZERO,
+        connect_wait: Span::ZERO,
+        refusal_cpu: Span::ZERO,
+        close_cpu: Span::ZERO,
+        reset_cpu: Span::ZERO,
+        wait_step: Span::ZERO,
+        largest_process: Bytes::ZERO,
+        recovery: Span::ZERO,
+    }
+}
