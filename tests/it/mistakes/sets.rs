@@ -1,0 +1,93 @@
+//! Changes by `--set`.
+
+use super::{GOOD, message, mistakes};
+
+mistakes! {
+    set:
+
+    a_set_of_a_plan_that_is_none: "plan.smal.cores=4"; r#"
+error: no plan is named `smal`
+ --> --set:1:6
+  |
+1 | plan.smal.cores=4
+  |      ^^^^
+  |
+  = help: did you mean `small`?
+
+1 problem in bad.toml
+"#
+
+    a_set_of_a_key_that_is_none: "server.*.wrokers=4"; r#"
+error: [[server]] "web" has no key `wrokers`
+ --> --set:1:10
+  |
+1 | server.*.wrokers=4
+  |          ^^^^^^^
+  |
+  = help: did you mean `workers`?
+
+1 problem in bad.toml
+"#
+
+    a_set_with_a_bad_value: "server.web.workers=0"; r#"
+error: `0` is not between 1 and 100000
+ --> --set:1:20
+  |
+1 | server.web.workers=0
+  |                    ^
+  |
+  = help: write a whole number from 1 to 100000, without quotes
+
+1 problem in bad.toml
+"#
+
+    a_set_without_a_value: "server.web.workers"; r#"
+error: not of the form KEY=VALUE
+ --> --set:1:1
+  |
+1 | server.web.workers
+  | ^^^^^^^^^^^^^^^^^^
+  |
+  = help: write KEY=VALUE, as in server.gunicorn.workers=5, plan.2GB.cores=2 or
+          database.max_connections=20
+
+1 problem in bad.toml
+"#
+
+    a_set_without_a_key: "server.web=3"; r#"
+error: `server` needs a name and a key after it
+ --> --set:1:1
+  |
+1 | server.web=3
+  | ^^^^^^
+  |
+  = help: write KEY=VALUE, as in server.gunicorn.workers=5, plan.2GB.cores=2 or
+          database.max_connections=20
+
+1 problem in bad.toml
+"#
+
+    a_set_inside_of_something_that_is_no_table: "title.first=3"; r#"
+error: `title` is not a table
+ --> --set:1:1
+  |
+1 | title.first=3
+  | ^^^^^
+  |
+  = help: set it as a whole
+
+1 problem in bad.toml
+"#
+
+    a_set_to_a_broken_table: "server.web.connections={ pool = }"; r#"
+error: not a value
+ --> --set:1:24
+  |
+1 | server.web.connections={ pool = }
+  |                        ^^^^^^^^^^
+  |
+  = help: write it as in the file; around quotes, the shell needs quotes of its own
+
+1 problem in bad.toml
+"#
+}
