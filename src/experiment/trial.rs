@@ -46,8 +46,9 @@ impl Crew {
     }
 }
 
-/// At most so many items are led at a time: more than most studies have combinations.
-const LEADERS: usize = 64;
+/// At most so many items are led at a time: each mostly hands out eight pieces of work or more at
+/// once, and what is known of it so far takes memory.
+const LEADERS: usize = 8;
 
 /// What `lead` makes of each item, in the items' order, where all that takes time is work that it
 /// hands to a crew and waits for. Each item is led by a thread of its own, so that a crew's thread
