@@ -46,7 +46,7 @@ pub(super) fn apply(document: &mut Table, text: &str, source: usize, found: &Fou
     } else if let [name, keys @ ..] = rest
         && !keys.is_empty()
     {
-        for member in members(document, first, name, source, found) {
+        for member in members(document, first, name, &keys[0], source, found) {
             found.keep(put(member, keys, &node, source));
         }
     } else {
@@ -55,11 +55,13 @@ pub(super) fn apply(document: &mut Table, text: &str, source: usize, found: &Fou
     }
 }
 
-/// The members of a list that `name` means: one, or with `*` all.
+/// The members of a list that `name` means: one, or with `*` those that say `key`, as it may have
+/// no meaning for the others (`threads` of a server); where none says it, all.
 fn members<'d>(
     document: &'d mut Table,
     list: &Part,
     name: &Part,
+    key: &Part,
     source: usize,
     found: &Found,
 ) -> Vec<&'d mut Table> {
@@ -81,6 +83,9 @@ fn members<'d>(
                 names.push(own);
             }
         }
+    }
+    if all && chosen.iter().any(|table| table.get(&key.text).is_some()) {
+        chosen.retain(|table| table.get(&key.text).is_some());
     }
     if chosen.is_empty() {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();

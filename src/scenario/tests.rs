@@ -109,6 +109,23 @@ fn a_set_reaches_one_server_or_all_of_them() {
 }
 
 #[test]
+fn a_set_of_all_servers_reaches_those_that_say_the_key_or_all_where_none_does() {
+    let text = include_str!("../../scenarios/testbed.toml");
+    let kinds = |sets: &[&str]| -> Vec<Option<u32>> {
+        let threads = |kind| match kind {
+            WorkerKind::Threads { threads, .. } => Some(threads),
+            WorkerKind::Sync | WorkerKind::Async { .. } => None,
+        };
+        let all = scenario(text, sets).study.combinations;
+        all.iter().map(|each| threads(each.site.server.kind)).collect()
+    };
+    assert_eq!(kinds(&["server.*.threads=8"]), [None, Some(8), None]);
+    let all = scenario(text, &["server.*.query_cpu=3ms", "plan.*.speed=2"]).study.combinations;
+    assert!(all.iter().all(|each| each.site.server.costs.query_cpu == Span::from_millis(3)));
+    assert!(all.iter().all(|each| each.site.host.speed > 1.5), "no plan says its speed");
+}
+
+#[test]
 fn a_number_that_the_file_writes_is_no_preset_s() {
     let text = include_str!("../../scenarios/2gb-vs-4gb.toml");
     let of = |sets: &[&str], key: &str| -> Vec<Number> {
