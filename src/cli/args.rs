@@ -23,6 +23,9 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Read and judge scenarios without simulating: problems, what was resolved, bounds
     Check(CheckArgs),
+    /// Where the time goes, what gives way first, and what each change that could be made does
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
     /// Play a recording of real requests through the model: predicted beside measured
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),
@@ -62,6 +65,34 @@ pub(super) struct RunArgs {
     /// Print nothing but problems
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub sets: Sets,
+}
+
+const EXPLAIN_EXAMPLES: &str = "Examples:
+  tonnage explain scenarios/2gb-vs-4gb.toml --plan 2GB --server gunicorn --tier \"launch day\"
+  tonnage explain scenarios/recorded-traffic.toml --plan \"1 core\" --server processes";
+
+/// `tonnage explain`.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The scenario file, or - for standard input
+    pub scenario: PathBuf,
+    /// The plan [default: the scenario's only one]
+    #[arg(long, value_name = "NAME")]
+    pub plan: Option<String>,
+    /// The server [default: the scenario's only one]
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
+    /// The tier [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    pub tier: Option<String>,
+    /// The seed of all randomness, in place of the scenario's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How many threads simulate [default: one per core]; the results are the same for any number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
     #[command(flatten)]
     pub sets: Sets,
 }

@@ -4,6 +4,8 @@
 mod accuracy;
 mod args;
 mod check;
+mod choice;
+mod explain;
 mod folder;
 mod interrupt;
 mod progress;
@@ -69,6 +71,7 @@ impl From<Problems> for Failure {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Explain(args) => explain::explain(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Accuracy(args) => accuracy::accuracy(&args),
         Command::Check(args) => check::check(&args),

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::args::ReplayArgs;
 use super::folder::{Draft, Folder};
 use super::progress::Reading;
-use super::{Failure, interrupt, load, print};
+use super::{Failure, choice, interrupt, load, print};
 use crate::experiment::answer::{Combination, Study};
 use crate::experiment::replay::{self, Comparison, Manner, Recorded};
 use crate::report::{chart, recorded};
@@ -22,7 +22,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
         return Err(Failure::Usage(both));
     }
     let study = load(&args.scenario, &args.sets.set)?.study;
-    let combination = choose(&study, args)?;
+    let combination = choice::combination(&study, args.plan.as_deref(), args.server.as_deref())?;
     let endpoint = work(combination)?;
     let source = Source::open(&args.trace)
         .map_err(|error| Failure::Io(format!("cannot read {}", args.trace.display()), error))?;
@@ -88,31 +88,6 @@ fn play(
     know_queries(&combination.site.traffic.endpoints[endpoint], with_queries)?;
     written.map_err(|error| Failure::Io("cannot write replay.csv".to_owned(), error))?;
     Ok(comparison)
-}
-
-/// The plan and server asked for; where the scenario has one only, it need not be named.
-fn choose<'a>(study: &'a Study, args: &ReplayArgs) -> Result<&'a Combination, Failure> {
-    let named =
-        |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
-    let fits =
-        |each: &&Combination| named(&args.plan, &each.plan) && named(&args.server, &each.server);
-    let found: Vec<&Combination> = study.combinations.iter().filter(fits).collect();
-    match found[..] {
-        [one] => Ok(one),
-        [] => Err(Failure::Usage(format!(
-            "the scenario has no such plan and server; it has {}",
-            all_of(&study.combinations.iter().collect::<Vec<_>>())
-        ))),
-        _ => Err(Failure::Usage(format!(
-            "say which with --plan and --server: the scenario has {}",
-            all_of(&found)
-        ))),
-    }
-}
-
-fn all_of(combinations: &[&Combination]) -> String {
-    let name = |each: &&Combination| format!("\"{}\" with \"{}\"", each.plan, each.server);
-    combinations.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// The endpoint that the recorded requests are for: `work`, or the only one.

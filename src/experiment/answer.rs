@@ -160,7 +160,9 @@ pub struct Finding {
     pub mean_wait: [f64; Queue::COUNT],
     /// Utilisation and use.
     pub usage: Usages,
-    /// Seconds in each stage of the requests around the 95th percentile: indexed by [`Stage`].
+    /// Seconds in each stage, on average over the requests answered well: indexed by [`Stage`].
+    pub mean_request: Option<[f64; Stage::COUNT]>,
+    /// The same of the requests around the 95th percentile.
     pub slow_request: Option<[f64; Stage::COUNT]>,
     /// OOM kills an hour.
     pub oom_kills_per_hour: f64,
@@ -287,6 +289,15 @@ pub struct Capacity {
 }
 
 impl Capacity {
+    /// The rate up to which it is good: the load line or, where none was asked for, the saturation
+    /// point.
+    pub fn carries(&self) -> Threshold {
+        match self.load_line {
+            None | Some(Threshold::NotSearched) => self.saturation,
+            Some(line) => line,
+        }
+    }
+
     /// Which of the three points comes first as the rate rises, by name; of several at one rate
     /// the gravest. `None` where none is reached.
     pub fn comes_first(&self) -> Option<&'static str> {

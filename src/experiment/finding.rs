@@ -136,6 +136,7 @@ impl Sample {
             open: self.share_of_arrivals(|summary| summary.counts.open),
             mean_wait: self.mean_wait(),
             usage: self.usage(),
+            mean_request: self.stages(|summary| summary.stages),
             slow_request: self.stages(|summary| summary.slow),
             oom_kills_per_hour: self.kills_per_hour(),
             saturated: self.saturated(),

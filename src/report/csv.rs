@@ -201,7 +201,7 @@ fn ending(threshold: Option<Threshold>) -> String {
 
 fn rate_per_price(capacity: &Capacity) -> Option<f64> {
     let price = capacity.price.filter(|price| *price > 0.0)?;
-    words::carries(capacity).rate().map(|rate| rate.get() / price)
+    capacity.carries().rate().map(|rate| rate.get() / price)
 }
 
 fn conversion(study: &Study, row: &Row) -> String {

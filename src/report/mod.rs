@@ -4,8 +4,9 @@
 pub mod accuracy;
 pub mod chart;
 pub mod csv;
+pub mod explained;
 pub mod figure;
-
+mod lines;
 pub mod page;
 pub mod recorded;
 pub mod text;

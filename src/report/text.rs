@@ -1,7 +1,8 @@
 //! The answer, for a terminal.
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::CellAlignment;
 
+use super::lines::{Paint, cut, ruled, said, trimmed, wrap};
 use super::words::{self, percent, plain, seconds};
 use crate::experiment::answer::{
     Answers, Capacity, Finding, Limit, Objective, Row, Study, Threshold,
@@ -9,13 +10,10 @@ use crate::experiment::answer::{
 use crate::outcome::Cause;
 use crate::units::{PerSecond, Span};
 
-/// Nothing is wider than this.
-const COLUMNS: usize = 80;
-
 /// What was found, in sentences and a table, for a reader who has seen nothing else. With `color`
 /// it holds ANSI colours.
 pub fn summary(study: &Study, answers: &Answers, color: bool) -> String {
-    let paint = Paint { color };
+    let paint = Paint::new(color);
     let mut parts = vec![
         paint.bold(&wrap(&words::printable(&study.title), "")),
         said(&sentences(study, answers)),
@@ -58,7 +56,7 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     if let Some(objective) = words::objective(&study.objective) {
         notes.push(format!("Objective: {objective}."));
     }
-    let has_rate = |capacity: &Capacity| words::carries(capacity).rate().is_some();
+    let has_rate = |capacity: &Capacity| capacity.carries().rate().is_some();
     match words::recorded(study) {
         Some(note) => notes.push(note),
         None if answers.capacities.iter().any(has_rate) => notes.push(words::visits(study.visits)),
@@ -70,7 +68,7 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     if !weak.is_empty() {
         notes.push(format!("* Less precise than asked for: {}.", weak.join("; ")));
     }
-    if answers.capacities.iter().any(|capacity| words::carries(capacity).is_noisy()) {
+    if answers.capacities.iter().any(|capacity| capacity.carries().is_noisy()) {
         notes.push(NOISY.to_owned());
     }
     if answers.rows.iter().any(|row| row.finding.saturated) {
@@ -100,7 +98,8 @@ fn is_weak(row: &Row) -> bool {
     !row.finding.precise && !row.finding.saturated
 }
 
-fn sentence(study: &Study, capacity: &Capacity) -> String {
+/// What a plan with a server carries, what gives way first, and whether memory runs out.
+pub(super) fn sentence(study: &Study, capacity: &Capacity) -> String {
     let plural = if capacity.workers == 1 { "" } else { "s" };
     let price = capacity.price.map(|price| format!(" at {} a month", plain(price)));
     let subject = format!(
@@ -121,7 +120,7 @@ fn load_clause(study: &Study, capacity: &Capacity) -> String {
         None => String::new(),
     };
     let judged = capacity.load_line.is_some_and(|line| line != Threshold::NotSearched);
-    let carries = words::carries(capacity);
+    let carries = capacity.carries();
     let about = if carries.is_noisy() { "about " } else { "" };
     let rate = |rate: PerSecond| {
         let meaning = words::meaning(study, rate);
@@ -189,7 +188,7 @@ fn memory_clause(capacity: &Capacity) -> String {
 fn best_value(study: &Study, answers: &Answers) -> Option<String> {
     let value = |capacity: &Capacity| {
         let price = capacity.price.filter(|price| *price > 0.0)?;
-        Some(words::carries(capacity).rate()?.get() / price)
+        Some(capacity.carries().rate()?.get() / price)
     };
     let valued: Vec<(&Capacity, f64)> =
         answers.capacities.iter().filter_map(|it| value(it).map(|value| (it, value))).collect();
@@ -221,10 +220,7 @@ fn place(study: &Study, row: &Row) -> String {
 }
 
 fn table(study: &Study, answers: &Answers) -> String {
-    let mut table = Table::new();
-    let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-    table.load_style(style).set_width(COLUMNS as u16);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
+    let mut table = ruled();
     table.set_header(["", "tier", "req/s", "p95", "±", "errors", "verdict"]);
     let mut last = String::new();
     for row in &answers.rows {
@@ -284,64 +280,10 @@ fn most_lost(finding: &Finding) -> Option<Cause> {
     most.filter(|cause| share(*cause) > 0.0)
 }
 
-fn cut(text: &str, most: usize) -> String {
-    match text.chars().count() > most {
-        true => text.chars().take(most - 1).chain(['…']).collect(),
-        false => text.to_owned(),
-    }
-}
-
-/// Without the blanks that a table leaves at the ends of its lines.
-fn trimmed(text: &str) -> String {
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
-}
-
-fn said(lines: &[String]) -> String {
-    lines.iter().map(|line| wrap(&format!("- {line}"), "  ")).collect::<Vec<_>>().join("\n")
-}
-
-/// `text` in lines of at most 80 characters, all but the first behind `indent`.
-fn wrap(text: &str, indent: &str) -> String {
-    let mut lines: Vec<String> = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always a line");
-        let longer = line.chars().count() + 1 + word.chars().count();
-        if line.trim().is_empty() {
-            line.push_str(word);
-        } else if longer <= COLUMNS {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(format!("{indent}{word}"));
-        }
-    }
-    lines.join("\n")
-}
-
-struct Paint {
-    color: bool,
-}
-
-impl Paint {
-    fn bold(&self, text: &str) -> String {
-        self.paint(text, "1")
-    }
-
-    fn red(&self, text: &str) -> String {
-        self.paint(text, "31")
-    }
-
-    fn paint(&self, text: &str, code: &str) -> String {
-        match self.color {
-            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-            false => text.to_owned(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::lines::COLUMNS;
     use crate::report::sample;
     use crate::stats::estimate::Estimate;
     use crate::units::Bytes;

@@ -1,6 +1,6 @@
 //! How reports write numbers, and what they call things.
 
-use crate::experiment::answer::{Capacity, Limit, Objective, Study, Threshold, Visits};
+use crate::experiment::answer::{Limit, Objective, Study, Visits};
 use crate::outcome::{Cause, Stage};
 use crate::site::{Arrivals, Trace};
 use crate::stats::estimate::Estimate;
@@ -185,15 +185,6 @@ pub(super) fn combination(study: &Study, plan: &str, server: &str) -> String {
         (false, true) => server.to_owned(),
         _ => format!("{plan} · {server}"),
     })
-}
-
-/// The rate up to which a plan with a server is good: its load line, or the saturation point where
-/// there is no objective.
-pub(super) fn carries(capacity: &Capacity) -> Threshold {
-    match capacity.load_line {
-        None | Some(Threshold::NotSearched) => capacity.saturation,
-        Some(line) => line,
-    }
 }
 
 /// What visitors a day are reckoned with.

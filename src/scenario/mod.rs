@@ -12,8 +12,10 @@
 //! | `preset` | what the stacks cost, with sources |
 //! | `build`, `site_parts` | file and presets to the study |
 //! | `numbers` | which numbers are the presets', and which of them are assumed |
+//! | `advice` | a change that is worth trying, as `--set` arguments |
 //! | `problem` | what is wrong, and how it is shown |
 
+pub mod advice;
 mod arithmetic;
 mod build;
 mod check;
@@ -36,7 +38,7 @@ mod site_parts;
 mod tests;
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use preset::{Number, Stack};
 pub use problem::{Problem, Problems};
@@ -87,34 +89,65 @@ pub struct Resolved {
 ///
 /// Every problem with the file and the arguments, or the one that it cannot be read.
 pub fn load(path: &Path, sets: &[String]) -> Result<Scenario, Problems> {
-    let standard_input = path.as_os_str() == "-";
-    let name = match standard_input {
-        true => "standard input".to_owned(),
-        false => path.display().to_string(),
-    };
-    let fail = |title: &str, way: &str| Err(Problems::unreadable(&name, title.to_owned(), way));
-    if !standard_input && path.is_dir() {
-        return fail("this is a folder, not a scenario", "name a .toml file in it");
+    Text::open(path)?.scenario(sets)
+}
+
+/// A scenario as written, to be read once for each what-if.
+#[derive(Debug, Clone)]
+pub struct Text {
+    /// What messages call it.
+    name: String,
+    text: String,
+    /// Where the files that it names lie; `None` where it has no place of its own.
+    folder: Option<PathBuf>,
+}
+
+impl Text {
+    /// What the file at `path` holds, or standard input where that is `-`.
+    ///
+    /// # Errors
+    ///
+    /// The one problem that it cannot be read.
+    pub fn open(path: &Path) -> Result<Text, Problems> {
+        let standard_input = path.as_os_str() == "-";
+        let name = match standard_input {
+            true => "standard input".to_owned(),
+            false => path.display().to_string(),
+        };
+        let fail = |title: &str, way: &str| Err(Problems::unreadable(&name, title.to_owned(), way));
+        if !standard_input && path.is_dir() {
+            return fail("this is a folder, not a scenario", "name a .toml file in it");
+        }
+        let content = match standard_input {
+            true => at_most(io::stdin().lock(), LARGEST),
+            false => std::fs::File::open(path).and_then(|file| at_most(file, LARGEST)),
+        };
+        let bytes = match content {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return fail("the file is larger than 16MB", "name a scenario"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return fail("there is no such file", "check the name and the folder");
+            }
+            Err(error) => {
+                let title = format!("the file cannot be read: {}", error.kind());
+                return fail(&title, "check that you may read it");
+            }
+        };
+        let Ok(text) = String::from_utf8(bytes) else {
+            return fail("the file is not text in UTF-8", "save it as UTF-8, or name another file");
+        };
+        let folder = path.parent().filter(|_| !standard_input).map(Path::to_owned);
+        Ok(Text { name, text, folder })
     }
-    let content = match standard_input {
-        true => at_most(io::stdin().lock(), LARGEST),
-        false => std::fs::File::open(path).and_then(|file| at_most(file, LARGEST)),
-    };
-    let bytes = match content {
-        Ok(Some(bytes)) => bytes,
-        Ok(None) => return fail("the file is larger than 16MB", "name a scenario"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return fail("there is no such file", "check the name and the folder");
-        }
-        Err(error) => {
-            let title = format!("the file cannot be read: {}", error.kind());
-            return fail(&title, "check that you may read it");
-        }
-    };
-    let Ok(text) = String::from_utf8(bytes) else {
-        return fail("the file is not text in UTF-8", "save it as UTF-8, or name another file");
-    };
-    read(&name, &text, sets, path.parent().filter(|_| !standard_input))
+
+    /// The scenario, changed by the `--set` arguments `sets` (`KEY=VALUE` each).
+    ///
+    /// # Errors
+    ///
+    /// Every problem with the text and the arguments, in the order of their places.
+    pub fn scenario(&self, sets: &[String]) -> Result<Scenario, Problems> {
+        read(&self.name, &self.text, sets, self.folder.as_deref())
+    }
 }
 
 /// A time as people write it: `5s`, `250ms`.

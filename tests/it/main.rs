@@ -5,6 +5,7 @@
 mod accuracy;
 mod cli;
 mod determinism;
+mod explain;
 mod facts;
 mod laws;
 mod life;

@@ -84,12 +84,8 @@ fn point_bar(name: &str, kind: usize, point: Threshold, why: &str, at_rest: &str
 }
 
 fn title(study: &Study, answers: &Answers) -> String {
-    let rates: Vec<f64> = answers
-        .capacities
-        .iter()
-        .filter_map(|it| words::carries(it).rate())
-        .map(|it| it.get())
-        .collect();
+    let rates: Vec<f64> =
+        answers.capacities.iter().filter_map(|it| it.carries().rate()).map(|it| it.get()).collect();
     let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
     let most = rates.iter().copied().fold(0.0, f64::max);
     let (least, most) = (words::plain(least), words::plain(most));

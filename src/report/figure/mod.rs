@@ -11,7 +11,7 @@ mod tests;
 
 pub use capacity::POINT_FILLS;
 
-use super::words::{self, seconds};
+use super::words::seconds;
 use crate::experiment::answer::{Answers, Capacity, Objective, Study};
 
 /// A picture.
@@ -207,7 +207,7 @@ fn longest(groups: &[Group]) -> f64 {
 /// The capacity that carries most, and how much.
 fn best<'a>(answers: &'a Answers) -> Option<(&'a Capacity, f64)> {
     let rated =
-        |capacity: &'a Capacity| words::carries(capacity).rate().map(|rate| (capacity, rate.get()));
+        |capacity: &'a Capacity| capacity.carries().rate().map(|rate| (capacity, rate.get()));
     answers.capacities.iter().filter_map(rated).reduce(|a, b| if b.1 > a.1 { b } else { a })
 }
 

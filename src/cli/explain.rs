@@ -1,0 +1,93 @@
+//! `tonnage explain`: where the time goes, what gives way first, and what each change that could be
+//! made does.
+
+use super::args::ExplainArgs;
+use super::progress::Bar;
+use super::{Failure, choice, colors, complain, interrupt, print};
+use crate::experiment::advice::{Change, worth_trying};
+use crate::experiment::answer::{Combination, Study, Tier};
+use crate::experiment::explain::{Standing, Tried, narrowed, ranked};
+use crate::experiment::sweep;
+use crate::experiment::trial::{Crew, Watch};
+use crate::report::explained;
+use crate::scenario::{Text, advice};
+use crate::seed::Seed;
+
+/// Simulates the plan with the server at the tier as it is, then with each change worth trying, and
+/// prints what was found.
+pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
+    let text = Text::open(&args.scenario)?;
+    let scenario = text.scenario(&args.sets.set)?;
+    scenario.warnings.iter().for_each(|warning| complain(&format!("warning: {warning}\n")));
+    let mut study = scenario.study;
+    study.seed = args.seed.map_or(study.seed, Seed::new);
+    let combination = choice::combination(&study, args.plan.as_deref(), args.server.as_deref())?;
+    let tier = choice::tier(combination, args.tier.as_deref())?;
+    let crew = Crew::new(args.threads.map_or(0, usize::from))
+        .map_err(|error| Failure::Io("cannot start the threads".to_owned(), error))?;
+    let alone = narrowed(&study, vec![combination.clone()], tier);
+    let now = standings(&alone, &crew)?.swap_remove(0);
+    let tried = tried(args, &text, &study, (combination, tier, &now), &crew)?;
+    let color = colors(anstream::AutoStream::choice(&std::io::stdout()));
+    print(&explained::text(&alone, &now, &ranked(tried), color))
+}
+
+/// What each change worth trying comes to.
+fn tried(
+    args: &ExplainArgs,
+    text: &Text,
+    study: &Study,
+    (combination, tier, now): (&Combination, &Tier, &Standing),
+    crew: &Crew,
+) -> Result<Vec<Tried>, Failure> {
+    let changes = worth_trying(study, combination, &now.row.finding).into_iter();
+    let made: Vec<_> =
+        changes.filter_map(|change| made(args, text, study, combination, change)).collect();
+    let combinations = made.iter().map(|(.., changed)| changed.clone()).collect();
+    let standings = standings(&narrowed(study, combinations, tier), crew)?;
+    let both = made.into_iter().zip(standings);
+    Ok(both
+        .map(|((change, arguments, _), standing)| Tried { change, arguments, standing })
+        .collect())
+}
+
+/// The plan with the server and this change, checked exactly as the file is: `None` where that
+/// allows no such thing.
+fn made(
+    args: &ExplainArgs,
+    text: &Text,
+    study: &Study,
+    now: &Combination,
+    change: Change,
+) -> Option<(Change, Vec<String>, Combination)> {
+    let arguments = advice::arguments(&change, now);
+    let (plan, server) = match &change {
+        Change::Plan(other) => (other, &now.server),
+        Change::Server(other) => (&now.plan, other),
+        _ => (&now.plan, &now.server),
+    };
+    let is_it = |each: &&Combination| each.plan == *plan && each.server == *server;
+    let changed = match arguments.is_empty() {
+        true => study.combinations.iter().find(is_it)?.clone(),
+        false => {
+            let sets: Vec<String> = args.sets.set.iter().chain(&arguments).cloned().collect();
+            let changed = text.scenario(&sets).ok()?.study;
+            changed.combinations.iter().find(is_it)?.clone()
+        }
+    };
+    Some((change, arguments, changed))
+}
+
+/// What each combination of `study` does, or that the user stopped it.
+fn standings(study: &Study, crew: &Crew) -> Result<Vec<Standing>, Failure> {
+    let interrupted = interrupt::watch();
+    let bar = Bar::new(true);
+    let tell = |progress| bar.show(progress);
+    let watch = Watch::new(interrupted, &tell);
+    let answers = sweep::run(study, true, crew, &watch);
+    bar.clear();
+    match watch.cancelled() {
+        true => Err(Failure::Interrupted("nothing was printed, no file is written".to_owned())),
+        false => Ok(Standing::all(answers)),
+    }
+}

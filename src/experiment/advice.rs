@@ -1,0 +1,248 @@
+//! What could be changed about a plan with a server, and which of that is worth trying.
+//!
+//! Nothing here says what helps: that is for the simulation to find. What cannot help is left out,
+//! as connections where nobody waits for one, so that all that is tried can be read at a glance.
+
+use crate::experiment::answer::{Combination, Finding, Limit, Study};
+use crate::outcome::{Cause, Stage};
+use crate::site::{Connections, Database, Hold, Site, WorkerKind};
+use crate::units::Bytes;
+
+/// One thing that could be changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// So many worker processes.
+    Workers(u32),
+    /// So many threads in each.
+    Threads(u32),
+    /// Workers with so many threads each, in place of those that serve one request at a time.
+    WithThreads(u32),
+    /// Another way to connect to the database.
+    Connect(Connections),
+    /// So many connections that PostgreSQL allows, the reserved ones included.
+    MaxConnections(u32),
+    /// The database on a machine of its own with so many cores and so much memory.
+    OwnDatabase(u32, Bytes),
+    /// So many cores.
+    Cores(u32),
+    /// So much memory.
+    Memory(Bytes),
+    /// Another server of the scenario.
+    Server(String),
+    /// Another plan of the scenario.
+    Plan(String),
+}
+
+impl Change {
+    /// Whether it takes another machine, or one more, and so money.
+    pub fn takes_a_machine(&self) -> bool {
+        use Change::{Cores, Memory, OwnDatabase, Plan};
+        matches!(self, OwnDatabase(..) | Cores(_) | Memory(_) | Plan(_))
+    }
+}
+
+/// Threads to begin with: gunicorn's documentation of `threads` suggests 2 to 4 for each core.
+const THREADS: u32 = 4;
+
+/// Connections of a pool to begin with: asyncpg's default.
+const POOL: u32 = 10;
+
+/// What is worth trying where `combination` of `study` does as `finding` says, the cheapest first.
+pub fn worth_trying(study: &Study, combination: &Combination, finding: &Finding) -> Vec<Change> {
+    let site = &combination.site;
+    let mut changes = workers(combination);
+    changes.extend(threads(site, finding));
+    changes.extend(connections(site, finding));
+    let others = study.combinations.iter().filter(|other| other.plan == combination.plan);
+    let others = others.filter(|other| other.server != combination.server);
+    changes.extend(others.map(|other| Change::Server(other.server.clone())));
+    changes.extend(machine(combination, finding));
+    let others = study.combinations.iter().filter(|other| other.server == combination.server);
+    let others = others.filter(|other| other.plan != combination.plan);
+    changes.extend(others.map(|other| Change::Plan(other.plan.clone())));
+    changes
+}
+
+/// One worker fewer and more, a worker a core, the guides' two a core and one, and twice as many,
+/// as far as memory holds them.
+fn workers(combination: &Combination) -> Vec<Change> {
+    let site = &combination.site;
+    let (now, cores) = (site.server.workers, site.host.cores);
+    let mut counts = vec![now.saturating_sub(1), now + 1, cores, 2 * cores + 1, 2 * now];
+    counts.extend(most_workers(combination));
+    counts.retain(|count| *count > 0 && *count != now);
+    counts.retain(|count| most_workers(combination).is_none_or(|most| *count <= most));
+    counts.sort_unstable();
+    counts.dedup();
+    counts.into_iter().map(Change::Workers).collect()
+}
+
+/// As many workers as memory holds at rest, where it holds fewer than three times those there are:
+/// more would not be tried.
+fn most_workers(combination: &Combination) -> Option<u32> {
+    let (budget, server) = (&combination.budget, &combination.site.server);
+    let each = server.worker_memory.get().max(1);
+    let workers = each * u64::from(server.workers);
+    let rest = budget.used().get().saturating_sub(workers);
+    let room = budget.ceiling?.get().saturating_sub(rest) / each;
+    u32::try_from(room).ok().filter(|room| *room < 3 * server.workers)
+}
+
+/// Twice and half the threads; or threads for workers that mostly wait while they have a request.
+fn threads(site: &Site, finding: &Finding) -> Vec<Change> {
+    match site.server.kind {
+        WorkerKind::Threads { threads, .. } => {
+            let half = Some(threads / 2).filter(|half| *half > 0);
+            half.into_iter().chain([2 * threads]).map(Change::Threads).collect()
+        }
+        WorkerKind::Sync if mostly_waits(finding) => vec![Change::WithThreads(THREADS)],
+        WorkerKind::Sync | WorkerKind::Async { .. } => Vec::new(),
+    }
+}
+
+/// Whether a slow request waits longer for the database and calls outside than it computes.
+fn mostly_waits(finding: &Finding) -> bool {
+    finding.slow_request.is_some_and(|stages| {
+        stages[Stage::Database as usize] + stages[Stage::Call as usize]
+            > stages[Stage::Compute as usize]
+    })
+}
+
+/// Connections that are kept, a larger pool, one that is given back sooner, or more that PostgreSQL
+/// allows: whichever of these could matter.
+fn connections(site: &Site, finding: &Finding) -> Vec<Change> {
+    let now = site.server.connections;
+    let is_async = matches!(site.server.kind, WorkerKind::Async { .. });
+    let waits = finding.slow_request.is_some_and(|it| it[Stage::Connection as usize] > 0.0);
+    let mut changes = Vec::new();
+    match now.limit {
+        None if now.keep == 0 && waits && is_async => {
+            let pool = Connections { keep: POOL, limit: Some(POOL), hold: Hold::Query, ..now };
+            changes.push(Change::Connect(pool));
+        }
+        None if now.keep == 0 && waits => {
+            changes.push(Change::Connect(Connections { keep: 1, ..now }));
+        }
+        Some(limit) if waits => {
+            let larger = Connections { keep: 2 * now.keep, limit: Some(now.keep + limit), ..now };
+            changes.push(Change::Connect(larger));
+            if now.hold == Hold::Request {
+                changes.push(Change::Connect(Connections { hold: Hold::Query, ..now }));
+            }
+        }
+        _ => {}
+    }
+    let refused = finding.errors[Cause::Connections as usize] > 0.0;
+    let slots = site.database.connection_slots.filter(|_| refused);
+    changes.extend(
+        slots.map(|slots| Change::MaxConnections(2 * (slots + Database::RESERVED_CONNECTIONS))),
+    );
+    changes
+}
+
+/// Twice the cores where they are the busiest, or the GIL is; twice the memory where it runs out; a
+/// machine for the database where it has to share.
+fn machine(combination: &Combination, finding: &Finding) -> Vec<Change> {
+    let site = &combination.site;
+    let mut changes = vec![Change::Cores(2 * site.host.cores)];
+    let ceiling = site.host.memory.filter(|ceiling| {
+        let peak = finding.usage.memory_peak.get() as f64;
+        finding.bottleneck == Limit::Memory || peak > NEARLY_FULL * ceiling.get() as f64
+    });
+    changes.extend(ceiling.map(|ceiling| Change::Memory(ceiling * 2)));
+    let works = finding.slow_request.is_some_and(|it| it[Stage::Database as usize] > 0.0);
+    if site.database.host.is_none() && works {
+        let memory = site.host.memory.unwrap_or(Bytes::new(4 << 30));
+        changes.push(Change::OwnDatabase(site.host.cores, memory));
+    }
+    changes
+}
+
+/// From this share of its ceiling on memory may soon run out.
+const NEARLY_FULL: f64 = 0.9;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::experiment::answer::{Effort, Objective, Tier, Visits};
+    use crate::experiment::sites::{bare, exp, query};
+    use crate::experiment::sweep;
+    use crate::experiment::trial::{Crew, Watch};
+    use crate::outcome::Budget;
+    use crate::seed::Seed;
+    use crate::site::Step;
+    use crate::units::{Fraction, PerSecond, Span};
+
+    /// What is worth trying for `site` at 5 requests a second.
+    fn tried(site: Site, budget: Budget) -> Vec<Change> {
+        let rate = PerSecond::new(5.0);
+        let tiers = vec![Tier { name: "five".into(), rate, conversion: None }];
+        let (plan, server) = ("plan".to_owned(), "server".to_owned());
+        let study = Study {
+            title: "test".into(),
+            seed: Seed::new(1),
+            objective: Objective::default(),
+            effort: Effort::Precision(Fraction::new(0.2)),
+            visits: Visits::ASSUMED,
+            combinations: vec![Combination { plan, server, price: None, site, budget, tiers }],
+        };
+        let cancel = AtomicBool::new(false);
+        let watch = Watch::new(&cancel, &|_| ());
+        let rows = sweep::run(&study, false, &Crew::new(1).unwrap(), &watch).rows;
+        worth_trying(&study, &study.combinations[0], &rows[0].finding)
+    }
+
+    /// One worker on one core that computes for 2 ms and waits for the database for 100 ms.
+    fn waiting(kind: WorkerKind) -> Site {
+        let compute = Step::Compute(exp(0.002));
+        bare(kind, 1, 1, vec![compute, query(exp(0.1))])
+    }
+
+    fn no_limit() -> Budget {
+        Budget { lines: Vec::new(), ceiling: None }
+    }
+
+    #[test]
+    fn workers_that_mostly_wait_may_try_threads_and_a_free_connection_is_left_alone() {
+        let changes = tried(waiting(WorkerKind::Sync), no_limit());
+        let own = Change::OwnDatabase(1, Bytes::new(4 << 30));
+        let expected = [2, 3].map(Change::Workers).into_iter();
+        let expected = expected.chain([Change::WithThreads(4), Change::Cores(2), own]);
+        assert_eq!(changes, expected.collect::<Vec<_>>());
+        let computing = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(exp(0.1))]);
+        let changes = tried(computing, no_limit());
+        assert_eq!(changes, [Change::Workers(2), Change::Workers(3), Change::Cores(2)]);
+    }
+
+    #[test]
+    fn who_opens_a_connection_for_each_request_may_keep_them() {
+        let connect = |kind| {
+            let mut site = waiting(kind);
+            site.database.connect_wait = Span::from_millis(10);
+            site.server.connections =
+                Connections { keep: 0, limit: None, timeout: None, hold: Hold::Request };
+            tried(site, no_limit()).into_iter().find(|it| matches!(it, Change::Connect(_)))
+        };
+        let now = Connections { keep: 0, limit: None, timeout: None, hold: Hold::Request };
+        let kept = Connections { keep: 1, ..now };
+        assert_eq!(connect(WorkerKind::Sync), Some(Change::Connect(kept)));
+        let pool = Connections { keep: 10, limit: Some(10), hold: Hold::Query, ..now };
+        let is_async = WorkerKind::Async { limit_concurrency: None };
+        assert_eq!(connect(is_async), Some(Change::Connect(pool)));
+    }
+
+    #[test]
+    fn no_more_workers_are_tried_than_memory_holds() {
+        let (each, system) = (Bytes::from_mib(200), Bytes::from_mib(100));
+        let mut site = bare(WorkerKind::Sync, 3, 4, vec![Step::Compute(exp(0.01))]);
+        (site.server.worker_memory, site.host.memory) = (each, Some(Bytes::from_mib(1124)));
+        let lines = vec![("system".into(), 1, system), ("worker".into(), 3, each)];
+        let changes = tried(site, Budget { lines, ceiling: Some(Bytes::from_mib(1124)) });
+        let workers: Vec<_> =
+            changes.into_iter().filter(|it| matches!(it, Change::Workers(_))).collect();
+        // 100 and 5 x 200 of 1124; twice the three there are, or nine for four cores, are more.
+        assert_eq!(workers, [2, 4, 5].map(Change::Workers));
+    }
+}

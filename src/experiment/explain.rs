@@ -1,0 +1,103 @@
+//! One plan with one server at one tier, looked at closely: what it does, and what each change that
+//! was tried makes of it.
+
+use crate::experiment::advice::Change;
+use crate::experiment::answer::{Answers, Capacity, Combination, Row, Study, Threshold, Tier};
+
+/// `study` of these combinations at this tier alone.
+pub fn narrowed(study: &Study, combinations: Vec<Combination>, tier: &Tier) -> Study {
+    let at_tier = |each| Combination { tiers: vec![tier.clone()], ..each };
+    Study { combinations: combinations.into_iter().map(at_tier).collect(), ..study.clone() }
+}
+
+/// What a plan with a server does at a tier.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// At the tier's rate.
+    pub row: Row,
+    /// Where it gives way.
+    pub capacity: Capacity,
+}
+
+impl Standing {
+    /// The results of a narrowed study, in the order of its combinations.
+    pub fn all(answers: Answers) -> Vec<Standing> {
+        let both = answers.rows.into_iter().zip(answers.capacities);
+        both.map(|(row, capacity)| Standing { row, capacity }).collect()
+    }
+
+    /// Requests a second that it carries: its load line or, without an objective, its saturation
+    /// point; infinite where nothing limits it. `None` where that was not looked for.
+    pub fn carries(&self) -> Option<f64> {
+        match self.capacity.carries() {
+            Threshold::At { rate, .. } => Some(rate.get()),
+            Threshold::AtRest => Some(0.0),
+            Threshold::Never => Some(f64::INFINITY),
+            Threshold::NotSearched => None,
+        }
+    }
+}
+
+/// A change that was tried.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    /// What was changed.
+    pub change: Change,
+    /// The same as what is to be typed: `--set` arguments, or another plan's or server's name.
+    pub arguments: Vec<String>,
+    /// What came of it. It faced the same requests.
+    pub standing: Standing,
+}
+
+/// What a change does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It carries more, or is quicker.
+    Better,
+    /// No difference that the simulation could tell.
+    None,
+    /// It carries less, or is slower.
+    Worse,
+}
+
+/// Load lines closer to each other than this are the same: either is good to a step of the search,
+/// 1 %, or two.
+const NOTICEABLE: f64 = 0.03;
+
+impl Tried {
+    /// What the change does to how it was `before`: to the rate that is carried, where both were
+    /// looked for and differ, else to p95, as far as its intervals can tell.
+    pub fn effect(&self, before: &Standing) -> Effect {
+        let by_rate = before.carries().zip(self.standing.carries()).map_or(Effect::None, by_rate);
+        if by_rate == Effect::None { self.by_p95(before) } else { by_rate }
+    }
+
+    fn by_p95(&self, before: &Standing) -> Effect {
+        let interval =
+            |standing: &Standing| standing.row.finding.p95.and_then(|p95| p95.interval());
+        match (interval(before), interval(&self.standing)) {
+            (Some((low, _)), Some((_, high))) if high < low => Effect::Better,
+            (Some((_, high)), Some((low, _))) if low > high => Effect::Worse,
+            _ => Effect::None,
+        }
+    }
+}
+
+fn by_rate((before, after): (f64, f64)) -> Effect {
+    if after > before * (1.0 + NOTICEABLE) {
+        Effect::Better
+    } else if after < before * (1.0 - NOTICEABLE) {
+        Effect::Worse
+    } else {
+        Effect::None
+    }
+}
+
+/// Those that were tried, what helps most first: by the rate that is carried and, among equals, by
+/// p95.
+pub fn ranked(mut tried: Vec<Tried>) -> Vec<Tried> {
+    let p95 = |it: &Tried| it.standing.row.finding.p95.map_or(f64::INFINITY, |p95| p95.mean);
+    let carries = |it: &Tried| it.standing.carries().unwrap_or(0.0);
+    tried.sort_by(|a, b| carries(b).total_cmp(&carries(a)).then(p95(a).total_cmp(&p95(b))));
+    tried
+}

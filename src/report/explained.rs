@@ -1,0 +1,306 @@
+//! One plan with one server at one tier, in words and tables: where the time goes, how busy
+//! everything is, what gives way first, and what each change that was tried does.
+
+use comfy_table::{CellAlignment, Table};
+
+use super::lines::{Paint, cut, ruled, said, trimmed, wrap};
+use super::text::{sentence, verdict};
+use super::words::{self, memory, percent, plain, seconds};
+use crate::experiment::advice::Change;
+use crate::experiment::answer::{Finding, Study, Usages};
+use crate::experiment::explain::{Effect, Standing, Tried};
+use crate::outcome::{Cause, Stage};
+use crate::site::{Connections, Hold};
+
+/// What was found, for a terminal. `study` is of the one combination and tier, `now` is how that
+/// is, and `tried` what was changed, what helps most first. With `color` it holds ANSI colours.
+pub fn text(study: &Study, now: &Standing, tried: &[Tried], color: bool) -> String {
+    let paint = Paint::new(color);
+    let heading = |text: &str| paint.bold(text);
+    let mut parts = vec![heading(&wrap(&title(now), "")), said(&summary(study, now))];
+    parts.extend(times(&now.row.finding).map(|it| heading("Where the time goes") + "\n" + &it));
+    parts.push(heading("How busy everything is") + "\n" + &said(&busy(now)));
+    if tried.is_empty() {
+        return parts.join("\n\n") + "\n";
+    }
+    parts.push(heading("What a change does, for the same requests") + "\n" + &changes(now, tried));
+    parts.push(said(&advice(now, tried)));
+    parts.join("\n\n") + "\n"
+}
+
+fn title(now: &Standing) -> String {
+    let row = &now.row;
+    let name = format!("{} with {}, {}", row.plan, row.server, row.tier);
+    format!("{}: {} requests/s", words::printable(&name), plain(row.offered.get()))
+}
+
+/// How it does, and what it would carry.
+fn summary(study: &Study, now: &Standing) -> Vec<String> {
+    let finding = &now.row.finding;
+    let p95 = finding.p95.map(|p95| {
+        let half = p95.relative_half_width().map(|half| format!(" (±{})", percent(half)));
+        format!("p95 is {}{}", seconds(p95.mean), half.unwrap_or_default())
+    });
+    let p95 = p95.unwrap_or_else(|| "nothing is answered".to_owned());
+    let errors = percent(finding.error_rate.mean);
+    let verdict = verdict(&study.objective, &now.row);
+    let mut lines = vec![format!("{p95}, {errors} of the requests fail: {verdict}.")];
+    lines.extend(failures(finding));
+    lines.push(sentence(study, &now.capacity));
+    lines
+}
+
+/// What requests fail for, where any do.
+fn failures(finding: &Finding) -> Option<String> {
+    let share = |cause: Cause| finding.errors[cause as usize];
+    let causes = Cause::ALL.into_iter().filter(|cause| share(*cause) > 0.0);
+    let said = causes.map(|it| format!("{} {}", percent(share(it)), words::cause_for_people(it)));
+    let said: Vec<String> = said.collect();
+    (!said.is_empty()).then(|| format!("Of all requests: {}.", said.join(", ")))
+}
+
+/// Each stage's part of the response, on average and around the 95th percentile.
+fn times(finding: &Finding) -> Option<String> {
+    let (mean, slow) = (finding.mean_request?, finding.slow_request?);
+    let mut table = ruled();
+    table.set_header(["", "on average", "", "around p95", ""]);
+    let row = |name: &str, parts: [(f64, f64); 2]| {
+        let cells = parts.map(|(part, whole)| {
+            let share = if whole > 0.0 { part / whole } else { 0.0 };
+            [seconds(part), format!("{:.0}%", 100.0 * share)]
+        });
+        std::iter::once(name.to_owned()).chain(cells.into_iter().flatten()).collect::<Vec<_>>()
+    };
+    let wholes: [f64; 2] = [mean.iter().sum(), slow.iter().sum()];
+    for stage in Stage::ALL {
+        let parts = [mean[stage as usize], slow[stage as usize]];
+        if parts.iter().any(|part| *part > 0.0) {
+            table.add_row(row(words::doing(stage), [(parts[0], wholes[0]), (parts[1], wholes[1])]));
+        }
+    }
+    table.add_row(row("in all", wholes.map(|whole| (whole, whole))));
+    right(&mut table, 1..5);
+    Some(trimmed(&table.to_string()))
+}
+
+/// Utilisation and use of everything there is.
+fn busy(now: &Standing) -> Vec<String> {
+    let usage: &Usages = &now.row.finding.usage;
+    let mut shares = vec![
+        ("cores", Some(usage.cpu_utilisation)),
+        ("database's cores", usage.database_cpu_utilisation),
+        ("workers", Some(usage.worker_utilisation)),
+        ("GIL or event loop", Some(usage.gil_utilisation)),
+        ("pool", usage.pool_utilisation),
+    ];
+    shares.retain(|(_, share)| share.is_some_and(|share| share > 0.0));
+    let said = shares.iter().map(|(name, it)| format!("{name} {}", percent(it.unwrap_or(0.0))));
+    let ceiling = now.capacity.budget.ceiling;
+    let ceiling = ceiling.map(|ceiling| format!(" of {}", memory(ceiling.get() as f64)));
+    let kills = now.row.finding.oom_kills_per_hour;
+    let kills = (kills > 0.0).then(|| format!(", {} OOM kills an hour", plain(kills)));
+    vec![
+        format!("busy: {}", said.collect::<Vec<_>>().join(", ")),
+        format!(
+            "requests inside: {} on average, {} at most",
+            plain(usage.inside_mean),
+            plain(usage.inside_peak as f64)
+        ),
+        format!(
+            "connections to the database: {} in use on average, {} open at most",
+            plain(usage.connections_busy_mean),
+            usage.connections_peak
+        ),
+        format!(
+            "memory: {} at most{}{}",
+            memory(usage.memory_peak.get() as f64),
+            ceiling.unwrap_or_default(),
+            kills.unwrap_or_default()
+        ),
+    ]
+}
+
+/// A row for how it is now, and one for each change.
+fn changes(now: &Standing, tried: &[Tried]) -> String {
+    let mut table = ruled();
+    table.set_header(["", "p95", "±", "errors", "carries", "", ""]);
+    table.add_row(row("as it is".to_owned(), now, None));
+    for each in tried {
+        table.add_row(row(cut(&in_words(each), 26), &each.standing, Some((each, now))));
+    }
+    right(&mut table, 1..6);
+    trimmed(&table.to_string())
+}
+
+fn row(name: String, standing: &Standing, change: Option<(&Tried, &Standing)>) -> [String; 7] {
+    let finding = &standing.row.finding;
+    let half = finding.p95.and_then(|p95| p95.relative_half_width());
+    let gain = change.and_then(|(_, now)| gain(now, standing));
+    let effect = change.map(|(tried, now)| match tried.effect(now) {
+        Effect::Better => "better",
+        Effect::None => "same",
+        Effect::Worse => "worse",
+    });
+    [
+        name,
+        finding.p95.map_or("none".to_owned(), |p95| seconds(p95.mean)),
+        half.map(percent).unwrap_or_default(),
+        percent(finding.error_rate.mean),
+        carries(standing),
+        gain.map(|gain| format!("{:+.0}%", 100.0 * gain)).unwrap_or_default(),
+        effect.unwrap_or_default().to_owned(),
+    ]
+}
+
+/// What it carries, as a rate.
+fn carries(standing: &Standing) -> String {
+    match standing.carries() {
+        Some(rate) if rate.is_finite() => format!("{}/s", plain(rate)),
+        Some(_) => "any load".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// How much more it carries than `now`, as a share of that; `None` where that says nothing.
+fn gain(now: &Standing, then: &Standing) -> Option<f64> {
+    let (before, after) = (now.carries()?, then.carries()?);
+    (before > 0.0 && before.is_finite() && after.is_finite()).then(|| after / before - 1.0)
+}
+
+/// What to do: the change that helps most without another machine, and the one that does with one.
+fn advice(now: &Standing, tried: &[Tried]) -> Vec<String> {
+    let best = |machine: bool| {
+        let helps = |it: &&Tried| {
+            it.change.takes_a_machine() == machine && it.effect(now) == Effect::Better
+        };
+        tried.iter().find(helps)
+    };
+    let free = best(false).map_or_else(
+        || "Nothing that was tried on this machine helps.".to_owned(),
+        |it| format!("On this machine {} helps most: {}.", in_words(it), what_comes_of(it, now)),
+    );
+    let paid = best(true).map(|it| {
+        format!("With more of a machine, {} does: {}.", in_words(it), what_comes_of(it, now))
+    });
+    let tried: Vec<_> = [best(false), best(true)].into_iter().flatten().collect();
+    let typed = tried.iter().find_map(|it| typed(it));
+    std::iter::once(free).chain(paid).chain(typed).collect()
+}
+
+/// What carries how much instead of what, at which p95.
+fn what_comes_of(tried: &Tried, now: &Standing) -> String {
+    let p95 = |it: &Standing| it.row.finding.p95.map_or("none".to_owned(), |it| seconds(it.mean));
+    let (then, before) = (p95(&tried.standing), p95(now));
+    let rates = match (carries(&tried.standing), carries(now)) {
+        (then, before) if then == before => format!("carries {then} as before"),
+        (then, before) => format!("carries {then} instead of {before}"),
+    };
+    let price = tried.standing.capacity.price.filter(|_| matches!(tried.change, Change::Plan(_)));
+    let price = price.map(|price| format!(", for {} a month", plain(price)));
+    let price = price.unwrap_or_default();
+    format!("{rates}{price}, with a p95 of {then} instead of {before} at this tier")
+}
+
+/// How to try one's own: with what was typed for one of these.
+fn typed(tried: &Tried) -> Option<String> {
+    let sets = tried.arguments.iter().map(|argument| format!("--set {}", shell(argument)));
+    let sets: Vec<String> = sets.collect();
+    (!sets.is_empty()).then(|| format!("To see all of that: tonnage run ... {}", sets.join(" ")))
+}
+
+/// An argument as a shell takes it.
+fn shell(argument: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._=-/".contains(c);
+    match argument.chars().all(is_plain) {
+        true => argument.to_owned(),
+        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    }
+}
+
+/// A change as a scenario would say it.
+fn in_words(tried: &Tried) -> String {
+    match &tried.change {
+        Change::Workers(count) => format!("workers = {count}"),
+        Change::Threads(count) => format!("threads = {count}"),
+        Change::WithThreads(count) => format!("kind = threads, {count} each"),
+        Change::Connect(Connections { keep, limit, hold, .. }) => match limit {
+            Some(_) if *hold == Hold::Query => format!("pool = {keep}, hold = query"),
+            Some(_) => format!("pool = {keep}"),
+            None => "connections = persistent".to_owned(),
+        },
+        Change::MaxConnections(count) => format!("max_connections = {count}"),
+        Change::OwnDatabase(..) => "a database host".to_owned(),
+        Change::Cores(count) => format!("cores = {count}"),
+        Change::Memory(bytes) => format!("memory = {bytes}"),
+        Change::Server(name) => format!("server {}", words::printable(name)),
+        Change::Plan(name) => format!("plan {}", words::printable(name)),
+    }
+}
+
+fn right(table: &mut Table, columns: std::ops::Range<usize>) {
+    for column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::lines::COLUMNS;
+    use crate::report::sample;
+
+    /// A site at 10 requests a second that carries 20.7 of them, and what two changes make of it:
+    /// another server's capacity is 1.4 times that, another plan's twice.
+    fn made_up() -> (Study, Standing, Vec<Tried>) {
+        let plans = [("2GB", 2), ("4GB", 4)];
+        let (mut study, answers) = sample::made_up(&plans, &["gunicorn", "uvicorn"], &[10.0]);
+        study.combinations.truncate(1);
+        let mut standings = Standing::all(answers);
+        let (paid, free) = (standings.swap_remove(2), standings.swap_remove(1));
+        let changes = [
+            (Change::Plan("4GB".to_owned()), Vec::new(), paid),
+            (Change::Workers(5), vec!["server.\"my app\".workers=5".to_owned()], free),
+        ];
+        let tried =
+            changes.map(|(change, arguments, standing)| Tried { change, arguments, standing });
+        (study, standings.swap_remove(0), tried.into())
+    }
+
+    #[test]
+    fn what_helps_most_is_said_with_and_without_another_machine() {
+        let (_, now, tried) = made_up();
+        let expected = [
+            "On this machine workers = 5 helps most: carries 29/s instead of 20.7/s, with a p95 of \
+             87 ms instead of 106 ms at this tier.",
+            "With more of a machine, plan 4GB does: carries 41.4/s instead of 20.7/s, for 24 a \
+             month, with a p95 of 76.7 ms instead of 106 ms at this tier.",
+            r#"To see all of that: tonnage run ... --set 'server."my app".workers=5'"#,
+        ];
+        assert_eq!(advice(&now, &tried), expected);
+    }
+
+    #[test]
+    fn where_nothing_helps_that_is_said() {
+        let (_, now, mut tried) = made_up();
+        tried.iter_mut().for_each(|each| each.standing = now.clone());
+        assert_eq!(advice(&now, &tried), ["Nothing that was tried on this machine helps."]);
+    }
+
+    #[test]
+    fn the_parts_of_the_time_add_up_to_all_of_it() {
+        let (_, now, _) = made_up();
+        let table = times(&now.row.finding).unwrap();
+        let last = table.lines().last().unwrap().split_whitespace().collect::<Vec<_>>();
+        assert_eq!(last, ["in", "all", "42.5", "ms", "100%", "106", "ms", "100%"]);
+    }
+
+    #[test]
+    fn nothing_is_wider_than_a_terminal() {
+        let (study, now, tried) = made_up();
+        for line in text(&study, &now, &tried, false).lines() {
+            assert!(line.chars().count() <= COLUMNS, "{line}");
+        }
+    }
+}

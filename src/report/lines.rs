@@ -1,0 +1,79 @@
+//! Text for a terminal: lines no wider than it is, lists, tables, and a little colour.
+
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+
+/// Nothing is wider than this.
+pub(super) const COLUMNS: usize = 80;
+
+/// A table of which nothing is drawn but a rule below its header.
+pub(super) fn ruled() -> Table {
+    let mut table = Table::new();
+    let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+    table.load_style(style).set_width(COLUMNS as u16);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table
+}
+
+/// `text`, or so many letters of it and a mark that there are more.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    match text.chars().count() > most {
+        true => text.chars().take(most - 1).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
+}
+
+/// Without the blanks that a table leaves at the ends of its lines.
+pub(super) fn trimmed(text: &str) -> String {
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// Each of `lines` as a point of a list.
+pub(super) fn said(lines: &[String]) -> String {
+    lines.iter().map(|line| wrap(&format!("- {line}"), "  ")).collect::<Vec<_>>().join("\n")
+}
+
+/// `text` in lines of at most 80 characters, all but the first behind `indent`.
+pub(super) fn wrap(text: &str, indent: &str) -> String {
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        let longer = line.chars().count() + 1 + word.chars().count();
+        if line.trim().is_empty() {
+            line.push_str(word);
+        } else if longer <= COLUMNS {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(format!("{indent}{word}"));
+        }
+    }
+    lines.join("\n")
+}
+
+/// Puts colours into text, or does not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paint {
+    color: bool,
+}
+
+impl Paint {
+    /// Does so where `color`.
+    pub(super) fn new(color: bool) -> Paint {
+        Paint { color }
+    }
+
+    pub(super) fn bold(&self, text: &str) -> String {
+        self.paint(text, "1")
+    }
+
+    pub(super) fn red(&self, text: &str) -> String {
+        self.paint(text, "31")
+    }
+
+    fn paint(&self, text: &str, code: &str) -> String {
+        match self.color {
+            true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            false => text.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A change that is worth trying, in a scenario's words: the `--set` arguments that make it.
+
+use crate::experiment::advice::Change;
+use crate::experiment::answer::Combination;
+use crate::site::{Connections, Hold, WorkerKind};
+
+/// The round trip to a database on a machine of its own: within a zone, 0.2 to 1 ms (reference
+/// section 6.4, unverified there).
+const ROUND_TRIP: &str = "0.5ms";
+
+/// The `--set` arguments that make `change` to `combination`; none where it is another one of the
+/// scenario's own.
+pub fn arguments(change: &Change, combination: &Combination) -> Vec<String> {
+    let plan = |rest: String| format!("plan.{}.{rest}", quoted(&combination.plan));
+    let server = |rest: String| format!("server.{}.{rest}", quoted(&combination.server));
+    match change {
+        Change::Workers(count) => vec![server(format!("workers={count}"))],
+        Change::Threads(count) => vec![server(format!("threads={count}"))],
+        Change::WithThreads(count) => {
+            vec![server("kind=threads".to_owned()), server(format!("threads={count}"))]
+        }
+        Change::Connect(connections) => {
+            vec![server(format!("connections={}", written(connections, combination)))]
+        }
+        Change::MaxConnections(count) => vec![format!("database.max_connections={count}")],
+        Change::OwnDatabase(cores, memory) => {
+            let host = format!("cores = {cores}, memory = \"{memory}\"");
+            vec![format!("database.host={{ {host}, round_trip = \"{ROUND_TRIP}\" }}")]
+        }
+        Change::Cores(count) => vec![plan(format!("cores={count}"))],
+        Change::Memory(bytes) => vec![plan(format!("memory={bytes}"))],
+        Change::Server(_) | Change::Plan(_) => Vec::new(),
+    }
+}
+
+/// The connections, as a scenario has them.
+fn written(connections: &Connections, combination: &Combination) -> String {
+    let Connections { keep, limit, timeout, hold } = connections;
+    let Some(limit) = limit else {
+        let is_kept =
+            *keep > 0 && !matches!(combination.site.server.kind, WorkerKind::Async { .. });
+        return if is_kept { "persistent" } else { "per-request" }.to_owned();
+    };
+    let mut parts = vec![format!("pool = {keep}")];
+    parts.extend((limit > keep).then(|| format!("overflow = {}", limit - keep)));
+    parts.extend(timeout.map(|timeout| format!("timeout = \"{timeout}\"")));
+    parts.extend((*hold == Hold::Request).then(|| "hold = \"request\"".to_owned()));
+    format!("{{ {} }}", parts.join(", "))
+}
+
+/// A name as part of a key: bare, or quoted as in TOML.
+fn quoted(name: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    match !name.is_empty() && name.chars().all(is_bare) {
+        true => name.to_owned(),
+        false => toml::Value::String(name.to_owned()).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Text;
+    use crate::units::Bytes;
+
+    /// A scenario whose names need quotes.
+    const NAMES: &str = r#"
+stack = "bare"
+[[plan]]
+name = "2.5 GB"
+cores = 1
+memory = "2GB"
+[[server]]
+name = "the \"old\" one"
+kind = "threads"
+workers = 2
+threads = 4
+connections = "per-request"
+[[endpoint]]
+name = "page"
+steps = [{ compute = "5ms" }, { query = "3ms" }]
+[[tier]]
+name = "usual"
+rate = "10/s"
+"#;
+
+    fn combination(sets: &[String]) -> Combination {
+        let text = Text { name: "names".to_owned(), text: NAMES.to_owned(), folder: None };
+        text.scenario(sets).unwrap().study.combinations.swap_remove(0)
+    }
+
+    #[test]
+    fn the_arguments_of_each_change_make_it() {
+        let before = combination(&[]);
+        let made = |change: &Change| combination(&arguments(change, &before)).site;
+        assert_eq!(made(&Change::Workers(7)).server.workers, 7);
+        let kind = made(&Change::Threads(9)).server.kind;
+        assert!(matches!(kind, WorkerKind::Threads { threads: 9, .. }), "{kind:?}");
+        assert_eq!(made(&Change::Cores(3)).host.cores, 3);
+        assert_eq!(
+            made(&Change::Memory(Bytes::from_mib(5000))).host.memory.unwrap().get() >> 20,
+            5000
+        );
+        assert_eq!(made(&Change::MaxConnections(50)).database.connection_slots, Some(47));
+        let own = made(&Change::OwnDatabase(2, Bytes::from_mib(4096))).database.host.unwrap();
+        assert_eq!((own.cores, own.memory), (2, Some(Bytes::from_mib(4096))));
+        let now = before.site.server.connections;
+        for wanted in [
+            Connections { keep: 4, hold: now.hold, limit: None, timeout: None },
+            Connections { keep: 9, limit: Some(12), timeout: None, hold: Hold::Request },
+            Connections { keep: 9, limit: Some(9), timeout: None, hold: Hold::Query },
+        ] {
+            assert_eq!(made(&Change::Connect(wanted)).server.connections, wanted);
+        }
+    }
+}

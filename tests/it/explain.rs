@@ -1,0 +1,109 @@
+//! `tonnage explain` as a user types it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A site of one worker that waits for a database: everything else is idle, so that a second worker
+/// doubles what it carries.
+const WAITING: &str = r#"
+title = "One worker"
+stack = "bare"
+
+[[plan]]
+name = "box"
+cores = 4
+
+[[server]]
+name = "sync"
+kind = "sync"
+workers = 1
+
+[[endpoint]]
+name = "page"
+steps = [{ query = "exp(50ms)" }]
+
+[[tier]]
+name = "quiet"
+rate = "4/s"
+
+[[tier]]
+name = "busy"
+rate = "10/s"
+"#;
+
+fn explain(scenario: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tonnage"));
+    command.arg("explain").arg(scenario).args(arguments).output().unwrap()
+}
+
+fn explained(text: &str, arguments: &[&str]) -> Output {
+    let desk = tempfile::tempdir().unwrap();
+    let path = desk.path().join("waiting.toml");
+    std::fs::write(&path, text).unwrap();
+    explain(&path, arguments)
+}
+
+fn said(output: &[u8]) -> String {
+    String::from_utf8(output.to_vec()).unwrap()
+}
+
+/// The gain in the line for this change, as a share.
+fn gain(text: &str, change: &str) -> f64 {
+    let line = text.lines().find(|line| line.trim_start().starts_with(change)).unwrap();
+    let percent =
+        line.split_whitespace().find_map(|word| word.strip_suffix("%")?.strip_prefix('+'));
+    percent.unwrap().parse::<f64>().unwrap() / 100.0
+}
+
+#[test]
+fn a_second_worker_where_only_workers_are_busy_doubles_what_is_carried() {
+    let output = explained(WAITING, &["--tier", "busy"]);
+    let text = said(&output.stdout);
+    assert_eq!(said(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text.starts_with("box with sync, busy: 10 requests/s\n"), "{text}");
+    assert!(text.contains("the workers give way first"), "{text}");
+    // Each saturation point is good to 1 %, so their ratio to 2 %, and the last digit is rounded.
+    assert!((gain(&text, "workers = 2") - 1.0).abs() <= 2.0 * 0.02 + 0.005, "{text}");
+    assert!(text.contains("--set server.sync.workers="), "{text}");
+}
+
+#[test]
+fn what_is_ambiguous_has_to_be_named() {
+    let output = explained(WAITING, &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = "error: say which with --tier: there are \"quiet\", \"busy\"\n";
+    assert_eq!(said(&output.stderr), expected);
+    let output = explained(WAITING, &["--tier", "loud"]);
+    let expected = "error: there is no tier \"loud\": there are \"quiet\", \"busy\"\n";
+    assert_eq!(said(&output.stderr), expected);
+    let output = explained(WAITING, &["--plan", "bag"]);
+    let expected =
+        "error: the scenario has no such plan and server; it has \"box\" with \"sync\"\n";
+    assert_eq!(said(&output.stderr), expected);
+    let (without, _) = WAITING.split_once("[[tier]]").unwrap();
+    let output = explained(without, &[]);
+    let expected = "error: the scenario has no tier for \"box\" with \"sync\": write [[tier]], \
+                    a name and a rate\n";
+    assert_eq!(said(&output.stderr), expected);
+}
+
+#[test]
+fn recorded_traffic_is_explained_and_the_scenarios_own_alternatives_are_tried() {
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/recorded-traffic.toml");
+    let output = explain(&scenario, &["--plan", "1 core", "--server", "processes"]);
+    let text = said(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output.stderr));
+    for expected in ["times the\n  recorded speed", "server threads", "plan 2 cores", "cores = 2"] {
+        assert!(text.contains(expected), "{expected} is not in:\n{text}");
+    }
+    assert!(gain(&text, "cores = 2") > 0.5, "the core is what gives way:\n{text}");
+}
+
+#[test]
+fn one_thread_and_two_explain_alike() {
+    let [one, two] =
+        ["1", "2"].map(|threads| explained(WAITING, &["--tier", "quiet", "--threads", threads]));
+    assert_eq!(one.status.code(), Some(0), "{}", said(&one.stderr));
+    assert_eq!(one.stdout, two.stdout);
+}
