@@ -5,9 +5,9 @@
 //! much to simulate at a rate (`lab`), runs the replications (`trial`), keeps a summary of each
 //! (`summary`) and folds them (`finding`, `bottleneck`). `saturation`, `load_line` and `memory`
 //! ask the lab for rates as `search` wants them tried, `capacity` puts together what they find, and
-//! `demand` says by arithmetic where to look. `advice` says what could be changed about a combination,
-//! and `explain` what each change comes to; `replay`, `recording` and `accuracy` put predictions beside
-//! recordings.
+//! `demand` says by arithmetic where to look. `advice` says what could be changed about a
+//! combination, and `explain` what each change comes to; `replay`, `recording` and `accuracy` put
+//! predictions beside recordings.
 
 pub mod accuracy;
 pub mod advice;
