@@ -107,7 +107,7 @@ impl Span {
         // conversion, for which the next event would have to wait.
         let shifted = nanos + WHOLE;
         let up = u64::from(shifted - WHOLE < nanos);
-        Span((shifted.to_bits() ^ WHOLE.to_bits()) + up)
+        Span((shifted.to_bits() ^ WHOLE.to_bits()).wrapping_add(up))
     }
 
     /// The same, of any number.
@@ -117,6 +117,13 @@ impl Span {
         let whole = nanos as i64;
         let up = u64::from((whole as f64) < nanos);
         Span(whole.max(0) as u64 + up)
+    }
+
+    /// The two together, which are known to be shorter than the longest span there is: parts of
+    /// something that had an end.
+    #[inline]
+    pub const fn with(self, other: Span) -> Span {
+        Span(self.0.wrapping_add(other.0))
     }
 
     /// Whole nanoseconds.

@@ -4,7 +4,8 @@ use rand::Rng;
 
 use super::arrivals::{Arrival, Reply, Tape};
 use super::crash::FRONT;
-use super::request::{At, NOWHERE, Request, RequestId};
+use super::request::{At, NOWHERE, Request, RequestId, Waiting};
+use super::scope::Scope;
 use super::worker::State;
 use super::{Coming, Event, HOST, World};
 use crate::outcome::{Cause, Stage, Stopped};
@@ -17,79 +18,108 @@ use crate::units::{Span, Time};
 /// reference section 1.1). After the last one it gives up.
 const RETRIES_S: [u64; 7] = [1, 2, 3, 4, 5, 7, 11];
 
-impl<T: Tape> World<'_, T> {
+/// What becomes of a request that knocks at the listening socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reception {
+    /// It has a place in a worker, and begins.
+    Begins(RequestId),
+    /// It waits in the backlog, and nothing else has changed.
+    Queued,
+    /// Something else.
+    Elsewhere,
+}
+
+impl Reception {
+    /// Who begins.
+    #[inline(always)]
+    pub(super) fn who_begins(self) -> Option<RequestId> {
+        match self {
+            Reception::Begins(id) => Some(id),
+            Reception::Queued | Reception::Elsewhere => None,
+        }
+    }
+}
+
+impl<S: Scope> World<'_, S> {
     /// The next request of the tape arrives.
     #[inline(always)]
-    pub(super) fn arrive(&mut self) {
-        let Coming { id, endpoint, chance, .. } = self.coming;
-        self.requests[id] = Request {
-            arrived: self.now,
-            since: self.now,
-            number: self.arrivals,
-            chance,
-            next: self.starts[endpoint as usize],
-            endpoint,
-            measured: self.probe.measures(self.now),
-            ..Request::COMING
-        };
-        self.probe.arrived(&self.requests[id]);
+    pub(super) fn arrive(&mut self) -> Reception {
+        let id = self.coming.id;
+        self.probe.arrived(self.now);
         self.arrivals = self.arrivals.wrapping_add(1);
         self.check_limits();
         self.expect_next();
-        if self.rules.has_more_sources {
+        if self.extras().has_more_sources {
             self.patience.begin(id, self.now);
         }
-        if self.rules.front_cpu.is_zero() {
-            self.connect(id);
-        } else {
-            self.requests[id].at = At::Front;
-            self.start_on_cores(HOST, id, FRONT, self.rules.front_cpu);
+        if self.extras().front_cpu.is_zero() {
+            return self.connect(id);
         }
+        self.requests[id].at = At::Front;
+        self.start_on_cores(HOST, id, FRONT, self.extras().front_cpu);
+        Reception::Elsewhere
     }
 
     /// Takes the next request off the tape; it waits for its time to come.
     #[inline(always)]
     pub(super) fn expect_next(&mut self) {
         let id = self.requests.reserve();
-        let arrival = self.tape.next(self.requests.demands_mut(id));
-        let Arrival { at, endpoint } = arrival.unwrap_or(Arrival { at: Time::NEVER, endpoint: 0 });
-        let chance = self.chances.as_mut().map_or(0, Rng::next_u32);
-        self.coming = Coming { id, at, endpoint, chance };
+        let (request, demands) = self.requests.place_mut(id);
+        let Arrival { at, endpoint } = self.tape.next(demands).unwrap_or(Arrival::NEVER);
+        self.coming = Coming { id, at };
+        *request = Request {
+            number: self.arrivals as u32,
+            chance: self.chances.as_mut().map_or(0, Rng::next_u32),
+            next: self.starts[endpoint as usize],
+            endpoint,
+            measured: self.probe.measures(at),
+            ..Request::coming(at)
+        };
     }
 
     /// Ends the run where it has grown to a limit.
+    #[inline(always)]
     fn check_limits(&mut self) {
-        if self.requests.live() > self.site.horizon.in_flight_limit as usize {
-            self.stopped = Some(Stopped::InFlight);
-        } else if self.arrivals >= self.site.horizon.arrivals_limit {
-            self.stopped = Some(Stopped::Arrivals);
+        if self.requests.live_exceed(self.rules.in_flight_limit) {
+            self.stop(Stopped::InFlight);
+        } else if self.arrivals >= self.rules.arrivals_limit {
+            self.stop(Stopped::Arrivals);
         }
     }
 
     /// The request knocks at the listening socket.
     #[inline(always)]
-    pub(super) fn connect(&mut self, id: RequestId) {
-        if self.is_down {
-            return self.turn_down(id, Cause::Down);
-        }
+    pub(super) fn connect(&mut self, id: RequestId) -> Reception {
         if self.backlog.is_empty()
             && let Some(worker) = self.acceptor(id)
         {
             self.come_in(id);
-            self.admit(id, worker);
-        } else if self.site.front.backlog.is_none_or(|most| self.backlog.len() <= most as usize) {
-            self.come_in(id);
-            self.requests[id].at = At::Backlog;
-            self.backlog.push_back(id);
-            self.probe.levels.backlog.rise(self.now, 1);
-            if self.rules.dispatches {
-                self.knock();
-            }
-        } else {
-            match self.site.front.listen {
-                Listen::Unix => self.turn_down(id, Cause::Backlog),
-                Listen::Tcp => self.try_later(id),
-            }
+            return match self.admit(id, worker) {
+                Some(id) => Reception::Begins(id),
+                None => Reception::Elsewhere,
+            };
+        }
+        if self.backlog.len() >= self.backlog_room {
+            self.shut_out(id);
+            return Reception::Elsewhere;
+        }
+        self.come_in(id);
+        self.backlog.push_back(id);
+        self.probe.levels.backlog.rise(self.now, 1);
+        if self.extras().dispatches {
+            self.knock();
+            return Reception::Elsewhere;
+        }
+        Reception::Queued
+    }
+
+    /// The backlog has no room for the request, or nobody listens.
+    #[cold]
+    fn shut_out(&mut self, id: RequestId) {
+        match self.site.front.listen {
+            _ if self.is_down => self.turn_down(id, Cause::Down),
+            Listen::Unix => self.turn_down(id, Cause::Backlog),
+            Listen::Tcp => self.try_later(id),
         }
     }
 
@@ -98,7 +128,8 @@ impl<T: Tape> World<'_, T> {
     #[inline]
     fn come_in(&mut self, id: RequestId) {
         self.probe.levels.inside.rise(self.now, 1);
-        if self.rules.has_more_sources && self.reading.is_limited() && !self.requests[id].settled {
+        if self.extras().has_more_sources && self.reading.is_limited() && !self.requests[id].settled
+        {
             self.reading.begin(id, self.now);
         }
     }
@@ -108,37 +139,38 @@ impl<T: Tape> World<'_, T> {
     fn try_later(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
         request.at = At::Away;
-        let tries = usize::from(request.tries);
-        request.tries += 1;
         let arrived = request.arrived;
         let gives_up = self.site.front.connect_timeout.map_or(Time::NEVER, |span| arrived + span);
-        let next = RETRIES_S.get(tries).map(|secs| arrived + Span::from_whole_secs(*secs));
-        match next {
+        // Where Nginx took longer than a whole step, the step is over already.
+        let mut tries = RETRIES_S.iter().map(|secs| arrived + Span::from_whole_secs(*secs));
+        match tries.find(|time| *time > self.now) {
             None => self.turn_down(id, Cause::Backlog),
-            // Where Nginx took longer than a whole step, the step is over already.
-            Some(next) if next <= self.now => self.try_later(id),
             // Nginx may have taken longer than its own patience.
             Some(next) => self.agenda.at(next.min(gives_up).max(self.now), Event::Retry(id)),
         }
     }
 
-    /// A client's kernel tries again, or Nginx has given up trying.
-    pub(super) fn retry(&mut self, id: RequestId) {
-        let request = &self.requests[id];
+    /// A client's kernel tries again, or Nginx has given up trying. Returns the request where it
+    /// begins at once.
+    pub(super) fn retry(&mut self, id: RequestId) -> Option<RequestId> {
+        let request = &mut self.requests[id];
         let patience = self.site.front.connect_timeout;
         if request.settled {
             self.requests.remove(id);
         } else if patience.is_some_and(|span| self.now >= request.arrived + span) {
             self.turn_down(id, Cause::Timeout);
         } else {
-            self.connect(id);
+            request.at = At::Door;
+            return self.connect(id).who_begins();
         }
+        None
     }
 
     /// Which worker accepts the connection of `id` now, if any would.
     #[inline(always)]
     fn acceptor(&self, id: RequestId) -> Option<u32> {
         match self.rules.one_queue {
+            _ if !S::PLAIN && self.is_down => None,
             true => self.idle.last().copied(),
             false => self.acceptor_of_many(self.requests[id].chance),
         }
@@ -147,7 +179,7 @@ impl<T: Tape> World<'_, T> {
     /// Which of the workers that each have a queue of their own accepts a connection now.
     fn acceptor_of_many(&self, chance: u32) -> Option<u32> {
         // A dispatcher accepts in its own time.
-        if self.rules.dispatches {
+        if self.extras().dispatches {
             return None;
         }
         match (self.site.server.accept, self.site.server.kind) {
@@ -205,7 +237,7 @@ impl<T: Tape> World<'_, T> {
         if self.rules.one_queue {
             return self.accept_from_one_queue();
         }
-        if self.rules.dispatches {
+        if self.extras().dispatches {
             self.knock();
             return false;
         }
@@ -220,7 +252,8 @@ impl<T: Tape> World<'_, T> {
         let id = self.backlog.pop_front().expect("somebody waits");
         self.probe.levels.backlog.fall(self.now, 1);
         self.enter(id, index);
-        if self.rules.uses_memory {
+        self.ready.push(id);
+        if self.extras().uses_memory {
             self.take_request_memory(id, index);
         }
         true
@@ -231,30 +264,63 @@ impl<T: Tape> World<'_, T> {
     pub(super) fn accept(&mut self, worker: u32) {
         let id = self.backlog.pop_front().expect("somebody waits");
         self.probe.levels.backlog.fall(self.now, 1);
-        self.admit(id, worker);
+        self.admit_last(id, worker);
     }
 
-    /// `worker` accepts the request: it has a place in it, or waits for one.
+    /// `worker` accepts the request: it has a place in it, or waits for one. Returns it where it
+    /// begins, before whoever else can go on now.
     #[inline(always)]
-    pub(super) fn admit(&mut self, id: RequestId, index: u32) {
-        if let Some(limit) = self.rules.limit
-            && self.workers[index as usize].accepted + 1 >= limit
-        {
-            self.probe.levels.inside.fall(self.now, 1);
-            return self.turn_down(id, Cause::Limit);
+    fn admit(&mut self, id: RequestId, index: u32) -> Option<RequestId> {
+        if self.is_full(index) {
+            self.turn_away(id);
+            return None;
         }
-        if self.rules.one_queue {
-            self.idle.pop();
-            self.enter(id, index);
-        } else if self.workers[index as usize].take_in(id) == Seized::Granted {
-            self.enter(id, index);
-        } else {
-            let request = &mut self.requests[id];
-            (request.worker, request.at) = (index, At::Place);
-        }
-        if self.rules.uses_memory {
+        let begins = self.seat(id, index);
+        if self.extras().uses_memory {
             self.take_request_memory(id, index);
         }
+        begins.then_some(id)
+    }
+
+    /// The same, but it goes on after all that can already.
+    #[inline(always)]
+    pub(super) fn admit_last(&mut self, id: RequestId, index: u32) {
+        if self.is_full(index) {
+            return self.turn_away(id);
+        }
+        if self.seat(id, index) {
+            self.ready.push(id);
+        }
+        if self.extras().uses_memory {
+            self.take_request_memory(id, index);
+        }
+    }
+
+    /// Whether a worker refuses whom it has just accepted.
+    #[inline(always)]
+    fn is_full(&self, index: u32) -> bool {
+        let accepted = |limit| self.workers[index as usize].accepted + 1 >= limit;
+        self.extras().limit.is_some_and(accepted)
+    }
+
+    /// The request is refused by the worker that accepted it.
+    fn turn_away(&mut self, id: RequestId) {
+        self.probe.levels.inside.fall(self.now, 1);
+        self.turn_down(id, Cause::Limit);
+    }
+
+    /// The request has a place in a worker, or waits for one. Returns whether it begins.
+    #[inline(always)]
+    fn seat(&mut self, id: RequestId, index: u32) -> bool {
+        if self.rules.one_queue {
+            self.idle.pop();
+        } else if self.workers[index as usize].take_in(id) == Seized::Queued {
+            let request = &mut self.requests[id];
+            (request.worker, request.at) = (index, At::Place);
+            return false;
+        }
+        self.enter(id, index);
+        true
     }
 
     /// The request has its place in a worker and begins.
@@ -272,7 +338,6 @@ impl<T: Tape> World<'_, T> {
         (request.worker, request.at) = (index, At::Moving);
         let waited = self.now - request.arrived;
         self.probe.waited_for_place(request, waited);
-        self.ready.push(id);
     }
 
     /// Who would be accepted by a worker that falls idle now, and nothing happens before that.
@@ -311,8 +376,9 @@ impl<T: Tape> World<'_, T> {
             self.idle.push(index);
         } else if let Some(next) = self.workers[index as usize].let_out() {
             self.enter(next, index);
+            self.ready.push(next);
         }
-        if self.rules.uses_memory {
+        if self.extras().uses_memory {
             self.leave_memory(index, endpoint);
         }
     }
@@ -324,44 +390,44 @@ impl<T: Tape> World<'_, T> {
     }
 
     /// The longest-waiting client's patience is over. The server does not learn of it.
-    pub(super) fn patience_over(&mut self) {
+    pub(super) fn patience_over(&mut self) -> Option<RequestId> {
         let id = self.patience.expire();
         self.settle(id, Some(Cause::Patience));
+        None
     }
 
     /// Nginx has waited long enough for an answer.
-    pub(super) fn reading_over(&mut self) {
+    pub(super) fn reading_over(&mut self) -> Option<RequestId> {
         let id = self.reading.expire();
         self.settle(id, Some(Cause::Timeout));
+        None
     }
 
     /// Somebody's wait is over, one way or another: answered, or failed for this cause. What
     /// happens to the request after that is nobody's business but the server's.
     #[inline(always)]
     pub(super) fn settle(&mut self, id: RequestId, failed: Option<Cause>) {
-        let request = &mut self.requests[id];
-        if request.settled {
-            return;
+        if let Some(waiting) = self.requests[id].settle() {
+            self.inform(id, waiting, failed);
         }
-        request.settled = true;
-        let way = if failed.is_none() { self.site.client.round_trip } else { Span::ZERO };
-        let ended = self.now + way;
+    }
+
+    /// Who waited for the request is told how that ended.
+    #[inline(always)]
+    pub(super) fn inform(&mut self, id: RequestId, waiting: Waiting, failed: Option<Cause>) {
+        let way = if failed.is_none() { self.extras().round_trip } else { Span::ZERO };
         match failed {
-            None => {
-                request.spent[Stage::Worker as usize] += way;
-                self.write_down_soon(id);
-            }
-            Some(cause) => self.probe.failed(request, cause),
+            None => self.write_down_soon(id),
+            Some(cause) => self.probe.failed(waiting.measured, cause),
         }
-        let request = &self.requests[id];
-        let reply = Reply { arrived: request.arrived, ended: Some(ended), failed };
-        self.tape.note(request.number, reply);
-        if self.rules.has_more_sources {
+        let ended = Some(self.now + way);
+        self.tape.note(waiting.number, Reply { arrived: waiting.arrived, ended, failed });
+        if self.extras().has_more_sources {
             self.patience.end(id);
             self.reading.end(id);
         }
-        if failed.is_none() && !self.rules.client_cpu.is_zero() {
-            self.run_aside(HOST, FRONT, self.rules.client_cpu);
+        if failed.is_none() && !self.extras().client_cpu.is_zero() {
+            self.run_aside(HOST, FRONT, self.extras().client_cpu);
         }
     }
 }

@@ -9,7 +9,8 @@ use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Exp1, Gamma, LogNormal};
 
 use super::looping::Looping;
-use super::program::{Drawn, Program};
+use super::program::{Program, Quantity};
+use super::request::{Demands, FIRST_DEMANDS, FirstDemands, NO_DEMANDS};
 use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::outcome::Cause;
 use crate::seed::Seed;
@@ -23,6 +24,11 @@ pub struct Arrival {
     pub at: Time,
     /// Which of the site's endpoints it asks for.
     pub endpoint: u16,
+}
+
+impl Arrival {
+    /// Of one that does not come.
+    pub(super) const NEVER: Arrival = Arrival { at: Time::NEVER, endpoint: 0 };
 }
 
 /// How a request ended for its client.
@@ -41,10 +47,10 @@ pub struct Reply {
 pub(super) trait Tape {
     /// The next request, and into `demands` what it wants, in the order of its program's draws
     /// (there is room for the longest); `None` at the end of the tape.
-    fn next(&mut self, demands: &mut [Span]) -> Option<Arrival>;
+    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival>;
 
-    /// Takes note of how the request with this number (counted from 0) ended.
-    fn note(&mut self, _number: u64, _reply: Reply) {}
+    /// Takes note of how the request with this number (counted from 0, modulo 2^32) ended.
+    fn note(&mut self, _number: u32, _reply: Reply) {}
 }
 
 /// The requests of a run: drawn, or those of the site's trace. One type for both, for there to be
@@ -69,7 +75,7 @@ impl<'a> Visitors<'a> {
 
 impl Tape for Visitors<'_> {
     #[inline(always)]
-    fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
+    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
         match self {
             Visitors::Drawn(drawing) => drawing.next(demands),
             Visitors::Recorded(looping) => looping.next(demands),
@@ -92,12 +98,25 @@ pub(super) struct Drawing {
     gaps: Stream,
     endpoint: Stream,
     sources: [Stream; 3],
-    block: [Arrival; BLOCK],
-    /// What the requests of the block want, `stride` demands each.
-    wanted: Vec<Span>,
+    block: [Drawn; BLOCK],
+    /// What the requests of the block want beyond that, so much each.
+    more: Vec<Span>,
     stride: usize,
     /// How many of the block have arrived.
     taken: usize,
+}
+
+/// A request that is drawn: when it comes and what for, and what it wants first.
+#[derive(Debug, Clone, Copy)]
+struct Drawn {
+    arrival: Arrival,
+    demands: FirstDemands,
+}
+
+impl Drawn {
+    /// Nothing yet.
+    const NOTHING: Drawn =
+        Drawn { arrival: Arrival { at: Time::ZERO, endpoint: 0 }, demands: NO_DEMANDS };
 }
 
 /// How many requests are drawn at a time.
@@ -121,7 +140,8 @@ impl Drawing {
             below
         });
         let sources = [Source::Compute, Source::Query, Source::Call];
-        let stride = programs.iter().map(Program::demands).max().unwrap_or(0);
+        let demands = programs.iter().map(Program::demands).max().unwrap_or(0);
+        let stride = demands.saturating_sub(FIRST_DEMANDS);
         Drawing {
             now: Time::ZERO,
             mean_gap_nanos: 1e9 / site.traffic.rate.get(),
@@ -131,8 +151,8 @@ impl Drawing {
             endpoint: stream(seed, Purpose::Endpoint),
             sources: [Purpose::Compute, Purpose::Query, Purpose::Call]
                 .map(|purpose| stream(seed, purpose)),
-            block: [Arrival { at: Time::ZERO, endpoint: 0 }; BLOCK],
-            wanted: vec![Span::ZERO; BLOCK * stride],
+            block: [Drawn::NOTHING; BLOCK],
+            more: vec![Span::ZERO; BLOCK * stride],
             stride,
             taken: BLOCK,
         }
@@ -155,10 +175,10 @@ impl Drawing {
 
     fn draw_times(&mut self) {
         let (mut gaps, mut now) = (self.gaps.clone(), self.now);
-        for arrival in &mut self.block {
+        for next in &mut self.block {
             let gap: f64 = Exp1.sample(&mut gaps);
             now += whole(gap * self.mean_gap_nanos);
-            arrival.at = now;
+            next.arrival.at = now;
         }
         (self.gaps, self.now) = (gaps, now);
     }
@@ -166,25 +186,30 @@ impl Drawing {
     /// Which endpoints the requests ask for. One number is drawn for each whatever the shares, so
     /// that a change in them shifts nothing.
     fn draw_endpoints(&mut self) {
-        for arrival in &mut self.block {
+        for next in &mut self.block {
             let point: f64 = self.endpoint.random();
             let above = self.shares.iter().position(|share| point < *share);
-            arrival.endpoint = above.unwrap_or(self.shares.len() - 1) as u16;
+            next.arrival.endpoint = above.unwrap_or(self.shares.len() - 1) as u16;
         }
     }
 
     fn draw_demands(&mut self, source: usize) {
         let mut stream = self.sources[source].clone();
-        let requests = self.wanted.chunks_exact_mut(self.stride);
         match self.samplers[source].as_slice() {
-            [only] if only.len() == 1 => {
+            [only] if only.len() == 1 && only[0].1 < FIRST_DEMANDS => {
                 let (sampler, place) = &only[0];
-                sampler.fill(&mut stream, requests.map(|demands| &mut demands[*place]));
+                let demands = self.block.iter_mut().map(|next| &mut next.demands[*place]);
+                sampler.fill(&mut stream, demands);
             }
             samplers => {
-                for (arrival, demands) in self.block.iter().zip(requests) {
-                    for (sampler, place) in &samplers[arrival.endpoint as usize] {
-                        demands[*place] = sampler.draw(&mut stream);
+                for (index, next) in self.block.iter_mut().enumerate() {
+                    let more = &mut self.more[index * self.stride..][..self.stride];
+                    for (sampler, place) in &samplers[next.arrival.endpoint as usize] {
+                        let demand = sampler.draw(&mut stream);
+                        match next.demands.get_mut(*place) {
+                            Some(first) => *first = demand,
+                            None => more[*place - FIRST_DEMANDS] = demand,
+                        }
                     }
                 }
             }
@@ -195,20 +220,18 @@ impl Drawing {
 
 impl Tape for Drawing {
     #[inline(always)]
-    fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
+    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
         if self.taken >= BLOCK {
             self.draw();
         }
         let taken = self.taken;
-        let arrival = self.block[taken];
+        let drawn = &self.block[taken];
         self.taken = taken + 1;
-        match demands {
-            [] => {}
-            // For one it is too long a way to a copy of many.
-            [only] => *only = self.wanted[taken],
-            _ => demands.copy_from_slice(&self.wanted[taken * self.stride..][..self.stride]),
+        *demands.first = drawn.demands;
+        if self.stride > 0 {
+            demands.more.copy_from_slice(&self.more[taken * self.stride..][..self.stride]);
         }
-        Some(arrival)
+        Some(drawn.arrival)
     }
 }
 
@@ -224,22 +247,22 @@ fn samplers(site: &Site, programs: &[Program], source: Source) -> Vec<Vec<(Sampl
 }
 
 /// The distribution of one drawn quantity, and the stream it is drawn from.
-pub(super) fn dist_of(steps: &[Step], drawn: Drawn) -> (&Dist, Source) {
+pub(super) fn dist_of(steps: &[Step], drawn: Quantity) -> (&Dist, Source) {
     let of = |step: usize| &steps[step];
     match drawn {
-        Drawn::Compute(step) => match of(step) {
+        Quantity::Compute(step) => match of(step) {
             Step::Compute(dist) => (dist, Source::Compute),
             other => unreachable!("{other:?} does not compute"),
         },
-        Drawn::QueryWait(step) => match of(step) {
+        Quantity::QueryWait(step) => match of(step) {
             Step::Query { wait, .. } => (wait, Source::Query),
             other => unreachable!("{other:?} is no query"),
         },
-        Drawn::QueryCpu(step) => match of(step) {
+        Quantity::QueryCpu(step) => match of(step) {
             Step::Query { cpu, .. } => (cpu, Source::Query),
             other => unreachable!("{other:?} is no query"),
         },
-        Drawn::Call(step) => match of(step) {
+        Quantity::Call(step) => match of(step) {
             Step::Call { wait, .. } => (wait, Source::Call),
             other => unreachable!("{other:?} is no call"),
         },
@@ -374,7 +397,7 @@ pub(super) struct Recording<I, V, F> {
     each: F,
     /// The requests from number `first` on, and how each ended, once it has.
     window: VecDeque<(V, Reply)>,
-    first: u64,
+    first: u32,
 }
 
 impl<I, V, F: FnMut(V, Reply)> Recording<I, V, F> {
@@ -398,18 +421,18 @@ where
     I: Iterator<Item = (Arrival, Vec<Span>, V)>,
     F: FnMut(V, Reply),
 {
-    fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
+    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
         let (arrival, wanted, value) = self.arrivals.next()?;
-        demands[..wanted.len()].copy_from_slice(&wanted);
         self.window.push_back((value, Reply { arrived: arrival.at, ended: None, failed: None }));
+        demands.fill(wanted.into_iter());
         Some(arrival)
     }
 
-    fn note(&mut self, number: u64, reply: Reply) {
-        self.window[(number - self.first) as usize].1 = reply;
+    fn note(&mut self, number: u32, reply: Reply) {
+        self.window[number.wrapping_sub(self.first) as usize].1 = reply;
         while self.window.front().is_some_and(|(_, reply)| reply.ended.is_some()) {
             let (value, reply) = self.window.pop_front().expect("there is a first");
-            self.first += 1;
+            self.first = self.first.wrapping_add(1);
             (self.each)(value, reply);
         }
     }

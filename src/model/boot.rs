@@ -1,7 +1,7 @@
 //! How a worker comes up: its imports, the memory it takes over them and at their end, its pool.
 
-use super::arrivals::Tape;
 use super::crash::{BACKEND, BOOT};
+use super::scope::Scope;
 use super::supervisor::HAS_NO_WORD;
 use super::worker::State;
 use super::{HOST, World};
@@ -18,7 +18,7 @@ const OPENS_POOL: u32 = 1;
 /// In how many pieces a booting worker takes what it takes at once.
 const PIECES: u32 = 16;
 
-impl<T: Tape> World<'_, T> {
+impl<S: Scope> World<'_, S> {
     /// A worker is started: it boots.
     pub(super) fn start(&mut self, index: u32) {
         let worker = &mut self.workers[index as usize];

@@ -6,9 +6,10 @@
 //! with the time since code of the same kind ran: asleep, or at what the application computes, which
 //! goes round in a small loop of its own and is not what gets cold.
 
-use super::arrivals::Tape;
+use super::processor::Processor;
 use super::program::Amount;
 use super::request::RequestId;
+use super::scope::Scope;
 use super::{HOST, World};
 use crate::units::{Span, Time};
 
@@ -21,7 +22,7 @@ pub(super) struct CodeRan {
     pub database: Time,
 }
 
-impl<T: Tape> World<'_, T> {
+impl<S: Scope> World<'_, S> {
     /// What the stack's part of `amount` costs beyond its work. Half of it comes before what the
     /// request computes, and half of it behind that.
     pub(super) fn cold_stack(&self, id: RequestId, amount: Amount) -> Span {

@@ -3,9 +3,10 @@
 
 use rand::RngExt;
 
-use super::arrivals::Tape;
+use super::processor::Processor;
 use super::program::Op;
 use super::request::{At, NOWHERE, RequestId};
+use super::scope::Scope;
 use super::worker::State;
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Stage};
@@ -39,7 +40,7 @@ enum Victim {
     Database,
 }
 
-impl<T: Tape> World<'_, T> {
+impl<S: Scope> World<'_, S> {
     /// What is there when the run begins: everything that stays, and the workers, already up
     /// where all of them fit; else they boot, and what happens then is what would.
     pub(super) fn start_up(&mut self) {
@@ -196,7 +197,7 @@ impl<T: Tape> World<'_, T> {
 
     /// systemd stops the whole unit: every worker, and the socket with its backlog.
     fn stop_all(&mut self) {
-        self.is_down = true;
+        (self.is_down, self.backlog_room) = (true, 0);
         (0..self.site.server.workers).for_each(|index| self.end_worker(index));
         while let Some(id) = self.backlog.pop_front() {
             self.probe.levels.backlog.fall(self.now, 1);
@@ -214,7 +215,7 @@ impl<T: Tape> World<'_, T> {
         }
         let worker = &mut self.workers[index as usize];
         if worker.state.is_booting() {
-            self.stop_on_cores(HOST, BOOT | index);
+            self.cores[HOST].stop(self.now, BOOT | index);
         }
         let worker = &mut self.workers[index as usize];
         let (resident, busy) = (worker.resident, !worker.turn.is_free());
@@ -243,7 +244,7 @@ impl<T: Tape> World<'_, T> {
                 self.requests.remove(id);
             }
             At::Cores => {
-                self.stop_on_cores(HOST, id);
+                self.cores[HOST].stop(self.now, id);
                 self.hang_up(id);
                 self.requests.remove(id);
             }
@@ -316,7 +317,7 @@ impl<T: Tape> World<'_, T> {
         let request = &self.requests[id];
         match request.at {
             At::Cores => {
-                self.stop_on_cores(HOST, id);
+                self.cores[HOST].stop(self.now, id);
             }
             At::Turn => self.workers[request.worker as usize].turn.leave(id),
             _ => {}

@@ -12,8 +12,9 @@
 use std::collections::VecDeque;
 
 use super::World;
-use super::arrivals::Tape;
+use super::processor::Processor;
 use super::request::{At, NOWHERE, RequestId};
+use super::scope::Scope;
 use crate::model::HOST;
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
@@ -96,7 +97,7 @@ impl Dispatching {
     }
 }
 
-impl<T: Tape> World<'_, T> {
+impl<S: Scope> World<'_, S> {
     /// Somebody is in the backlog: who could accept that, is told. A process that does nothing
     /// else is there first; where each computes, the dispatchers of all wake up and wait for their
     /// turns, and the first one gets it.
@@ -200,7 +201,7 @@ impl<T: Tape> World<'_, T> {
     /// The next thing the dispatcher of `index` does, if there is one: what its threads have for it
     /// comes before who knocks.
     fn take_job(&mut self, index: u32) -> bool {
-        let Some(costs) = self.rules.dispatcher else { return false };
+        let Some(costs) = self.extras().dispatcher else { return false };
         let dispatcher = &mut self.workers[index as usize].dispatcher;
         let (job, work) = if let Some(id) = dispatcher.answers.pop_front() {
             let waited = self.requests[id].spend(Stage::Gil, self.now);
@@ -242,14 +243,14 @@ impl<T: Tape> World<'_, T> {
 
     /// The dispatcher has done what it was at.
     fn end_job(&mut self, index: u32) {
-        let Some(costs) = self.rules.dispatcher else { return };
+        let Some(costs) = self.extras().dispatcher else { return };
         match self.workers[index as usize].dispatcher.job.take() {
             Some(Job::Accept(id)) => {
                 let alone = self.cores[HOST].alone(costs.dispatch_cpu);
                 let request = &mut self.requests[id];
                 request.spend_running(Stage::Compute, alone, self.now);
                 request.worker = NOWHERE;
-                self.admit(id, index);
+                self.admit_last(id, index);
             }
             Some(Job::Answer(id)) => {
                 let alone = self.cores[HOST].alone(costs.answer_cpu.unwrap_or_default());
@@ -265,7 +266,7 @@ impl<T: Tape> World<'_, T> {
     /// The dispatcher's process is gone.
     pub(super) fn stop_dispatcher(&mut self, index: u32) {
         if self.workers[index as usize].dispatcher.at == Stay::Busy {
-            self.stop_on_cores(HOST, DISPATCH | index);
+            self.cores[HOST].stop(self.now, DISPATCH | index);
         }
         let dispatcher = &mut self.workers[index as usize].dispatcher;
         let mut unsent = std::mem::take(&mut dispatcher.answers);

@@ -1,12 +1,12 @@
 //! A loop's iterations: whatever is ready runs, then the loop looks at its sockets.
 
 use super::World;
-use super::arrivals::Tape;
 use super::request::{At, RequestId};
+use super::scope::Scope;
 use crate::site::{Accept, WorkerKind};
 use crate::units::Span;
 
-impl<T: Tape> World<'_, T> {
+impl<S: Scope> World<'_, S> {
     /// Goes behind everything that the loop has ready.
     pub(super) fn pass(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rand::RngExt;
 
 use super::arrivals::{Arrival, Tape, below, dist_of, whole};
-use super::program::{Drawn, Program};
+use super::program::{Program, Quantity};
+use super::request::Demands;
 use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::seed::Seed;
 use crate::site::{Dist, Endpoint, Site, Step, Trace};
@@ -57,7 +58,7 @@ impl<'a> Looping<'a> {
 
 impl Tape for Looping<'_> {
     #[cold]
-    fn next(&mut self, demands: &mut [Span]) -> Option<Arrival> {
+    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
         loop {
             let request = self.trace.requests[self.next];
             self.next += 1;
@@ -66,10 +67,8 @@ impl Tape for Looping<'_> {
             }
             self.now += request.gap.as_nanos() as f64;
             if self.keeps() {
-                let columns = &self.columns[request.endpoint as usize];
-                for (demand, column) in demands.iter_mut().zip(columns) {
-                    *demand = column[request.row as usize];
-                }
+                let columns = self.columns[request.endpoint as usize].iter();
+                demands.fill(columns.map(|column| column[request.row as usize]));
                 let at = Time::ZERO + whole(self.now * self.pace);
                 return Some(Arrival { at, endpoint: request.endpoint });
             }
@@ -96,7 +95,7 @@ fn columns(endpoint: &Endpoint, program: &Program) -> Vec<Arc<[Span]>> {
     wanted.iter().map(|drawn| column(&endpoint.steps, *drawn)).collect()
 }
 
-fn column(steps: &[Step], drawn: Drawn) -> Arc<[Span]> {
+fn column(steps: &[Step], drawn: Quantity) -> Arc<[Span]> {
     match dist_of(steps, drawn).0 {
         Dist::Empirical(values) => Arc::clone(values),
         other => unreachable!("{other:?} is not recorded"),

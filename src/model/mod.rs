@@ -14,6 +14,7 @@ mod admission;
 mod arrivals;
 mod boot;
 mod client;
+mod clock;
 mod cold;
 mod crash;
 mod database;
@@ -25,6 +26,7 @@ mod processor;
 mod program;
 mod request;
 mod rules;
+mod scope;
 mod steps;
 mod supervisor;
 mod turn;
@@ -41,15 +43,17 @@ use crate::resource::memory::Memory;
 use crate::seed::Seed;
 use crate::site::Site;
 use crate::units::{Span, Time};
-use arrivals::{Recording, Tape, Visitors};
+use arrivals::{Drawing, Recording, Visitors};
 use client::Deadlines;
+use clock::For;
 use cold::CodeRan;
 use database::Postgres;
 use probe::{Ended, Probe};
 use processor::Processor;
 use program::{Draws, Op, Program};
 use request::{NOBODY, Ready, RequestId, Requests};
-use rules::Rules;
+use rules::{Rules, is_plain};
+use scope::{Full, Plain, Scope};
 use supervisor::Rounds;
 use worker::Worker;
 
@@ -60,8 +64,13 @@ use worker::Worker;
 /// the run before its window opens, all that was simulated is measured instead.
 pub fn simulate(site: &Site, seed: Seed) -> Outcome {
     let programs = programs(site, Draws::Varying);
-    let tape = Visitors::new(site, &programs, seed);
-    let (outcome, _) = World::new(site, programs, tape, seed).run();
+    let outcome = if is_plain(site) {
+        let tape = Drawing::new(site, &programs, seed);
+        World::<Plain>::new(site, programs, tape, seed).run().0
+    } else {
+        let tape = Visitors::new(site, &programs, seed);
+        World::<Full<Visitors<'_>>>::new(site, programs, tape, seed).run().0
+    };
     if outcome.stopped.is_some() && outcome.measured.is_zero() && !site.horizon.warmup.is_zero() {
         let mut at_once = site.clone();
         at_once.horizon.warmup = Span::ZERO;
@@ -82,7 +91,7 @@ pub fn replay(
     let programs = programs(site, Draws::All);
     let tape = tape.map(|(arrival, demands)| (arrival, demands, ()));
     let tape = Recording::new(tape, |(), reply| replies.push(reply));
-    let (outcome, tape) = World::new(site, programs, tape, seed).run();
+    let (outcome, tape) = World::<Full<_>>::new(site, programs, tape, seed).run();
     tape.finish();
     (outcome, replies)
 }
@@ -103,7 +112,7 @@ pub fn play<V>(
     let mut site = site.clone();
     site.horizon.warmup = Span::ZERO;
     site.horizon.measured = Time::NEVER - Time::ZERO;
-    let (outcome, tape) = World::new(&site, programs, tape, seed).run_to_the_end();
+    let (outcome, tape) = World::<Full<_>>::new(&site, programs, tape, seed).run_to_the_end();
     tape.finish();
     outcome
 }
@@ -181,30 +190,16 @@ const OWN_HOST: usize = 1;
 /// The request that comes next on the tape.
 #[derive(Debug, Clone, Copy)]
 struct Coming {
-    /// Its number once it is there.
+    /// Its number.
     id: RequestId,
     /// When it comes; never, at the end of the tape.
     at: Time,
-    /// What it asks for.
-    endpoint: u16,
-    /// See [`request::Request::chance`].
-    chance: u32,
 }
 
-/// What a stretch of a run goes on for, if its time is not over before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum For {
-    /// Its time.
-    Time,
-    /// Requests that come.
-    Arrivals,
-    /// Answers to requests that are measured.
-    Answers,
-}
-
-/// Everything in the simulated world. Its behaviour is in four parts: getting to a worker
-/// (`admission`), a request's steps (`steps`), memory and crashes (`crash`), and here, time.
-struct World<'a, T> {
+/// Everything in the simulated world. Its behaviour is in five parts: what happens next (`clock`),
+/// getting to a worker (`admission`), a request's steps (`steps`), memory and crashes (`crash`), and
+/// here, how a run goes.
+struct World<'a, S: Scope> {
     site: &'a Site,
     rules: Rules,
     seed: Seed,
@@ -214,9 +209,11 @@ struct World<'a, T> {
     starts: Vec<u32>,
     now: Time,
     events: u64,
+    /// Nothing is handled that happens then or later.
+    end: Time,
     stopped: Option<Stopped>,
 
-    tape: T,
+    tape: S::Tape,
     coming: Coming,
     arrivals: u64,
     chances: Option<Stream>,
@@ -233,7 +230,7 @@ struct World<'a, T> {
     answered: RequestId,
 
     /// The workers' host and, where it has one, the database's own.
-    cores: [Processor; 2],
+    cores: [S::Cores; 2],
     memory: [Memory; 2],
     /// Where the database lives.
     database_host: usize,
@@ -245,6 +242,8 @@ struct World<'a, T> {
     /// The idle workers of the one queue; the last to fall idle is the first to work.
     idle: Vec<u32>,
     backlog: VecDeque<RequestId>,
+    /// How many the backlog holds at most.
+    backlog_room: usize,
     /// systemd has stopped the whole unit.
     is_down: bool,
     /// Numbers the tasks on the cores that nobody waits for.
@@ -258,13 +257,13 @@ struct World<'a, T> {
     probe: Probe,
 }
 
-impl<'a, T: Tape> World<'a, T> {
-    fn new(site: &'a Site, programs: Vec<Program>, tape: T, seed: Seed) -> World<'a, T> {
+impl<'a, S: Scope> World<'a, S> {
+    fn new(site: &'a Site, programs: Vec<Program>, tape: S::Tape, seed: Seed) -> World<'a, S> {
         let rules = Rules::of(site);
         let own = site.database.host.as_ref();
         let other = own.unwrap_or(&site.host);
         let opens = Time::ZERO + site.horizon.warmup;
-        let stride = programs.iter().map(Program::demands).max().unwrap_or(0);
+        let demands = programs.iter().map(Program::demands).max().unwrap_or(0);
         let (ops, starts) = program::linked(&programs);
         let workers = (0..site.server.workers).map(|index| Worker::new(&site.server, index));
         World {
@@ -273,19 +272,20 @@ impl<'a, T: Tape> World<'a, T> {
             seed,
             now: Time::ZERO,
             events: 0,
+            end: Time::ZERO,
             stopped: None,
             tape,
-            coming: Coming { id: 0, at: Time::NEVER, endpoint: 0, chance: 0 },
+            coming: Coming { id: 0, at: Time::NEVER },
             arrivals: 0,
             chances: rules.needs_chance.then(|| stream(seed, Purpose::Accept)),
             respawns: stream(seed, Purpose::Respawn),
             gil: stream(seed, Purpose::Gil),
             forks_from: Time::ZERO,
             agenda: Agenda::new(),
-            requests: Requests::new(stride),
+            requests: Requests::new(demands),
             ready: Ready::new(),
             answered: NOBODY,
-            cores: [Processor::new(&site.host), Processor::new(other)],
+            cores: [S::Cores::new(&site.host), S::Cores::new(other)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             database_host: if own.is_some() { OWN_HOST } else { HOST },
             code_ran: CodeRan { stack: Time::ZERO, database: Time::ZERO },
@@ -294,6 +294,7 @@ impl<'a, T: Tape> World<'a, T> {
             workers: workers.collect(),
             idle: Vec::new(),
             backlog: VecDeque::new(),
+            backlog_room: site.front.backlog.map_or(usize::MAX, |most| most as usize + 1),
             is_down: false,
             asides: 0,
             lives: u64::from(site.server.workers),
@@ -308,7 +309,7 @@ impl<'a, T: Tape> World<'a, T> {
     }
 
     /// Warm-up, the measured window, and then on until all that arrived in it is answered.
-    fn run(mut self) -> (Outcome, T) {
+    fn run(mut self) -> (Outcome, S::Tape) {
         self.start_up();
         self.expect_next();
         let horizon = self.site.horizon;
@@ -316,10 +317,10 @@ impl<'a, T: Tape> World<'a, T> {
         let closes = opens + horizon.measured;
         self.run_for(For::Time, opens);
         if self.now_is(opens) {
-            self.probe.open(self.now);
+            self.open_window();
             self.run_for(For::Time, closes);
             self.now_is(closes);
-            self.probe.close(self.now);
+            self.close_window();
         }
         self.run_for(For::Answers, closes + horizon.drain);
         let ended = Ended { stopped: self.stopped, events: self.events };
@@ -327,16 +328,26 @@ impl<'a, T: Tape> World<'a, T> {
     }
 
     /// The whole tape, and then on until all that came on it is answered.
-    fn run_to_the_end(mut self) -> (Outcome, T) {
+    fn run_to_the_end(mut self) -> (Outcome, S::Tape) {
         self.start_up();
         self.expect_next();
-        self.probe.open(self.now);
+        self.open_window();
         self.run_for(For::Arrivals, Time::NEVER);
-        self.probe.close(self.now);
+        self.close_window();
         let end = self.now + self.site.horizon.drain;
         self.run_for(For::Answers, end);
         let ended = Ended { stopped: self.stopped, events: self.events };
         (self.probe.into_outcome(self.seed, ended), self.tape)
+    }
+
+    fn open_window(&mut self) {
+        self.cores.iter_mut().for_each(|cores| cores.open(self.now));
+        self.probe.open(self.now);
+    }
+
+    fn close_window(&mut self) {
+        let cores = self.cores.each_mut().map(|cores| cores.close(self.now));
+        self.probe.close(self.now, cores);
     }
 
     /// Moves the clock to `time`, unless the run was stopped before.
@@ -345,124 +356,6 @@ impl<'a, T: Tape> World<'a, T> {
             self.now = time;
         }
         self.stopped.is_none()
-    }
-
-    /// Handles what happens before `end`, while there is what the run goes on for.
-    fn run_for(&mut self, aim: For, end: Time) {
-        loop {
-            let goes_on = match aim {
-                For::Time => true,
-                For::Arrivals => self.coming.at < Time::NEVER,
-                For::Answers => {
-                    self.write_down_at_once();
-                    self.probe.pending() > 0
-                }
-            };
-            if !goes_on || !self.step(end) {
-                return;
-            }
-        }
-    }
-
-    /// Handles what happens next, if it happens before `end`. Of what happens at once the first
-    /// of these comes first: cores, agenda, patience, reading, tape.
-    #[inline(always)]
-    fn step(&mut self, end: Time) -> bool {
-        let on_host = self.cores[HOST].next_change();
-        let mut on_database = Time::NEVER;
-        let on_agenda = self.agenda.next_time();
-        let mut due = on_host.min(on_agenda);
-        if self.rules.has_more_sources {
-            if self.database_host == OWN_HOST {
-                on_database = self.cores[OWN_HOST].next_change();
-            }
-            let (patience, reading) = (self.patience.next_due(), self.reading.next_due());
-            due = due.min(on_database).min(patience).min(reading);
-        }
-        let time = due.min(self.coming.at);
-        self.probe.write_down_wait();
-        self.write_down_answered();
-        if time >= end || self.stopped.is_some() {
-            return false;
-        }
-        self.now = time;
-        self.events = self.events.wrapping_add(1);
-        if time < due {
-            self.arrive();
-            // One more at the end of the backlog lets nobody in that is at its front.
-            if self.ready.is_empty() {
-                return true;
-            }
-        } else if on_host == due {
-            self.cores_done(HOST);
-        } else if on_database == due {
-            self.cores_done(OWN_HOST);
-        } else if on_agenda == due {
-            self.handle();
-        } else if self.patience.next_due() == due {
-            self.patience_over();
-        } else {
-            self.reading_over();
-        }
-        self.move_on();
-        true
-    }
-
-    /// Handles the next event on the agenda.
-    #[inline(always)]
-    fn handle(&mut self) {
-        match self.agenda.pop().expect("an event is due") {
-            Event::WaitOver(id) => self.wait_over(id),
-            Event::Retry(id) => self.retry(id),
-            Event::HandOver(worker) => self.hand_over(worker),
-            Event::PoolTimeout(worker) => self.pool_timeout(worker),
-            Event::Start(worker) => self.start(worker),
-            Event::LookAfter => self.look(),
-            Event::NoWord(worker) => self.no_word(worker),
-            Event::ResidentBack(index) => self.resident_back(index),
-            Event::DatabaseBack => self.database_back(),
-        }
-    }
-
-    /// Moves every request that can go on to where it has to wait again.
-    #[inline(always)]
-    fn move_on(&mut self) {
-        loop {
-            while let Some(id) = self.ready.pop() {
-                self.advance(id);
-            }
-            if self.backlog.is_empty() || !self.accept_from_backlog() {
-                break;
-            }
-        }
-    }
-
-    /// The request has been answered, now. That is written down once it is known what happens
-    /// next: what follows depends on that, and the processor would wait for it with nothing to do.
-    #[inline(always)]
-    fn write_down_soon(&mut self, id: RequestId) {
-        if self.answered != NOBODY {
-            self.write_down_at_once();
-        }
-        self.answered = id;
-    }
-
-    /// The same at once, where that is seldom.
-    #[inline(never)]
-    fn write_down_at_once(&mut self) {
-        self.probe.write_down_wait();
-        self.write_down_answered();
-    }
-
-    /// Writes down the request that was answered last, unless it is.
-    #[inline(always)]
-    fn write_down_answered(&mut self) {
-        let id = self.answered;
-        if id != NOBODY {
-            self.answered = NOBODY;
-            let ended = self.now + self.site.client.round_trip;
-            self.probe.answered(&self.requests[id], ended);
-        }
     }
 
     /// Lets `id` go on as soon as what is being handled is done.

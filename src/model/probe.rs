@@ -5,7 +5,7 @@ use super::request::Request;
 use crate::outcome::{Cause, Counts, Levels, Outcome, Profile, Queue, Stopped};
 use crate::seed::Seed;
 use crate::stats::histogram::{self, Histogram};
-use crate::stats::level::Level;
+use crate::stats::level::{Level, Usage};
 use crate::units::{Span, Time};
 
 /// The measurements of a run under way.
@@ -13,6 +13,8 @@ use crate::units::{Span, Time};
 pub(super) struct Probe {
     opens: Time,
     closes: Time,
+    /// Whether the window is open.
+    is_open: bool,
     counts: Counts,
     response: Vec<Histogram>,
     waits: [Histogram; Queue::COUNT],
@@ -25,15 +27,13 @@ pub(super) struct Probe {
     first_kill: Option<Time>,
     closed: Levels,
     measured: Span,
-    /// Everything that goes up and down.
+    /// Everything that goes up and down, but for the cores.
     pub levels: Gauges,
 }
 
-/// What goes up and down; see [`Levels`] for what each means.
+/// What goes up and down, but for the cores; see [`Levels`] for what each means.
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
-    /// Of the workers' host and of the database's own.
-    pub cores: [Level; 2],
     pub backlog: Level,
     pub inside: Level,
     pub workers: Level,
@@ -45,11 +45,8 @@ pub(super) struct Gauges {
 }
 
 impl Gauges {
-    fn all(&mut self) -> [&mut Level; 10] {
-        let [host, database] = &mut self.cores;
+    fn all(&mut self) -> [&mut Level; 8] {
         [
-            host,
-            database,
             &mut self.backlog,
             &mut self.inside,
             &mut self.workers,
@@ -61,10 +58,10 @@ impl Gauges {
         ]
     }
 
-    fn close(&self, now: Time) -> Levels {
+    fn close(&self, now: Time, [cores, database_cores]: [Usage; 2]) -> Levels {
         Levels {
-            cores: self.cores[0].close(now),
-            database_cores: self.cores[1].close(now),
+            cores,
+            database_cores,
             backlog: self.backlog.close(now),
             inside: self.inside.close(now),
             workers: self.workers.close(now),
@@ -86,6 +83,7 @@ impl Probe {
         Probe {
             opens,
             closes,
+            is_open: false,
             counts: Counts::default(),
             response: vec![Histogram::new(); endpoints],
             waits: std::array::from_fn(|_| Histogram::new()),
@@ -109,22 +107,25 @@ impl Probe {
 
     /// The window opens.
     pub(super) fn open(&mut self, now: Time) {
+        self.is_open = true;
         self.levels.all().into_iter().for_each(|level| level.open(now));
         self.inside.0 = self.levels.inside.value();
     }
 
-    /// The window closes.
-    pub(super) fn close(&mut self, now: Time) {
-        self.closed = self.levels.close(now);
+    /// The window closes, in which the cores of the workers' host and of the database's own were
+    /// as busy as `cores` says.
+    pub(super) fn close(&mut self, now: Time, cores: [Usage; 2]) {
+        self.closed = self.levels.close(now, cores);
         self.inside.1 = self.levels.inside.value();
         self.measured = now - self.opens;
-        self.closes = now;
+        (self.closes, self.is_open) = (now, false);
     }
 
     /// A request arrived.
-    #[inline]
-    pub(super) fn arrived(&mut self, request: &Request) {
-        if request.measured {
+    #[inline(always)]
+    pub(super) fn arrived(&mut self, now: Time) {
+        debug_assert_eq!(self.is_open, self.measures(now), "the window is told when it opens");
+        if self.is_open {
             self.counts.arrived = self.counts.arrived.wrapping_add(1);
             self.seen.record(self.levels.inside.value());
         }
@@ -176,9 +177,9 @@ impl Probe {
         }
     }
 
-    /// A request failed.
-    pub(super) fn failed(&mut self, request: &Request, cause: Cause) {
-        if request.measured {
+    /// A request failed, which is measured or not.
+    pub(super) fn failed(&mut self, measured: bool, cause: Cause) {
+        if measured {
             self.counts.failed[cause as usize] += 1;
         }
     }

@@ -3,93 +3,216 @@
 use crate::resource::cores::Cores;
 use crate::resource::sliced::{Cooling, Sliced};
 use crate::site::{Host, Sharing};
+use crate::stats::level::{Level, Usage};
 use crate::units::{Span, Time};
 
-/// The cores of a host. See [`Cores`] and [`Sliced`] for what each operation does.
-#[derive(Debug)]
-pub(super) enum Processor {
-    Fair(Cores),
-    Sliced(Sliced),
-}
-
-impl Processor {
+/// The cores of a host, and how many of them are busy. See [`Cores`] and [`Sliced`] for what each
+/// operation does.
+pub(super) trait Processor {
     /// The idle cores of `host`.
-    pub(super) fn new(host: &Host) -> Processor {
-        match host.sharing {
-            Sharing::Fair => Processor::Fair(Cores::new(host.cores, host.speed)),
-            Sharing::Slices { slice, cold, cold_code, cold_after } => {
-                let cooling = Cooling { most: cold, code: cold_code, over: cold_after };
-                let cooling = (!cold_after.is_zero()).then_some(cooling);
-                Processor::Sliced(Sliced::new(host.cores, host.speed, slice, cooling))
-            }
-        }
-    }
-
-    /// Returns whether one more core is busy.
-    #[inline]
-    pub(super) fn start(&mut self, now: Time, task: u32, process: u32, work: Span) -> bool {
-        match self {
-            Processor::Fair(cores) => cores.start(now, task, work),
-            Processor::Sliced(cores) => cores.start(now, task, process, work),
-        }
-    }
-
+    fn new(host: &Host) -> Self;
+    /// A task begins that a process has to do.
+    fn start(&mut self, now: Time, task: u32, process: u32, work: Span);
     /// When the next task is done, or gives way.
-    #[inline]
-    pub(super) fn next_change(&mut self) -> Time {
-        match self {
-            Processor::Fair(cores) => cores.next_finish(),
-            Processor::Sliced(cores) => cores.next_change(),
-        }
-    }
-
-    /// What changes at `now`: a task is done, and returned with whether one core fewer is busy,
-    /// or one has given way.
-    #[inline]
-    pub(super) fn change(&mut self, now: Time) -> Option<(u32, bool)> {
-        match self {
-            Processor::Fair(cores) => Some(cores.finish(now)),
-            Processor::Sliced(cores) => cores.change(now),
-        }
-    }
-
-    /// Whether the last change put a core to work that had none.
-    pub(super) fn woke(&self) -> bool {
-        match self {
-            Processor::Fair(_) => false,
-            Processor::Sliced(cores) => cores.woke(),
-        }
-    }
-
-    pub(super) fn stop(&mut self, now: Time, task: u32) -> Option<(Span, bool)> {
-        match self {
-            Processor::Fair(cores) => cores.stop(now, task),
-            Processor::Sliced(cores) => cores.stop(now, task),
-        }
-    }
+    fn next_change(&mut self) -> Time;
+    /// What changes at `now`: a task is done, and returned, or one has given way.
+    fn change(&mut self, now: Time) -> Option<u32>;
+    /// A task is taken off before it is done. Returns what is left of it.
+    fn stop(&mut self, now: Time, task: u32) -> Option<Span>;
+    /// How long `work` takes on a core of its own.
+    fn alone(&self, work: Span) -> Span;
+    /// The measured window opens.
+    fn open(&mut self, now: Time);
+    /// The window closes: how many cores were busy in it.
+    fn close(&mut self, now: Time) -> Usage;
 
     /// See [`Sliced::chill`]; cores shared fairly have no caches.
     #[inline]
-    pub(super) fn chill(&self, code: Span, away: Span) -> Span {
-        match self {
-            Processor::Fair(_) => Span::ZERO,
-            Processor::Sliced(cores) => cores.chill(code, away),
-        }
+    fn chill(&self, _code: Span, _away: Span) -> Span {
+        Span::ZERO
     }
 
     /// How many cores run nothing, where each runs one task at a time.
-    pub(super) fn idle(&self) -> Option<usize> {
-        match self {
-            Processor::Fair(_) => None,
-            Processor::Sliced(cores) => Some(cores.idle()),
-        }
+    fn idle(&self) -> Option<usize> {
+        None
+    }
+}
+
+/// Cores shared fairly.
+#[derive(Debug)]
+pub(super) struct FairCores {
+    cores: Cores,
+    /// When the measured window opened, and how busy they had been by then.
+    opened: (Time, u128),
+}
+
+impl Processor for FairCores {
+    fn new(host: &Host) -> FairCores {
+        FairCores { cores: Cores::new(host.cores, host.speed), opened: (Time::ZERO, 0) }
+    }
+
+    #[inline(always)]
+    fn start(&mut self, now: Time, task: u32, _process: u32, work: Span) {
+        self.cores.start(now, task, work);
+    }
+
+    #[inline(always)]
+    fn next_change(&mut self) -> Time {
+        self.cores.next_finish()
+    }
+
+    #[inline(always)]
+    fn change(&mut self, now: Time) -> Option<u32> {
+        Some(self.cores.finish(now))
+    }
+
+    fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
+        self.cores.stop(now, task)
+    }
+
+    #[inline(always)]
+    fn alone(&self, work: Span) -> Span {
+        self.cores.alone(work)
+    }
+
+    fn open(&mut self, now: Time) {
+        self.opened = (now, self.cores.worked(now));
+        self.cores.most_busy();
+    }
+
+    fn close(&mut self, now: Time) -> Usage {
+        let (opened, worked) = self.opened;
+        let in_window = self.cores.worked(now) - worked;
+        Usage::over(now - opened, in_window, self.cores.busy(), self.cores.most_busy())
+    }
+}
+
+/// Cores that take turns, each for a slice.
+#[derive(Debug)]
+pub(super) struct SlicedCores {
+    cores: Sliced,
+    busy: Level,
+}
+
+impl Processor for SlicedCores {
+    fn new(host: &Host) -> SlicedCores {
+        let Sharing::Slices { slice, cold, cold_code, cold_after } = host.sharing else {
+            unreachable!("cores shared fairly have no slices")
+        };
+        let cooling = Cooling { most: cold, code: cold_code, over: cold_after };
+        let cooling = (!cold_after.is_zero()).then_some(cooling);
+        let cores = Sliced::new(host.cores, host.speed, slice, cooling);
+        SlicedCores { cores, busy: Level::default() }
+    }
+
+    fn start(&mut self, now: Time, task: u32, process: u32, work: Span) {
+        let more = self.cores.start(now, task, process, work);
+        self.busy.rise(now, u64::from(more));
     }
 
     #[inline]
-    pub(super) fn alone(&self, work: Span) -> Span {
-        match self {
-            Processor::Fair(cores) => cores.alone(work),
-            Processor::Sliced(cores) => cores.alone(work),
+    fn next_change(&mut self) -> Time {
+        self.cores.next_change()
+    }
+
+    fn change(&mut self, now: Time) -> Option<u32> {
+        let done = self.cores.change(now);
+        self.busy.rise(now, u64::from(self.cores.woke()));
+        self.busy.fall(now, u64::from(done.is_some_and(|(_, fewer)| fewer)));
+        done.map(|(task, _)| task)
+    }
+
+    fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
+        let (left, fewer) = self.cores.stop(now, task)?;
+        self.busy.fall(now, u64::from(fewer));
+        Some(left)
+    }
+
+    #[inline]
+    fn alone(&self, work: Span) -> Span {
+        self.cores.alone(work)
+    }
+
+    fn open(&mut self, now: Time) {
+        self.busy.open(now);
+    }
+
+    fn close(&mut self, now: Time) -> Usage {
+        self.busy.close(now)
+    }
+
+    fn chill(&self, code: Span, away: Span) -> Span {
+        self.cores.chill(code, away)
+    }
+
+    fn idle(&self) -> Option<usize> {
+        Some(self.cores.idle())
+    }
+}
+
+/// Cores shared one way or the other.
+#[derive(Debug)]
+pub(super) enum AnyCores {
+    Fair(FairCores),
+    Sliced(SlicedCores),
+}
+
+/// What the one or the other does.
+macro_rules! either {
+    ($self:ident, $cores:ident => $does:expr) => {
+        match $self {
+            AnyCores::Fair($cores) => $does,
+            AnyCores::Sliced($cores) => $does,
         }
+    };
+}
+
+impl Processor for AnyCores {
+    fn new(host: &Host) -> AnyCores {
+        match host.sharing {
+            Sharing::Fair => AnyCores::Fair(FairCores::new(host)),
+            Sharing::Slices { .. } => AnyCores::Sliced(SlicedCores::new(host)),
+        }
+    }
+
+    #[inline(always)]
+    fn start(&mut self, now: Time, task: u32, process: u32, work: Span) {
+        either!(self, cores => cores.start(now, task, process, work));
+    }
+
+    #[inline(always)]
+    fn next_change(&mut self) -> Time {
+        either!(self, cores => cores.next_change())
+    }
+
+    #[inline(always)]
+    fn change(&mut self, now: Time) -> Option<u32> {
+        either!(self, cores => cores.change(now))
+    }
+
+    fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
+        either!(self, cores => cores.stop(now, task))
+    }
+
+    #[inline(always)]
+    fn alone(&self, work: Span) -> Span {
+        either!(self, cores => cores.alone(work))
+    }
+
+    fn open(&mut self, now: Time) {
+        either!(self, cores => cores.open(now));
+    }
+
+    fn close(&mut self, now: Time) -> Usage {
+        either!(self, cores => cores.close(now))
+    }
+
+    #[inline]
+    fn chill(&self, code: Span, away: Span) -> Span {
+        either!(self, cores => cores.chill(code, away))
+    }
+
+    fn idle(&self) -> Option<usize> {
+        either!(self, cores => cores.idle())
     }
 }

@@ -69,7 +69,7 @@ const PASSES_AFTER_RESET: usize = 2;
 
 /// A quantity that is drawn for each request when it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Drawn {
+pub(super) enum Quantity {
     /// CPU of the worker, by step `0`.
     Compute(usize),
     /// A query's wait.
@@ -89,7 +89,7 @@ pub(super) struct Program {
     /// Where the operations after a refused connection begin.
     pub refused: u16,
     /// What is drawn for it, in this order.
-    pub draws: Vec<Drawn>,
+    pub draws: Vec<Quantity>,
 }
 
 /// Which quantities come with the request.
@@ -139,14 +139,14 @@ struct Builder<'a> {
     site: &'a Site,
     draws: Draws,
     ops: Vec<Op>,
-    drawn: Vec<Drawn>,
+    drawn: Vec<Quantity>,
 }
 
 impl Builder<'_> {
     fn step(&mut self, index: usize, step: &Step, steps: &[Step]) {
         match step {
             Step::Compute(dist) => {
-                let amount = self.amount(dist, Drawn::Compute(index));
+                let amount = self.amount(dist, Quantity::Compute(index));
                 self.compute(amount);
             }
             Step::Query { wait, cpu, driver } => {
@@ -156,8 +156,8 @@ impl Builder<'_> {
                 let first = !steps[..index].iter().any(is_query);
                 self.connect(first);
                 self.compute(sending);
-                let wait = self.amount(wait, Drawn::QueryWait(index));
-                let cpu = self.amount(cpu, Drawn::QueryCpu(index));
+                let wait = self.amount(wait, Quantity::QueryWait(index));
+                let cpu = self.amount(cpu, Quantity::QueryCpu(index));
                 self.query(wait, cpu);
                 self.compute(taking);
                 let last = !steps[index + 1..].iter().any(is_query);
@@ -168,7 +168,7 @@ impl Builder<'_> {
             }
             Step::Call { wait, cpu } => {
                 self.compute(Amount { known: *cpu, drawn: None, stepped: false });
-                let wait = self.amount(wait, Drawn::Call(index));
+                let wait = self.amount(wait, Quantity::Call(index));
                 self.wait(wait, Stage::Call);
             }
         }
@@ -274,7 +274,7 @@ impl Builder<'_> {
     }
 
     /// A quantity: known where it is always the same, else one more demand of the request.
-    fn amount(&mut self, dist: &Dist, drawn: Drawn) -> Amount {
+    fn amount(&mut self, dist: &Dist, drawn: Quantity) -> Amount {
         match dist {
             Dist::Fixed(span) if self.draws == Draws::Varying => {
                 Amount { known: *span, drawn: None, stepped: false }

@@ -38,8 +38,8 @@ pub(super) const NOWHERE: u32 = u32::MAX;
 pub(super) enum At {
     /// On the cores for Nginx.
     Front,
-    /// In the kernel's backlog.
-    Backlog,
+    /// Before the listening socket, or in the kernel's backlog.
+    Door,
     /// Turned away, until its next try.
     Away,
     /// In a worker process, waiting for a thread of it, or for its dispatcher to find one.
@@ -71,8 +71,8 @@ pub(super) struct Request {
     pub spent: [Span; Stage::COUNT],
     /// What is left to do of the work it is on the cores for.
     pub left: Span,
-    /// Its number on the tape.
-    pub number: u64,
+    /// Its number on the tape, which wraps: nobody lives that long.
+    pub number: u32,
     /// A number of its own, for what is left to chance after arrival: which process accepts it.
     pub chance: u32,
     /// The worker it is in, or [`NOWHERE`].
@@ -83,8 +83,6 @@ pub(super) struct Request {
     pub endpoint: u16,
     /// Where it is.
     pub at: At,
-    /// How often its connection attempt was dropped.
-    pub tries: u8,
     /// Arrived in the measured window.
     pub measured: bool,
     /// Nobody waits for its answer any more: answered, failed, or given up.
@@ -99,24 +97,45 @@ pub(super) struct Request {
 
 impl Request {
     /// One that has yet to arrive: what is there before anything happens to it.
-    pub(super) const COMING: Request = Request {
-        arrived: Time::NEVER,
-        since: Time::NEVER,
-        spent: [Span::ZERO; Stage::COUNT],
-        left: Span::ZERO,
-        number: 0,
-        chance: 0,
-        worker: NOWHERE,
-        endpoint: 0,
-        next: 0,
-        at: At::Moving,
-        tries: 0,
-        measured: false,
-        settled: false,
-        dead: false,
-        has_turn: false,
-        has_connection: false,
-    };
+    #[inline(always)]
+    pub(super) fn coming(at: Time) -> Request {
+        Request {
+            arrived: at,
+            since: at,
+            spent: [Span::ZERO; Stage::COUNT],
+            left: Span::ZERO,
+            number: 0,
+            chance: 0,
+            worker: NOWHERE,
+            endpoint: 0,
+            next: 0,
+            at: At::Door,
+            measured: false,
+            settled: false,
+            dead: false,
+            has_turn: false,
+            has_connection: false,
+        }
+    }
+
+    /// It is done: answered, or failed. Returns what it held.
+    #[inline(always)]
+    pub(super) fn let_go(&mut self) -> Held {
+        Held {
+            endpoint: self.endpoint,
+            worker: std::mem::replace(&mut self.worker, NOWHERE),
+            turn: std::mem::take(&mut self.has_turn),
+            connection: std::mem::take(&mut self.has_connection),
+        }
+    }
+
+    /// Nobody waits for its answer any more. Returns who did.
+    #[inline(always)]
+    pub(super) fn settle(&mut self) -> Option<Waiting> {
+        let Request { number, arrived, measured, .. } = *self;
+        let settled = std::mem::replace(&mut self.settled, true);
+        (!settled).then_some(Waiting { number, arrived, measured })
+    }
 
     /// On to its next operation: that there is one is checked where it is looked up.
     #[inline]
@@ -135,7 +154,7 @@ impl Request {
     #[inline]
     pub(super) fn spend(&mut self, stage: Stage, now: Time) -> Span {
         let span = now - self.since;
-        self.spent[stage as usize] += span;
+        self.add(stage, span);
         self.since = now;
         span
     }
@@ -146,27 +165,89 @@ impl Request {
     pub(super) fn spend_running(&mut self, work: Stage, alone: Span, now: Time) {
         let span = now - self.since;
         let alone = alone.min(span);
-        self.spent[work as usize] += alone;
-        self.spent[Stage::Cores as usize] += span - alone;
+        self.add(work, alone);
+        self.add(Stage::Cores, span - alone);
         self.since = now;
+    }
+
+    /// Some of its time went to a stage.
+    #[inline]
+    pub(super) fn add(&mut self, stage: Stage, span: Span) {
+        let spent = &mut self.spent[stage as usize];
+        *spent = spent.with(span);
+    }
+}
+
+/// What a request that is done with has held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// What it asked for.
+    pub endpoint: u16,
+    /// The worker it was in.
+    pub worker: u32,
+    /// Whether it had its turn.
+    pub turn: bool,
+    /// Whether it had a connection.
+    pub connection: bool,
+}
+
+/// Who waits for the answer to a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting {
+    /// The request's number on the tape.
+    pub number: u32,
+    /// Since when.
+    pub arrived: Time,
+    /// Whether the request is measured.
+    pub measured: bool,
+}
+
+/// How many demands stand with the request itself: few have more.
+pub(super) const FIRST_DEMANDS: usize = 3;
+/// These.
+pub(super) type FirstDemands = [Span; FIRST_DEMANDS];
+/// Those of one that wants nothing.
+pub(super) const NO_DEMANDS: FirstDemands = [Span::ZERO; FIRST_DEMANDS];
+
+/// A request, and what it wants of each of its steps, as drawn before it arrived.
+#[derive(Debug, Clone)]
+struct Place {
+    demands: FirstDemands,
+    request: Request,
+}
+
+/// Where a request's demands stand.
+#[derive(Debug)]
+pub(super) struct Demands<'a> {
+    pub first: &'a mut FirstDemands,
+    /// Those behind the first.
+    pub more: &'a mut [Span],
+}
+
+impl Demands<'_> {
+    /// Puts them down, in order.
+    pub(super) fn fill(self, wanted: impl Iterator<Item = Span>) {
+        let places = self.first.iter_mut().chain(self.more);
+        places.zip(wanted).for_each(|(place, demand)| *place = demand);
     }
 }
 
 /// The live requests, by number; numbers are used again.
 #[derive(Debug)]
 pub(super) struct Requests {
-    requests: Vec<Request>,
-    /// What each wants of each of its steps, as drawn when it arrived.
-    demands: Vec<Span>,
-    /// Demands per request.
+    requests: Vec<Place>,
+    /// What each wants beyond its first demands.
+    more: Vec<Span>,
+    /// So many of these per request.
     stride: usize,
     free: Vec<RequestId>,
 }
 
 impl Requests {
-    /// None yet; each will have up to `stride` demands.
-    pub(super) fn new(stride: usize) -> Requests {
-        Requests { requests: Vec::new(), demands: Vec::new(), stride, free: Vec::new() }
+    /// None yet; each will have up to `demands` demands.
+    pub(super) fn new(demands: usize) -> Requests {
+        let stride = demands.saturating_sub(FIRST_DEMANDS);
+        Requests { requests: Vec::new(), more: Vec::new(), stride, free: Vec::new() }
     }
 
     /// A number for a request that has yet to arrive.
@@ -178,19 +259,21 @@ impl Requests {
     /// A number that was never used.
     #[cold]
     fn grow(&mut self) -> RequestId {
-        self.requests.push(Request::COMING);
-        self.demands.resize(self.demands.len() + self.stride, Span::ZERO);
+        self.requests.push(Place { demands: NO_DEMANDS, request: Request::coming(Time::NEVER) });
+        self.more.resize(self.more.len() + self.stride, Span::ZERO);
         (self.requests.len() - 1) as RequestId
     }
 
-    /// Where the demands of a request stand.
-    #[inline]
-    pub(super) fn demands_mut(&mut self, id: RequestId) -> &mut [Span] {
+    /// Where a request stands, and its demands.
+    #[inline(always)]
+    pub(super) fn place_mut(&mut self, id: RequestId) -> (&mut Request, Demands<'_>) {
         let begin = self.place_of(id);
-        &mut self.demands[begin..][..self.stride]
+        let more = if self.stride == 0 { &mut [] } else { &mut self.more[begin..][..self.stride] };
+        let Place { demands, request } = &mut self.requests[id as usize];
+        (request, Demands { first: demands, more })
     }
 
-    /// Where its demands begin. The product cannot be too large, for they are all in one list.
+    /// Where the demands beyond its first begin. The product cannot be too large, for they are all in one list.
     #[inline]
     fn place_of(&self, id: RequestId) -> usize {
         (id as usize).wrapping_mul(self.stride)
@@ -212,15 +295,19 @@ impl Requests {
     }
 
     /// What it wants of its `index`-th drawn quantity.
-    #[inline]
+    #[inline(always)]
     pub(super) fn demand(&self, id: RequestId, index: u16) -> Span {
-        self.demands[self.place_of(id).wrapping_add(index as usize)]
+        let index = index as usize;
+        match self.requests[id as usize].demands.get(index) {
+            Some(demand) => *demand,
+            None => self.more[self.place_of(id).wrapping_add(index - FIRST_DEMANDS)],
+        }
     }
 
-    /// How many are live, the one that is yet to arrive included.
+    /// Whether more than `most` are live, the one that is yet to arrive included.
     #[inline]
-    pub(super) fn live(&self) -> usize {
-        self.requests.len() - self.free.len()
+    pub(super) fn live_exceed(&self, most: usize) -> bool {
+        self.requests.len() > most && self.requests.len() - self.free.len() > most
     }
 
     /// The numbers of the live requests that are in `worker` and not dead, in order. Looks at all
@@ -242,14 +329,14 @@ impl std::ops::Index<RequestId> for Requests {
     type Output = Request;
     #[inline]
     fn index(&self, id: RequestId) -> &Request {
-        &self.requests[id as usize]
+        &self.requests[id as usize].request
     }
 }
 
 impl std::ops::IndexMut<RequestId> for Requests {
     #[inline]
     fn index_mut(&mut self, id: RequestId) -> &mut Request {
-        &mut self.requests[id as usize]
+        &mut self.requests[id as usize].request
     }
 }
 
@@ -297,6 +384,9 @@ impl Ready {
         Some(std::mem::replace(&mut self.first, next.unwrap_or(NOBODY)))
     }
 }
+
+/// A power of two is soon multiplied by.
+const _: () = assert!(size_of::<Place>() == 128, "a request has two cache lines");
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,8 @@
 //! What every event asks of a site, worked out once.
 
-use crate::site::{Accept, Dispatcher, FirstRequest, Sharing, Site, WorkerKind};
+use super::World;
+use super::scope::Scope;
+use crate::site::{Accept, Arrivals, Dispatcher, FirstRequest, Host, Sharing, Site, WorkerKind};
 use crate::units::{Bytes, Span};
 
 /// The rules by which workers take requests.
@@ -16,6 +18,16 @@ pub(super) struct Rules {
     pub needs_chance: bool,
     /// The requests of a worker contend for its turn: it has more than one.
     pub shares_turn: bool,
+    /// See [`crate::site::Horizon`].
+    pub in_flight_limit: usize,
+    pub arrivals_limit: u64,
+    /// What not every site has. Asked for by way of [`World::extras`].
+    extras: Extras,
+}
+
+/// What not every site has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extras {
     /// Whether there is a dispatcher, and whether it has something to do after the answer.
     pub dispatches: bool,
     pub closes_later: bool,
@@ -37,6 +49,50 @@ pub(super) struct Rules {
     pub front_cpu: Span,
     /// What such a client needs to take the answer.
     pub client_cpu: Span,
+    /// The way to the site and back.
+    pub round_trip: Span,
+}
+
+impl Extras {
+    /// Those of a site that has none.
+    const NONE: Extras = Extras {
+        dispatches: false,
+        closes_later: false,
+        dispatcher: None,
+        limit: None,
+        has_more_sources: false,
+        owes: false,
+        uses_memory: false,
+        goes_cold: false,
+        front_cpu: Span::ZERO,
+        client_cpu: Span::ZERO,
+        round_trip: Span::ZERO,
+    };
+
+    /// Those of `site`.
+    fn of(site: &Site) -> Extras {
+        let dispatcher = site.server.kind.dispatcher();
+        let client_cpu = site.client.cpu.scaled(0.5);
+        let has_first = site.server.first_request != FirstRequest::LIKE_ANY;
+        let mut endpoints = site.traffic.endpoints.iter();
+        Extras {
+            dispatches: dispatcher.is_some(),
+            closes_later: dispatcher.is_some_and(|its| !its.finish_cpu.is_zero()),
+            dispatcher,
+            limit: limit_concurrency(site),
+            has_more_sources: site.database.host.is_some()
+                || site.client.patience.is_some()
+                || site.front.read_timeout.is_some(),
+            owes: has_first || !site.server.touch_cpu.is_zero(),
+            uses_memory: has_first || endpoints.any(|one| one.memory + one.growth > Bytes::ZERO),
+            goes_cold: hosts(site).any(
+                |host| matches!(host.sharing, Sharing::Slices { cold_code, .. } if cold_code > 0.0),
+            ),
+            front_cpu: site.front.nginx_cpu + client_cpu,
+            client_cpu,
+            round_trip: site.client.round_trip,
+        }
+    }
 }
 
 impl Rules {
@@ -44,36 +100,46 @@ impl Rules {
     pub(super) fn of(site: &Site) -> Rules {
         let is_sync = site.server.kind == WorkerKind::Sync;
         let one_queue = is_sync && matches!(site.server.accept, Accept::Shared { .. });
-        let dispatcher = site.server.kind.dispatcher();
-        let limit = match site.server.kind {
-            WorkerKind::Async { limit_concurrency } => limit_concurrency,
-            WorkerKind::Sync | WorkerKind::Threads { .. } => {
-                dispatcher.and_then(|its| its.limit_concurrency)
-            }
-        };
-        let mut endpoints = site.traffic.endpoints.iter();
-        let client_cpu = site.client.cpu.scaled(0.5);
-        let has_first = site.server.first_request != FirstRequest::LIKE_ANY;
-        let uses_memory = has_first || endpoints.any(|one| one.memory + one.growth > Bytes::ZERO);
+        let extras = Extras::of(site);
         Rules {
             one_queue,
-            hands_over: one_queue && !uses_memory,
+            hands_over: one_queue && !extras.uses_memory,
             needs_chance: site.server.workers > 1 && !one_queue,
             shares_turn: !is_sync,
-            dispatches: dispatcher.is_some(),
-            closes_later: dispatcher.is_some_and(|its| !its.finish_cpu.is_zero()),
-            dispatcher,
-            limit,
-            has_more_sources: site.database.host.is_some()
-                || site.client.patience.is_some()
-                || site.front.read_timeout.is_some(),
-            owes: has_first || !site.server.touch_cpu.is_zero(),
-            uses_memory,
-            goes_cold: [Some(&site.host), site.database.host.as_ref()].iter().flatten().any(
-                |host| matches!(host.sharing, Sharing::Slices { cold_code, .. } if cold_code > 0.0),
-            ),
-            front_cpu: site.front.nginx_cpu + client_cpu,
-            client_cpu,
+            in_flight_limit: site.horizon.in_flight_limit as usize,
+            arrivals_limit: site.horizon.arrivals_limit,
+            extras,
+        }
+    }
+}
+
+impl<S: Scope> World<'_, S> {
+    /// What the site has beyond every other. Where its world is compiled for none of that, that is
+    /// known then.
+    #[inline(always)]
+    pub(super) fn extras(&self) -> &Extras {
+        if S::PLAIN { &Extras::NONE } else { &self.rules.extras }
+    }
+}
+
+/// Whether a site with requests that are drawn is a [`super::scope::Plain`] one.
+pub(super) fn is_plain(site: &Site) -> bool {
+    let is_plain = |host: &Host| host.sharing == Sharing::Fair && host.memory.is_none();
+    let is_drawn = site.traffic.arrivals == Arrivals::Poisson;
+    is_drawn && Extras::of(site) == Extras::NONE && hosts(site).all(is_plain)
+}
+
+/// The workers' host and, where it has one, the database's own.
+fn hosts(site: &Site) -> impl Iterator<Item = &Host> {
+    std::iter::once(&site.host).chain(&site.database.host)
+}
+
+/// How many requests a worker takes, where it refuses more.
+fn limit_concurrency(site: &Site) -> Option<u32> {
+    match site.server.kind {
+        WorkerKind::Async { limit_concurrency } => limit_concurrency,
+        WorkerKind::Sync | WorkerKind::Threads { .. } => {
+            site.server.kind.dispatcher().and_then(|its| its.limit_concurrency)
         }
     }
 }

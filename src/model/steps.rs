@@ -1,22 +1,25 @@
 //! A request's steps: the worker's turn, the cores, connections, queries, and the end.
 
-use super::arrivals::Tape;
 use super::crash::{ASIDE, ASIDES, BACKEND, BOOT};
 use super::database::{Acquired, Returned};
 use super::dispatcher::DISPATCH;
+use super::processor::Processor;
 use super::program::{Amount, Op};
-use super::request::{At, NOWHERE, RequestId};
+use super::request::{At, RequestId};
+use super::scope::Scope;
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage};
 use crate::units::Span;
 
-impl<T: Tape> World<'_, T> {
-    /// Takes the request from operation to operation, until one takes time or has to wait.
+impl<S: Scope> World<'_, S> {
+    /// Takes the request from operation to operation, until one takes time or has to wait; and where
+    /// it is done, who goes on at once in its place.
     #[inline(always)]
     pub(super) fn advance(&mut self, id: RequestId) {
+        let mut id = id;
         loop {
             let request = &self.requests[id];
-            if request.dead {
+            if !S::PLAIN && request.dead {
                 return self.bury(id);
             }
             let goes_on = match self.ops[request.next as usize] {
@@ -30,7 +33,13 @@ impl<T: Tape> World<'_, T> {
                 Op::Send => self.send(id),
                 Op::HandBack => self.hand_back(id),
                 Op::Reply => self.reply(id),
-                Op::Answer => self.finish(id, None),
+                Op::Answer => match self.finish(id, None) {
+                    Some(next) => {
+                        id = next;
+                        true
+                    }
+                    None => false,
+                },
                 Op::Refused => self.fail(id, Cause::Connections),
             };
             if !goes_on {
@@ -67,11 +76,12 @@ impl<T: Tape> World<'_, T> {
         if work.is_zero() {
             return self.step_on(id);
         }
-        let mut work = if self.rules.goes_cold { work + self.cold_stack(id, amount) } else { work };
-        let request = &mut self.requests[id];
-        if self.rules.owes {
-            work += std::mem::take(&mut self.workers[request.worker as usize].owed);
+        let mut work =
+            if self.extras().goes_cold { work + self.cold_stack(id, amount) } else { work };
+        if self.extras().owes {
+            work += self.take_owed(id);
         }
+        let request = &mut self.requests[id];
         request.left = work;
         // A sync worker has one request: nobody contends for its turn.
         if !self.rules.shares_turn {
@@ -82,6 +92,12 @@ impl<T: Tape> World<'_, T> {
             self.run_on_cores(id);
         }
         false
+    }
+
+    /// The CPU that a request's worker owes, which it takes with its next burst.
+    fn take_owed(&mut self, id: RequestId) -> Span {
+        let index = self.requests[id].worker;
+        std::mem::take(&mut self.workers[index as usize].owed)
     }
 
     /// The request's burst is over: its turn goes to the next, and where that ends an iteration of
@@ -97,9 +113,7 @@ impl<T: Tape> World<'_, T> {
 
     #[inline(always)]
     pub(super) fn start_on_cores(&mut self, host: usize, task: u32, process: u32, work: Span) {
-        if self.cores[host].start(self.now, task, process, work) {
-            self.probe.levels.cores[host].rise(self.now, 1);
-        }
+        self.cores[host].start(self.now, task, process, work);
     }
 
     /// The same where it is rare: not inlined, so that the compiler goes on to inline the others.
@@ -108,24 +122,13 @@ impl<T: Tape> World<'_, T> {
         self.start_on_cores(host, task, process, work);
     }
 
-    pub(super) fn stop_on_cores(&mut self, host: usize, task: u32) -> Option<Span> {
-        let (left, fewer) = self.cores[host].stop(self.now, task)?;
-        self.probe.levels.cores[host].fall(self.now, u64::from(fewer));
-        Some(left)
-    }
-
-    /// A task is done on the cores of `host`.
+    /// Something is done on the cores of `host`. Returns who can go on at once.
     #[inline(always)]
-    pub(super) fn cores_done(&mut self, host: usize) {
-        let Some((task, fewer)) = self.cores[host].change(self.now) else {
-            let more = self.cores[host].woke();
-            return self.probe.levels.cores[host].rise(self.now, u64::from(more));
-        };
-        if fewer {
-            self.probe.levels.cores[host].fall(self.now, 1);
-        }
+    pub(super) fn cores_done(&mut self, host: usize) -> Option<RequestId> {
+        let task = self.cores[host].change(self.now)?;
         if task >= DISPATCH {
-            return self.no_request_done(task);
+            self.no_request_done(task);
+            return None;
         }
         let request = &mut self.requests[task];
         let alone = self.cores[host].alone(request.left);
@@ -133,19 +136,25 @@ impl<T: Tape> World<'_, T> {
             At::Cores => {
                 request.spend_running(Stage::Compute, alone, self.now);
                 request.go_on();
-                self.code_ran.stack = self.now;
-                self.ready.push(task);
+                if self.extras().goes_cold {
+                    self.code_ran.stack = self.now;
+                }
             }
             At::DatabaseCores => {
                 if let Op::DatabaseCompute(_, stage) = self.ops[request.next as usize] {
                     request.spend_running(stage, alone, self.now);
                 }
                 request.go_on();
-                self.code_ran.database = self.now;
-                self.ready.push(task);
+                if self.extras().goes_cold {
+                    self.code_ran.database = self.now;
+                }
             }
-            _ => self.connect(task),
+            _ => {
+                request.at = At::Door;
+                return self.connect(task).who_begins();
+            }
         }
+        Some(task)
     }
 
     /// A task that is not a request is done.
@@ -164,7 +173,7 @@ impl<T: Tape> World<'_, T> {
         if work.is_zero() {
             return self.step_on(id);
         }
-        if self.rules.goes_cold && stage == Stage::Database {
+        if self.extras().goes_cold && stage == Stage::Database {
             work += self.cold_query(work);
         }
         let request = &mut self.requests[id];
@@ -189,14 +198,15 @@ impl<T: Tape> World<'_, T> {
         false
     }
 
+    /// What the request waited for is over. Returns it: it can go on.
     #[inline]
-    pub(super) fn wait_over(&mut self, id: RequestId) {
+    pub(super) fn wait_over(&mut self, id: RequestId) -> Option<RequestId> {
         let request = &mut self.requests[id];
         if let Op::Wait(_, stage) = self.ops[request.next as usize] {
             request.spend(stage, self.now);
         }
         request.go_on();
-        self.ready.push(id);
+        Some(id)
     }
 
     /// Takes a connection of the worker's pool, opens one, or queues.
@@ -368,35 +378,40 @@ impl<T: Tape> World<'_, T> {
 
     /// The request fails, and is done.
     fn fail(&mut self, id: RequestId, cause: Cause) -> bool {
-        self.finish(id, Some(cause))
+        if let Some(next) = self.finish(id, Some(cause)) {
+            self.ready.push(next);
+        }
+        false
     }
 
     /// The request is done: answered well, or failed for this cause. Everything it holds is free.
+    /// Returns who takes its place and begins at once.
     #[inline(always)]
-    fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> bool {
-        self.settle(id, failed);
+    fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> Option<RequestId> {
         let request = &mut self.requests[id];
-        let endpoint = request.endpoint;
-        let index = std::mem::replace(&mut request.worker, NOWHERE);
-        let had_turn = std::mem::take(&mut request.has_turn);
-        let had_connection = std::mem::take(&mut request.has_connection);
-        if self.rules.closes_later {
+        let (held, waiting) = (request.let_go(), request.settle());
+        if let Some(waiting) = waiting {
+            self.inform(id, waiting, failed);
+        }
+        let index = held.worker;
+        if self.extras().closes_later {
             self.close_later(index);
         }
-        if had_turn {
+        if held.turn {
             self.pass_turn_on(index);
         }
-        if had_connection {
+        if held.connection {
             self.take_back(index);
         }
-        match self.successor() {
+        let next = self.successor();
+        match next {
             Some(next) => self.succeed(next, index),
-            None => self.free_place(index, endpoint),
+            None => self.free_place(index, held.endpoint),
         }
         self.requests.free(id);
-        if had_turn {
+        if held.turn {
             self.between_bursts(index);
         }
-        false
+        next
     }
 }

@@ -3,8 +3,8 @@
 
 use rand::RngExt;
 
-use super::arrivals::Tape;
 use super::boot::BOOT_SLICES;
+use super::scope::Scope;
 use super::worker::State;
 use super::{Event, World};
 use crate::units::{Span, Time};
@@ -45,7 +45,7 @@ pub(super) enum Rounds {
     },
 }
 
-impl<T: Tape> World<'_, T> {
+impl<S: Scope> World<'_, S> {
     /// A worker is killed: sooner or later the parent will find out. If it has just asked that
     /// worker how it is, it waits in vain for an answer first.
     pub(super) fn will_be_missed(&mut self, index: u32) {

@@ -3,9 +3,11 @@
 
 use rand::RngExt;
 
-use super::arrivals::{Tape, below};
+use super::arrivals::below;
 use super::dispatcher::DISPATCH;
+use super::processor::Processor;
 use super::request::{At, RequestId};
+use super::scope::Scope;
 use super::{Event, HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
@@ -22,7 +24,7 @@ const LOST_AFTER_A_SLICE: f64 = 0.43;
 /// CPU of a short system call: a send over the loopback.
 const SYSTEM_CALL: Span = Span::from_micros(10);
 
-impl<T: Tape> World<'_, T> {
+impl<S: Scope> World<'_, S> {
     /// Takes the worker's turn, or queues for it.
     #[inline]
     pub(super) fn take_turn(&mut self, id: RequestId) -> bool {
@@ -95,7 +97,7 @@ impl<T: Tape> World<'_, T> {
             return self.agenda.at(look, Event::HandOver(index));
         }
         let holder = self.workers[index as usize].holder;
-        let left = self.stop_on_cores(HOST, holder).expect("who has the turn computes");
+        let left = self.cores[HOST].stop(self.now, holder).expect("who has the turn computes");
         self.interrupt(holder, left);
         let next = self.next_turn(index).expect("somebody waits");
         self.workers[index as usize].turn.seize(holder);
@@ -115,7 +117,7 @@ impl<T: Tape> World<'_, T> {
             true => worker.dispatcher.since(),
             false => self.requests[id].since,
         };
-        if !self.rules.dispatches {
+        if !self.extras().dispatches {
             let first = worker.turn.first().map_or(self.now, since);
             return switched.max(first) + interval;
         }
@@ -133,8 +135,9 @@ impl<T: Tape> World<'_, T> {
     /// (measured with two and three that compute, and one that does so rarely).
     #[inline]
     fn next_turn(&mut self, index: u32) -> Option<u32> {
+        let is_any = self.extras().dispatches;
         let turn = &mut self.workers[index as usize].turn;
-        match self.rules.dispatches {
+        match is_any {
             true => turn.release_to_any(|waiting| below(&mut self.gil, waiting)),
             false => turn.release(),
         }

@@ -29,12 +29,30 @@ pub struct Cores {
     /// Attained work at which each task is done (bits of a non-negative float order as it does),
     /// above the order of starting, above the task.
     running: BinaryHeap<Reverse<u128>>,
+    /// Whether the first of them is done already. Its place is left for the task that starts next,
+    /// as a rule at once: a heap whose first entry is replaced moves less than one that loses it.
+    vacant: bool,
     started: u32,
     /// When the next task is done; worked out when asked for, since between two askings several
     /// tasks may come and go.
     next_finish: Option<Time>,
-    /// Nanoseconds of work per nanosecond, and the inverse, by number of tasks.
-    rates: Vec<(f64, f64)>,
+    /// How fast things go, by number of tasks.
+    paces: Vec<Pace>,
+    /// How many cores were busy for how long, up to `since`: core-nanoseconds.
+    worked: u128,
+    /// The largest number of tasks so far.
+    most: usize,
+}
+
+/// How fast things go with so many tasks.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Nanoseconds of work that each receives per nanosecond.
+    rate: f64,
+    /// The inverse.
+    slowness: f64,
+    /// Cores that are busy.
+    busy: u32,
 }
 
 impl Cores {
@@ -48,27 +66,37 @@ impl Cores {
             attained: 0.0,
             since: Time::ZERO,
             running: BinaryHeap::new(),
+            vacant: false,
             started: 0,
             next_finish: None,
-            rates: vec![(speed, 1.0 / speed)],
+            paces: vec![Pace { rate: speed, slowness: 1.0 / speed, busy: 0 }],
+            worked: 0,
+            most: 0,
         }
     }
 
-    /// Starts `task`, which needs `work` on a core of speed 1. Returns whether one more core is
-    /// busy with it.
+    /// Starts `task`, which needs `work` on a core of speed 1.
     #[inline(always)]
-    pub fn start(&mut self, now: Time, task: u32, work: Span) -> bool {
+    pub fn start(&mut self, now: Time, task: u32, work: Span) {
         self.settle(now);
+        // With the cores to itself it is done when its work is: where others come before that, they
+        // will change it. A float knows every span up to 104 days, and none beyond.
+        let is_alone = self.tasks() == 0 && work < EXACT;
+        self.next_finish = is_alone.then(|| now + self.alone(work));
         let done_at = self.attained + nanos(work);
         self.started = self.started.wrapping_add(1);
         let low = u64::from(self.started) << 32 | u64::from(task);
-        self.running.push(Reverse(u128::from(done_at.to_bits()) << 64 | u128::from(low)));
-        self.next_finish = None;
-        self.running.len() <= self.cores as usize
+        let key = Reverse(u128::from(done_at.to_bits()) << 64 | u128::from(low));
+        if std::mem::take(&mut self.vacant) {
+            *self.running.peek_mut().expect("the one that is done") = key;
+        } else {
+            self.running.push(key);
+            self.most = self.most.max(self.running.len());
+        }
     }
 
     /// When the next task will be done if nothing changes; [`Time::NEVER`] where none runs.
-    #[inline]
+    #[inline(always)]
     pub fn next_finish(&mut self) -> Time {
         match self.next_finish {
             Some(time) => time,
@@ -76,66 +104,106 @@ impl Cores {
         }
     }
 
-    /// Takes the task off that is done at `now`, which must be [`Cores::next_finish`]. Returns it,
-    /// and whether one core fewer is busy without it.
+    /// Takes the task off that is done at `now`, which must be [`Cores::next_finish`]. Returns it.
     #[inline(always)]
-    pub fn finish(&mut self, now: Time) -> (u32, bool) {
+    pub fn finish(&mut self, now: Time) -> u32 {
         debug_assert_eq!(Some(now), self.next_finish, "a task ends when it is done");
         self.settle(now);
-        let Reverse(key) = self.running.pop().expect("a task is running");
+        let Reverse(key) = *self.running.peek().expect("a task is running");
         let done_at = f64::from_bits((key >> 64) as u64);
         if done_at > self.attained {
             self.attained = done_at;
         }
-        (key as u32, self.ended())
+        self.vacant = true;
+        self.ended();
+        key as u32
     }
 
-    /// Takes `task` off before it is done. Returns how much work it still needed, and whether one
-    /// core fewer is busy without it; `None` where it is not running. Looks at every running task:
-    /// for the rare cases only.
-    pub fn stop(&mut self, now: Time, task: u32) -> Option<(Span, bool)> {
+    /// Takes `task` off before it is done. Returns how much work it still needed; `None` where it
+    /// is not running. Looks at every running task: for the rare cases only.
+    pub fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
         self.settle(now);
+        self.close_up();
         let Reverse(key) = *self.running.iter().find(|Reverse(key)| *key as u32 == task)?;
         self.running.retain(|Reverse(other)| *other != key);
         let left = f64::from_bits((key >> 64) as u64) - self.attained;
-        Some((Span::from_nanos_f64(left), self.ended()))
+        self.ended();
+        Some(Span::from_nanos_f64(left))
     }
 
     /// How long `work` takes with a core of its own.
     #[inline]
     pub fn alone(&self, work: Span) -> Span {
-        if self.is_standard { work } else { work.scaled(self.rates[0].1) }
+        if self.is_standard { work } else { work.scaled(self.paces[0].slowness) }
     }
 
-    /// A task has ended. Returns whether one core fewer is busy.
-    #[inline]
-    fn ended(&mut self) -> bool {
+    /// How many cores were busy for how long until `now`, in core-nanoseconds.
+    pub fn worked(&self, now: Time) -> u128 {
+        self.worked + u128::from(self.busy()) * u128::from((now - self.since).as_nanos())
+    }
+
+    /// How many cores are busy.
+    pub fn busy(&self) -> u64 {
+        (self.tasks() as u64).min(u64::from(self.cores))
+    }
+
+    /// The largest number of cores that were busy at a time, since it was last told.
+    pub fn most_busy(&mut self) -> u64 {
+        let tasks = self.tasks();
+        let most = std::mem::replace(&mut self.most, tasks);
+        (most as u64).min(u64::from(self.cores))
+    }
+
+    /// How many tasks run.
+    #[inline(always)]
+    fn tasks(&self) -> usize {
+        self.running.len().wrapping_sub(usize::from(self.vacant))
+    }
+
+    /// A task has ended.
+    #[inline(always)]
+    fn ended(&mut self) {
         self.next_finish = None;
-        if self.running.is_empty() {
+        if self.tasks() == 0 {
             // Counting starts afresh, so that a long run is as precise as a short one.
             self.attained = 0.0;
         }
-        self.running.len() < self.cores as usize
+    }
+
+    /// Nobody starts where a task is done.
+    #[inline(always)]
+    fn close_up(&mut self) {
+        if std::mem::take(&mut self.vacant) {
+            self.running.pop();
+        }
     }
 
     /// Brings the attained work up to `now`.
-    #[inline]
+    #[inline(always)]
     fn settle(&mut self, now: Time) {
-        if !self.running.is_empty() {
-            let (rate, _) = self.rate_of(self.running.len());
-            self.attained += nanos(now - self.since) * rate;
+        if now == self.since {
+            return;
+        }
+        let tasks = self.tasks();
+        if tasks > 0 {
+            let elapsed = now - self.since;
+            let Pace { rate, busy, .. } = self.pace(tasks);
+            self.attained += nanos(elapsed) * rate;
+            let worked = u128::from(busy) * u128::from(elapsed.as_nanos());
+            self.worked = self.worked.wrapping_add(worked);
         }
         self.since = now;
     }
 
     /// Works out when the next task will be done.
-    #[inline]
+    #[inline(always)]
     fn look_ahead(&mut self) -> Time {
+        self.close_up();
         let next = match self.running.peek() {
             None => Time::NEVER,
             Some(&Reverse(first)) => {
                 let left = f64::from_bits((first >> 64) as u64) - self.attained;
-                let (_, slowness) = self.rate_of(self.running.len());
+                let slowness = self.pace(self.running.len()).slowness;
                 self.since + Span::from_nanos_f64(left * slowness)
             }
         };
@@ -143,16 +211,27 @@ impl Cores {
         next
     }
 
-    #[inline]
-    fn rate_of(&mut self, tasks: usize) -> (f64, f64) {
-        while self.rates.len() <= tasks {
-            let share = f64::from(self.cores) / self.rates.len() as f64;
-            let rate = self.speed * share.min(1.0);
-            self.rates.push((rate, 1.0 / rate));
+    #[inline(always)]
+    fn pace(&mut self, tasks: usize) -> Pace {
+        while self.paces.len() <= tasks {
+            self.think_of_more();
         }
-        self.rates[tasks]
+        self.paces[tasks]
+    }
+
+    /// With one task more than ever before.
+    #[cold]
+    fn think_of_more(&mut self) {
+        let tasks = self.paces.len();
+        let share = f64::from(self.cores) / tasks as f64;
+        let rate = self.speed * share.min(1.0);
+        let busy = self.cores.min(u32::try_from(tasks).unwrap_or(u32::MAX));
+        self.paces.push(Pace { rate, slowness: 1.0 / rate, busy });
     }
 }
+
+/// Shorter spans are floats, to the nanosecond.
+const EXACT: Span = Span::from_nanos(1 << f64::MANTISSA_DIGITS);
 
 /// A span as a float; by way of a signed number, which is one step for the processor.
 #[inline]
@@ -203,7 +282,7 @@ mod tests {
             let next = coming.peek().map_or(u64::MAX, |(_, (gap, _))| now + gap);
             while fast.next_finish() <= Time::from_nanos(next) && fast.next_finish() < Time::NEVER {
                 let at = fast.next_finish();
-                let (task, _) = fast.finish(at);
+                let task = fast.finish(at);
                 ends[task as usize].0 = at.as_nanos() as f64;
             }
             while let Some((task, at)) = slow.next().filter(|(_, at)| *at <= next as f64) {
@@ -251,11 +330,28 @@ mod tests {
         cores.start(at(4), 8, Span::from_nanos(10));
         // 7 has 6 left, at half speed: done at 16. 8 then has 4 left, alone: done at 20.
         assert_eq!(cores.next_finish(), at(16));
-        assert_eq!(cores.finish(at(16)), (7, false));
+        assert_eq!(cores.finish(at(16)), 7);
         assert_eq!(cores.next_finish(), at(20));
         let mut many = Cores::new(4, 2.0);
         many.start(at(0), 1, Span::from_nanos(10));
         assert_eq!(many.next_finish(), at(5));
+    }
+
+    #[test]
+    fn who_starts_as_another_ends_shares_the_cores_as_if_it_came_later() {
+        let at = Time::from_nanos;
+        let mut cores = Cores::new(1, 1.0);
+        cores.start(at(0), 1, Span::from_nanos(10));
+        cores.start(at(0), 2, Span::from_nanos(20));
+        assert_eq!(cores.next_finish(), at(20));
+        assert_eq!(cores.finish(at(20)), 1);
+        cores.start(at(20), 3, Span::from_nanos(4));
+        // 2 has 10 left, and both have half the core: 3 is done at 28, and 2, then alone, at 34.
+        assert_eq!(cores.next_finish(), at(28));
+        assert_eq!((cores.finish(at(28)), cores.next_finish()), (3, at(34)));
+        assert_eq!(cores.finish(at(34)), 2);
+        assert_eq!((cores.next_finish(), cores.worked(at(50))), (Time::NEVER, 34));
+        assert_eq!((cores.busy(), cores.most_busy(), cores.most_busy()), (0, 1, 0));
     }
 
     #[test]
@@ -264,7 +360,7 @@ mod tests {
         let mut cores = Cores::new(1, 1.0);
         cores.start(at(0), 1, Span::from_nanos(10));
         cores.start(at(0), 2, Span::from_nanos(10));
-        assert_eq!(cores.stop(at(10), 1), Some((Span::from_nanos(5), false)));
+        assert_eq!(cores.stop(at(10), 1), Some(Span::from_nanos(5)));
         assert_eq!(cores.stop(at(10), 1), None);
         assert_eq!(cores.next_finish(), at(15));
     }

@@ -1,18 +1,18 @@
 //! The time-weighted mean and the peak of something that goes up and down.
 
-use crate::units::Time;
+use crate::units::{Span, Time};
 
 /// A level: busy cores, requests inside, bytes in use.
 ///
 /// A rise at time t takes t off the area under the curve up to the end, a fall gives it back: so
 /// a change costs one addition, not a multiplication by the time since the last one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Level {
     value: u64,
     peak: u64,
     /// The area under the curve up to `now`, less `value * now`. Wraps, as the sum does not.
     excess: u128,
-    opened: (u64, u128),
+    opened: (Time, u128),
 }
 
 /// What was in use over a window.
@@ -22,6 +22,18 @@ pub struct Usage {
     pub mean: f64,
     /// At most.
     pub peak: u64,
+}
+
+impl Usage {
+    /// Of a level that had `area` under its curve over a window, stood at `value` when that closed,
+    /// and at `peak` at most.
+    pub fn over(window: Span, area: u128, value: u64, peak: u64) -> Usage {
+        let mean = match window.as_nanos() {
+            0 => value as f64,
+            nanos => area as f64 / nanos as f64,
+        };
+        Usage { mean, peak }
+    }
 }
 
 impl Level {
@@ -52,22 +64,23 @@ impl Level {
     /// The measured window opens: what was before no longer counts.
     pub fn open(&mut self, now: Time) {
         self.peak = self.value;
-        self.opened = (now.as_nanos(), self.area(now));
+        self.opened = (now, self.area(now));
     }
 
     /// What was in use from the opening of the window to `now`.
     pub fn close(&self, now: Time) -> Usage {
         let (opened, area) = self.opened;
-        let span = now.as_nanos() - opened;
-        let mean = match span {
-            0 => self.value as f64,
-            _ => self.area(now).wrapping_sub(area) as f64 / span as f64,
-        };
-        Usage { mean, peak: self.peak }
+        Usage::over(now - opened, self.area(now).wrapping_sub(area), self.value, self.peak)
     }
 
     fn area(&self, now: Time) -> u128 {
         self.excess.wrapping_add(u128::from(self.value) * u128::from(now.as_nanos()))
+    }
+}
+
+impl Default for Level {
+    fn default() -> Level {
+        Level { value: 0, peak: 0, excess: 0, opened: (Time::ZERO, 0) }
     }
 }
 

@@ -1,0 +1,208 @@
+//! What happens next: the earliest of what is due, and of who comes.
+//!
+//! Of what happens at once the first of these comes first: cores, agenda, patience, reading, tape.
+
+use super::admission::Reception;
+use super::processor::Processor;
+use super::request::{NOBODY, RequestId};
+use super::scope::Scope;
+use super::{Event, HOST, OWN_HOST, World};
+use crate::outcome::{Stage, Stopped};
+use crate::units::Time;
+
+/// What a stretch of a run goes on for, if its time is not over before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// Its time.
+    Time,
+    /// Requests that come.
+    Arrivals,
+    /// Answers to requests that are measured.
+    Answers,
+}
+
+/// When something is due, by where it comes from, but for arrivals.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    /// The cores of the workers' host.
+    host: Time,
+    /// The cores of the database's own.
+    database: Time,
+    agenda: Time,
+    /// The first of all these, and of whose patience ends.
+    first: Time,
+}
+
+impl<S: Scope> World<'_, S> {
+    /// Handles what happens before `end`, while there is what the run goes on for.
+    pub(super) fn run_for(&mut self, aim: For, end: Time) {
+        self.end = if self.stopped.is_none() { end } else { self.now };
+        loop {
+            let goes_on = match aim {
+                For::Time => true,
+                For::Arrivals => self.coming.at < Time::NEVER,
+                For::Answers => {
+                    self.write_down_at_once();
+                    self.probe.pending() > 0
+                }
+            };
+            if !goes_on || !self.step() {
+                return;
+            }
+        }
+    }
+
+    /// Nothing more happens in this run.
+    #[cold]
+    pub(super) fn stop(&mut self, why: Stopped) {
+        (self.stopped, self.end) = (Some(why), self.now);
+    }
+
+    /// Handles what happens next, if it happens before the end.
+    #[inline(always)]
+    fn step(&mut self) -> bool {
+        let mut due = self.look_ahead();
+        self.probe.write_down_wait();
+        self.write_down_answered();
+        let first = match self.receive(&mut due) {
+            Some(Reception::Begins(id)) => Some(id),
+            // Nobody at the front of the backlog is let in for this.
+            Some(_) if self.ready.is_empty() => return true,
+            Some(_) => None,
+            None if due.first >= self.end => return false,
+            None => self.happens(due),
+        };
+        self.move_on(first);
+        true
+    }
+
+    /// When the next thing happens that is not an arrival.
+    #[inline(always)]
+    fn look_ahead(&mut self) -> Due {
+        let (host, agenda) = (self.cores[HOST].next_change(), self.agenda.next_time());
+        let (mut database, mut first) = (Time::NEVER, host.min(agenda));
+        if self.extras().has_more_sources {
+            if self.database_host == OWN_HOST {
+                database = self.cores[OWN_HOST].next_change();
+            }
+            first = first.min(database).min(self.patience_ends());
+        }
+        Due { host, database, agenda, first }
+    }
+
+    /// When somebody's patience ends: a client's, or Nginx's.
+    #[inline(always)]
+    fn patience_ends(&self) -> Time {
+        self.patience.next_due().min(self.reading.next_due())
+    }
+
+    /// Requests arrive, one after the other, as long as each only queues, which changes nothing of
+    /// what else is due but when somebody's patience ends. Returns what becomes of the first that
+    /// does not, or of the last of all; nothing, where whatever is due comes first.
+    #[inline(always)]
+    fn receive(&mut self, due: &mut Due) -> Option<Reception> {
+        while self.coming.at < due.first {
+            if self.coming.at >= self.end {
+                break;
+            }
+            self.move_clock(self.coming.at);
+            let reception = self.arrive();
+            // Where the tape has an end, a run may go on for just as long.
+            let was_last = !S::PLAIN && self.coming.at == Time::NEVER;
+            if reception != Reception::Queued || was_last {
+                return Some(reception);
+            }
+            if self.extras().has_more_sources {
+                due.first = due.first.min(self.patience_ends());
+            }
+        }
+        None
+    }
+
+    /// Handles the first of what is due, or of what is due at the same time: that is, from cores to
+    /// reading, in this order. Returns who can go on at once.
+    #[inline(always)]
+    fn happens(&mut self, due: Due) -> Option<RequestId> {
+        self.move_clock(due.first);
+        if due.host == due.first {
+            self.cores_done(HOST)
+        } else if due.database == due.first {
+            self.cores_done(OWN_HOST)
+        } else if due.agenda == due.first {
+            self.handle()
+        } else if self.patience.next_due() == due.first {
+            self.patience_over()
+        } else {
+            self.reading_over()
+        }
+    }
+
+    /// Something happens at `time`.
+    #[inline(always)]
+    fn move_clock(&mut self, time: Time) {
+        self.now = time;
+        self.events = self.events.wrapping_add(1);
+    }
+
+    /// Handles the next event on the agenda. Returns who can go on at once.
+    #[inline(always)]
+    fn handle(&mut self) -> Option<RequestId> {
+        match self.agenda.pop().expect("an event is due") {
+            Event::WaitOver(id) => return self.wait_over(id),
+            Event::Retry(id) => return self.retry(id),
+            Event::HandOver(worker) => self.hand_over(worker),
+            Event::PoolTimeout(worker) => self.pool_timeout(worker),
+            Event::Start(worker) => self.start(worker),
+            Event::LookAfter => self.look(),
+            Event::NoWord(worker) => self.no_word(worker),
+            Event::ResidentBack(index) => self.resident_back(index),
+            Event::DatabaseBack => self.database_back(),
+        }
+        None
+    }
+
+    /// Moves every request that can go on to where it has to wait again, and `first` before all
+    /// others.
+    #[inline(always)]
+    fn move_on(&mut self, first: Option<RequestId>) {
+        let mut next = first;
+        loop {
+            while let Some(id) = next.take().or_else(|| self.ready.pop()) {
+                self.advance(id);
+            }
+            if self.backlog.is_empty() || !self.accept_from_backlog() {
+                break;
+            }
+        }
+    }
+
+    /// The request has been answered, now. That is written down once it is known what happens
+    /// next: what follows depends on that, and the processor would wait for it with nothing to do.
+    #[inline(always)]
+    pub(super) fn write_down_soon(&mut self, id: RequestId) {
+        if self.answered != NOBODY {
+            self.write_down_at_once();
+        }
+        self.answered = id;
+    }
+
+    /// The same at once, where that is seldom.
+    #[inline(never)]
+    fn write_down_at_once(&mut self) {
+        self.probe.write_down_wait();
+        self.write_down_answered();
+    }
+
+    /// Writes down the request that was answered last, unless it is.
+    #[inline(always)]
+    fn write_down_answered(&mut self) {
+        let id = self.answered;
+        if id != NOBODY {
+            self.answered = NOBODY;
+            let way = self.extras().round_trip;
+            let request = &mut self.requests[id];
+            request.add(Stage::Worker, way);
+            self.probe.answered(request, self.now + way);
+        }
+    }
+}
