@@ -39,7 +39,7 @@ use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::outcome::{Outcome, Stopped};
 use crate::resource::memory::Memory;
 use crate::seed::Seed;
-use crate::site::Site;
+use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
 use arrivals::{Recording, Tape, Visitors};
 use client::Deadlines;
@@ -261,6 +261,7 @@ struct World<'a, T> {
 impl<'a, T: Tape> World<'a, T> {
     fn new(site: &'a Site, programs: Vec<Program>, tape: T, seed: Seed) -> World<'a, T> {
         let rules = Rules::of(site);
+        let threaded = matches!(site.server.kind, WorkerKind::Threads { .. });
         let own = site.database.host.as_ref();
         let other = own.unwrap_or(&site.host);
         let opens = Time::ZERO + site.horizon.warmup;
@@ -285,7 +286,7 @@ impl<'a, T: Tape> World<'a, T> {
             requests: Requests::new(stride),
             ready: Ready::new(),
             answered: NOBODY,
-            cores: [Processor::new(&site.host), Processor::new(other)],
+            cores: [Processor::new(&site.host, threaded), Processor::new(other, threaded)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             database_host: if own.is_some() { OWN_HOST } else { HOST },
             code_ran: CodeRan { stack: Time::ZERO, database: Time::ZERO },

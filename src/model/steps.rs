@@ -4,7 +4,7 @@ use super::arrivals::Tape;
 use super::crash::{ASIDE, ASIDES, BACKEND, BOOT};
 use super::database::{Acquired, Returned};
 use super::dispatcher::DISPATCH;
-use super::program::{Amount, Op};
+use super::program::{Amount, Op, Share};
 use super::request::{At, NOWHERE, RequestId};
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage};
@@ -41,17 +41,24 @@ impl<T: Tape> World<'_, T> {
 
     #[inline]
     fn amount(&self, id: RequestId, amount: Amount) -> Span {
-        match amount.drawn {
-            Some(index) => self.requests.demand(id, index) + amount.known,
-            None => amount.known,
+        match (amount.drawn, amount.share) {
+            (Some(index), Share::Whole) => self.requests.demand(id, index) + amount.known,
+            (Some(index), share) => {
+                self.part(self.requests.demand(id, index), share) + amount.known
+            }
+            (None, _) => amount.known,
         }
     }
 
-    /// An amount whose drawn part takes whole steps of the database's clock.
-    fn amount_in_steps(&self, id: RequestId, amount: Amount) -> Span {
+    /// A share of a drawn quantity.
+    #[inline(never)]
+    fn part(&self, drawn: Span, share: Share) -> Span {
         let step = self.site.database.wait_step;
-        let drawn = amount.drawn.map_or(Span::ZERO, |index| self.requests.demand(id, index));
-        step * drawn.as_nanos().div_ceil(step.as_nanos()) + amount.known
+        match share {
+            Share::Whole => drawn,
+            Share::Stepped => step * drawn.as_nanos().div_ceil(step.as_nanos()),
+            Share::Half => drawn.scaled(0.5),
+        }
     }
 
     /// On to the next operation.
@@ -118,8 +125,7 @@ impl<T: Tape> World<'_, T> {
     #[inline(always)]
     pub(super) fn cores_done(&mut self, host: usize) {
         let Some((task, fewer)) = self.cores[host].change(self.now) else {
-            let more = self.cores[host].woke();
-            return self.probe.levels.cores[host].rise(self.now, u64::from(more));
+            return self.cores_shifted(host);
         };
         if fewer {
             self.probe.levels.cores[host].fall(self.now, 1);
@@ -145,6 +151,17 @@ impl<T: Tape> World<'_, T> {
                 self.ready.push(task);
             }
             _ => self.connect(task),
+        }
+    }
+
+    /// Nobody's task is done: a thread fell asleep, or a core took something over.
+    #[inline(never)]
+    fn cores_shifted(&mut self, host: usize) {
+        let level = &mut self.probe.levels.cores[host];
+        match self.cores[host].busier() {
+            0 => {}
+            more if more > 0 => level.rise(self.now, 1),
+            _ => level.fall(self.now, 1),
         }
     }
 
@@ -176,10 +193,7 @@ impl<T: Tape> World<'_, T> {
 
     #[inline]
     fn wait(&mut self, id: RequestId, amount: Amount) -> bool {
-        let span = match amount.stepped {
-            true => self.amount_in_steps(id, amount),
-            false => self.amount(id, amount),
-        };
+        let span = self.amount(id, amount);
         if span.is_zero() {
             return self.step_on(id);
         }
