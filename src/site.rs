@@ -57,10 +57,12 @@ pub struct Host {
 pub enum Sharing {
     /// Everything gets an equal share, at once: processor sharing.
     Fair,
-    /// Each core runs one task at a time, and what wakes up waits until the one that runs has had
-    /// its slice (Linux; reference section 1.3).
+    /// Each core runs one task at a time, which has its slice, and then whichever has the earliest
+    /// deadline of those that have had less than their part (EEVDF, Linux since 6.6; reference
+    /// section 1.3). The server's processes share what each of the database's gets alone.
     Slices {
-        /// How long a task runs before it gives way, where others wait. Above zero.
+        /// How long a task runs before others are considered: then with the next one that wakes up,
+        /// or the next tick. Above zero.
         slice: Span,
         /// What the first task on a core that was idle for long takes beyond its work: its caches
         /// are cold, and it has to wake up.

@@ -41,7 +41,7 @@ use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::outcome::{Outcome, Stopped};
 use crate::resource::memory::Memory;
 use crate::seed::Seed;
-use crate::site::Site;
+use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
 use arrivals::{Drawing, Recording, Visitors};
 use client::Deadlines;
@@ -260,6 +260,7 @@ struct World<'a, S: Scope> {
 impl<'a, S: Scope> World<'a, S> {
     fn new(site: &'a Site, programs: Vec<Program>, tape: S::Tape, seed: Seed) -> World<'a, S> {
         let rules = Rules::of(site);
+        let threaded = matches!(site.server.kind, WorkerKind::Threads { .. });
         let own = site.database.host.as_ref();
         let other = own.unwrap_or(&site.host);
         let opens = Time::ZERO + site.horizon.warmup;
@@ -285,7 +286,7 @@ impl<'a, S: Scope> World<'a, S> {
             requests: Requests::new(demands),
             ready: Ready::new(),
             answered: NOBODY,
-            cores: [S::Cores::new(&site.host), S::Cores::new(other)],
+            cores: [S::Cores::new(&site.host, threaded), S::Cores::new(other, threaded)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             database_host: if own.is_some() { OWN_HOST } else { HOST },
             code_ran: CodeRan { stack: Time::ZERO, database: Time::ZERO },

@@ -1,6 +1,8 @@
 //! The cores of a host, however they are shared.
 
+use super::crash::{BACKEND, FRONT};
 use crate::resource::cores::Cores;
+use crate::resource::run_queue::Runner;
 use crate::resource::sliced::{Cooling, Sliced};
 use crate::site::{Host, Sharing};
 use crate::stats::level::{Level, Usage};
@@ -9,8 +11,8 @@ use crate::units::{Span, Time};
 /// The cores of a host, and how many of them are busy. See [`Cores`] and [`Sliced`] for what each
 /// operation does.
 pub(super) trait Processor {
-    /// The idle cores of `host`.
-    fn new(host: &Host) -> Self;
+    /// The idle cores of `host`, where the workers' processes are `threaded` or of one thread each.
+    fn new(host: &Host, threaded: bool) -> Self;
     /// A task begins that a process has to do.
     fn start(&mut self, now: Time, task: u32, process: u32, work: Span);
     /// When the next task is done, or gives way.
@@ -47,7 +49,7 @@ pub(super) struct FairCores {
 }
 
 impl Processor for FairCores {
-    fn new(host: &Host) -> FairCores {
+    fn new(host: &Host, _threaded: bool) -> FairCores {
         FairCores { cores: Cores::new(host.cores, host.speed), opened: (Time::ZERO, 0) }
     }
 
@@ -87,26 +89,45 @@ impl Processor for FairCores {
     }
 }
 
-/// Cores that take turns, each for a slice.
+/// The session that all workers are of.
+const SERVER: u64 = 0;
+
+/// Who has to do `task` of `process`: every process of the database is one thread, and a session
+/// of its own; so is whoever sends requests from the same host, and a worker, but for its session.
+/// Where workers have threads each request is done by another one.
+fn runner(task: u32, process: u32, threaded: bool) -> Runner {
+    let own = u64::from(process) << 32 | u64::from(task);
+    let whole = u64::from(process) << 32 | u64::from(u32::MAX);
+    match process {
+        FRONT => Runner { thread: own, session: whole },
+        _ if process >= BACKEND => Runner { thread: own, session: own },
+        _ => Runner { thread: if threaded { own } else { whole }, session: SERVER },
+    }
+}
+
+/// Cores that run one task at a time each.
 #[derive(Debug)]
 pub(super) struct SlicedCores {
     cores: Sliced,
+    /// Whether the workers' processes have several threads.
+    threaded: bool,
     busy: Level,
 }
 
 impl Processor for SlicedCores {
-    fn new(host: &Host) -> SlicedCores {
+    fn new(host: &Host, threaded: bool) -> SlicedCores {
         let Sharing::Slices { slice, cold, cold_code, cold_after } = host.sharing else {
             unreachable!("cores shared fairly have no slices")
         };
         let cooling = Cooling { most: cold, code: cold_code, over: cold_after };
         let cooling = (!cold_after.is_zero()).then_some(cooling);
         let cores = Sliced::new(host.cores, host.speed, slice, cooling);
-        SlicedCores { cores, busy: Level::default() }
+        SlicedCores { cores, threaded, busy: Level::default() }
     }
 
     fn start(&mut self, now: Time, task: u32, process: u32, work: Span) {
-        let more = self.cores.start(now, task, process, work);
+        let who = runner(task, process, self.threaded);
+        let more = self.cores.start(now, task, process, who, work);
         self.busy.rise(now, u64::from(more));
     }
 
@@ -117,9 +138,10 @@ impl Processor for SlicedCores {
 
     fn change(&mut self, now: Time) -> Option<u32> {
         let done = self.cores.change(now);
-        self.busy.rise(now, u64::from(self.cores.woke()));
-        self.busy.fall(now, u64::from(done.is_some_and(|(_, fewer)| fewer)));
-        done.map(|(task, _)| task)
+        let more = self.cores.busier();
+        self.busy.rise(now, u64::from(more > 0));
+        self.busy.fall(now, u64::from(more < 0));
+        done
     }
 
     fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
@@ -168,10 +190,10 @@ macro_rules! either {
 }
 
 impl Processor for AnyCores {
-    fn new(host: &Host) -> AnyCores {
+    fn new(host: &Host, threaded: bool) -> AnyCores {
         match host.sharing {
-            Sharing::Fair => AnyCores::Fair(FairCores::new(host)),
-            Sharing::Slices { .. } => AnyCores::Sliced(SlicedCores::new(host)),
+            Sharing::Fair => AnyCores::Fair(FairCores::new(host, threaded)),
+            Sharing::Slices { .. } => AnyCores::Sliced(SlicedCores::new(host, threaded)),
         }
     }
 

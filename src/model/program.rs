@@ -18,8 +18,20 @@ pub(super) struct Amount {
     pub known: Span,
     /// Which of the request's demands comes on top.
     pub drawn: Option<u16>,
-    /// Whether the drawn part takes whole steps of the database's clock.
-    pub stepped: bool,
+    /// How much of the drawn part that is.
+    pub share: Share,
+}
+
+/// How much of a drawn quantity an operation takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Share {
+    /// All of it.
+    #[default]
+    Whole,
+    /// All of it, up to the next whole step of the database's clock.
+    Stepped,
+    /// Half of it.
+    Half,
 }
 
 /// One operation of a request.
@@ -167,7 +179,7 @@ impl Builder<'_> {
                 }
             }
             Step::Call { wait, cpu } => {
-                self.compute(Amount { known: *cpu, drawn: None, stepped: false });
+                self.compute(Amount { known: *cpu, ..Amount::default() });
                 let wait = self.amount(wait, Quantity::Call(index));
                 self.wait(wait, Stage::Call);
             }
@@ -195,14 +207,14 @@ impl Builder<'_> {
         self.ops.push(Op::Acquire { opening: 0 });
         let Database { connect_cpu, connect_wait, latency, .. } = self.site.database;
         let client = self.site.server.costs.connect_cpu;
-        self.compute(Amount { known: client, drawn: None, stepped: false });
+        self.compute(Amount { known: client, ..Amount::default() });
         self.ops.push(Op::Open);
         self.database_compute(
-            Amount { known: connect_cpu, drawn: None, stepped: false },
+            Amount { known: connect_cpu, ..Amount::default() },
             Stage::Connection,
         );
         let wait = connect_wait + latency * u64::from(Database::CONNECT_ROUND_TRIPS);
-        self.wait(Amount { known: wait, drawn: None, stepped: false }, Stage::Connection);
+        self.wait(Amount { known: wait, ..Amount::default() }, Stage::Connection);
         let opening = (self.ops.len() - at - 1) as u16;
         self.ops[at] = Op::Acquire { opening };
     }
@@ -237,16 +249,24 @@ impl Builder<'_> {
     /// Half the latency, the database's CPU, its wait, half the latency.
     fn query(&mut self, wait: Amount, cpu: Amount) {
         let latency = self.site.database.latency;
+        let there = Span::from_nanos(latency.as_nanos() / 2);
+        let back = latency - there;
         let stepped = wait.drawn.is_some() && !self.site.database.wait_step.is_zero();
-        let wait = Amount { stepped, ..wait };
+        let wait = if stepped { Amount { share: Share::Stepped, ..wait } } else { wait };
         if cpu == Amount::default() {
             return self.wait(Amount { known: wait.known + latency, ..wait }, Stage::Database);
         }
-        let there = Span::from_nanos(latency.as_nanos() / 2);
-        let back = latency - there;
-        self.wait(Amount { known: there, drawn: None, stepped: false }, Stage::Database);
-        self.database_compute(cpu, Stage::Database);
-        self.wait(Amount { known: wait.known + back, ..wait }, Stage::Database);
+        self.wait(Amount { known: there, ..Amount::default() }, Stage::Database);
+        if !stepped {
+            self.database_compute(cpu, Stage::Database);
+            return self.wait(Amount { known: wait.known + back, ..wait }, Stage::Database);
+        }
+        // It falls asleep in the middle of its work, and needs a core again for the answer.
+        let half = Amount { known: cpu.known.scaled(0.5), share: Share::Half, ..cpu };
+        self.database_compute(half, Stage::Database);
+        self.wait(wait, Stage::Database);
+        self.database_compute(half, Stage::Database);
+        self.wait(Amount { known: back, ..Amount::default() }, Stage::Database);
     }
 
     /// Computes; one burst with what was computed right before.
@@ -277,12 +297,12 @@ impl Builder<'_> {
     fn amount(&mut self, dist: &Dist, drawn: Quantity) -> Amount {
         match dist {
             Dist::Fixed(span) if self.draws == Draws::Varying => {
-                Amount { known: *span, drawn: None, stepped: false }
+                Amount { known: *span, ..Amount::default() }
             }
             _ => {
                 self.drawn.push(drawn);
                 let index = u16::try_from(self.drawn.len() - 1).expect("checked: few steps");
-                Amount { known: Span::ZERO, drawn: Some(index), stepped: false }
+                Amount { drawn: Some(index), ..Amount::default() }
             }
         }
     }
@@ -317,10 +337,7 @@ impl Builder<'_> {
         self.ops.push(Op::Answer);
         let refused = u16::try_from(self.ops.len()).expect("checked: few steps");
         let refusal = self.site.database.refusal_cpu;
-        self.database_compute(
-            Amount { known: refusal, drawn: None, stepped: false },
-            Stage::Connection,
-        );
+        self.database_compute(Amount { known: refusal, ..Amount::default() }, Stage::Connection);
         self.ops.extend(hand_back);
         self.ops.push(Op::Refused);
         Program { ops: self.ops, refused, draws: self.drawn }

@@ -4,7 +4,7 @@ use super::crash::{ASIDE, ASIDES, BACKEND, BOOT};
 use super::database::{Acquired, Returned};
 use super::dispatcher::DISPATCH;
 use super::processor::Processor;
-use super::program::{Amount, Op};
+use super::program::{Amount, Op, Share};
 use super::request::{At, RequestId};
 use super::scope::Scope;
 use super::{Event, HOST, World};
@@ -50,17 +50,24 @@ impl<S: Scope> World<'_, S> {
 
     #[inline]
     fn amount(&self, id: RequestId, amount: Amount) -> Span {
-        match amount.drawn {
-            Some(index) => self.requests.demand(id, index) + amount.known,
-            None => amount.known,
+        match (amount.drawn, amount.share) {
+            (Some(index), Share::Whole) => self.requests.demand(id, index) + amount.known,
+            (Some(index), share) => {
+                self.part(self.requests.demand(id, index), share) + amount.known
+            }
+            (None, _) => amount.known,
         }
     }
 
-    /// An amount whose drawn part takes whole steps of the database's clock.
-    fn amount_in_steps(&self, id: RequestId, amount: Amount) -> Span {
+    /// A share of a drawn quantity.
+    #[inline(never)]
+    fn part(&self, drawn: Span, share: Share) -> Span {
         let step = self.site.database.wait_step;
-        let drawn = amount.drawn.map_or(Span::ZERO, |index| self.requests.demand(id, index));
-        step * drawn.as_nanos().div_ceil(step.as_nanos()) + amount.known
+        match share {
+            Share::Whole => drawn,
+            Share::Stepped => step * drawn.as_nanos().div_ceil(step.as_nanos()),
+            Share::Half => drawn.scaled(0.5),
+        }
     }
 
     /// On to the next operation.
@@ -185,10 +192,7 @@ impl<S: Scope> World<'_, S> {
 
     #[inline]
     fn wait(&mut self, id: RequestId, amount: Amount) -> bool {
-        let span = match amount.stepped {
-            true => self.amount_in_steps(id, amount),
-            false => self.amount(id, amount),
-        };
+        let span = self.amount(id, amount);
         if span.is_zero() {
             return self.step_on(id);
         }

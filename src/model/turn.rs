@@ -221,8 +221,7 @@ impl<S: Scope> World<'_, S> {
         if !request.has_turn || worker.turn.waiting() == 0 {
             return false;
         }
-        // The core that its own burst has just left is idle, but it is still there.
-        let has_spare_core = self.cores[HOST].idle().is_some_and(|idle| idle > 1);
+        let has_spare_core = self.cores[HOST].idle().is_some_and(|idle| idle > 0);
         let share = match has_spare_core {
             true => LOST_TO_ANOTHER_CORE,
             false if self.now - worker.switched > slice => LOST_AFTER_A_SLICE,

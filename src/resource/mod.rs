@@ -3,5 +3,7 @@
 
 pub mod cores;
 pub mod memory;
+pub mod run_queue;
 pub mod sliced;
 pub mod slots;
+mod timeline;

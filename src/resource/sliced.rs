@@ -1,16 +1,19 @@
-//! Cores as Linux shares them: each runs one task at a time, and what wakes up waits until the
-//! one that runs has had its slice. A core that was idle for long has gone cold.
+//! Cores as Linux shares them: each runs one task at a time, and gives each its slice. A core that was
+//! idle for long has gone cold.
 //!
-//! For tasks much longer than a slice this is [`super::cores`], fair shares; a task shorter than
-//! one waits for others' slices where fair shares would let it through at half the speed.
+//! Who runs next on a core is for its run queue to say. When that is asked, is another matter: when
+//! somebody wakes up on it, when what runs falls asleep, and once a tick. So tasks that do nothing but
+//! compute take turns by the tick, however short a slice is.
 //!
 //! What wakes up finds an idle core at once. What had to wait for a busy one stays there when another
 //! falls idle, until that looks for work, once a tick: on Linux 6.18 a core that falls idle mostly
 //! does not look (`NI_RANDOM`: no more often than it found something before; of 478 times that there
 //! was something, it took it 58 times, with gunicorn on two cores, a third busy).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
+use super::run_queue::{RunQueue, Runner};
+use super::timeline::TICK;
 use crate::units::{Span, Time};
 
 /// How cores and what runs on them go cold: after a time t they have by the share 1 - e^(-t /
@@ -25,36 +28,48 @@ pub struct Cooling {
     pub over: Span,
 }
 
-/// How often a core without work looks for some: CONFIG_HZ is 250 in the kernels of Debian, Ubuntu
-/// and the testbed.
-const TICK: Span = Span::from_millis(4);
-
-/// Some cores, and the tasks on them, in the order of a queue. A task is a number of the caller's.
+/// Some cores, and the tasks on them. A task is a number of the caller's.
 #[derive(Debug, Clone)]
 pub struct Sliced {
     speed: f64,
-    slice: Span,
     cooling: Option<Cooling>,
     cores: Vec<Core>,
-    /// The process that each task is of.
-    processes: BTreeMap<u32, u32>,
     /// The core that each process last ran on.
     homes: BTreeMap<u32, usize>,
     next_change: Time,
-    /// When an idle core finds something to do that waits for another.
+    /// When an idle core finds something to do that waits for another, and when one last did.
     looks_at: Time,
-    /// Whether the last change put a core to work that had none.
-    woke: bool,
+    looked: Time,
+    /// By how many more cores are busy since the last change.
+    busier: i32,
 }
 
+/// A core.
 #[derive(Debug, Clone)]
 struct Core {
-    /// Tasks that wait for this core, with the work each still needs.
-    queue: VecDeque<(u32, Span)>,
-    /// What runs, and the work it needed at `since`.
-    running: Option<(u32, Span)>,
-    /// When it began to run; where nothing runs, when the core fell idle.
+    queue: RunQueue,
+    /// What waits for it, in the order in which it came.
+    waiting: Vec<Job>,
+    running: Option<Job>,
+    /// When that began to run; where nothing runs, when the core fell idle.
     since: Time,
+    /// The last tick that was of any use to it.
+    ticked: Time,
+    /// Somebody has woken up who may be to run instead of what runs, which may be about to fall
+    /// asleep.
+    looks: bool,
+}
+
+/// What a thread has to do.
+#[derive(Debug, Clone, Copy)]
+struct Job {
+    task: u32,
+    process: u32,
+    who: Runner,
+    /// What the task still needed when it last began to run.
+    work: Span,
+    /// It is done, and its thread falls asleep unless it has more to do at this instant.
+    done: bool,
 }
 
 impl Sliced {
@@ -63,64 +78,104 @@ impl Sliced {
     pub fn new(cores: u32, speed: f64, slice: Span, cooling: Option<Cooling>) -> Sliced {
         assert!(cores > 0 && speed > 0.0 && speed.is_finite(), "{cores} cores of speed {speed}");
         assert!(!slice.is_zero(), "a slice takes time");
-        let idle = Core { queue: VecDeque::new(), running: None, since: Time::ZERO };
+        let queue = RunQueue::new(slice);
+        let idle = Core {
+            queue,
+            waiting: Vec::new(),
+            running: None,
+            since: Time::ZERO,
+            ticked: Time::ZERO,
+            looks: false,
+        };
         Sliced {
             speed,
-            slice,
             cooling,
             cores: vec![idle; cores as usize],
-            processes: BTreeMap::new(),
             homes: BTreeMap::new(),
             next_change: Time::NEVER,
             looks_at: Time::NEVER,
-            woke: false,
+            looked: Time::ZERO,
+            busier: 0,
         }
     }
 
-    /// Starts `task`, which `process` (a number of the caller's) has to do and which needs `work` on
-    /// a warm core of speed 1. Returns whether one more core is busy with it.
-    pub fn start(&mut self, now: Time, task: u32, process: u32, work: Span) -> bool {
-        self.processes.insert(task, process);
-        let home = self.homes.get(&process).copied();
-        let home = home.unwrap_or(process as usize % self.cores.len());
-        let idle = self.idle_for(home);
-        match idle {
-            Some(index) => {
-                let idle = now - self.cores[index].since;
-                let most = self.cooling.map_or(Span::ZERO, |cooling| cooling.most);
-                let work = work + most.scaled(self.coldness(idle));
-                self.run(now, index, Some((task, work)));
+    /// Starts `task`, which the thread `who` of `process` (a number of the caller's) has to do and
+    /// which needs `work` on a warm core of speed 1. Returns whether one more core is busy with it.
+    pub fn start(&mut self, now: Time, task: u32, process: u32, who: Runner, work: Span) -> bool {
+        let mut job = Job { task, process, who, work, done: false };
+        let on = |core: &Core| core.running.is_some_and(|it| it.done && it.who == who);
+        if let Some(index) = self.cores.iter().position(on) {
+            (self.cores[index].running, self.cores[index].since) = (Some(job), now);
+            if std::mem::take(&mut self.cores[index].looks) {
+                self.switch(now, index);
             }
-            None => self.cores[home].queue.push_back((task, work)),
+            self.look_ahead(now);
+            return false;
+        }
+        let index = self.core_for(process, who);
+        let idle = self.cores[index].running.is_none();
+        if idle {
+            let most = self.cooling.map_or(Span::ZERO, |cooling| cooling.most);
+            job.work += most.scaled(self.coldness(now - self.cores[index].since));
+        }
+        self.cores[index].waiting.push(job);
+        let core = &mut self.cores[index];
+        core.looks |= core.queue.wake(who, now);
+        let may_sleep = core.running.is_some_and(|running| running.done);
+        if idle || !may_sleep && core.looks {
+            self.switch(now, index);
         }
         self.look_ahead(now);
-        idle.is_some()
+        idle
     }
 
-    /// The idle core that a task wakes up on: its own, or else the one that fell idle last.
-    fn idle_for(&self, home: usize) -> Option<usize> {
+    /// The core that a thread wakes up on: where it has not left yet, else the one its process last
+    /// ran on, if that is idle, or the one that fell idle last.
+    fn core_for(&self, process: u32, who: Runner) -> usize {
+        if let Some(index) = self.cores.iter().position(|core| core.queue.keeps(who.thread)) {
+            return index;
+        }
+        let home = self.homes.get(&process).copied();
+        let home = home.unwrap_or(process as usize % self.cores.len());
         let idle = self.cores.iter().enumerate().filter(|(_, core)| core.running.is_none());
         let best = |(index, core): &(usize, &Core)| (*index == home, core.since);
-        idle.max_by_key(best).map(|(index, _)| index)
+        idle.max_by_key(best).map_or(home, |(index, _)| index)
     }
 
-    /// Lets `core` run that.
-    fn run(&mut self, now: Time, core: usize, task: Option<(u32, Span)>) {
-        if let Some((task, _)) = task {
-            let process = self.processes.get(&task).copied().unwrap_or(task);
-            self.homes.insert(process, core);
+    /// Lets the core run what its queue picks.
+    fn switch(&mut self, now: Time, index: usize) {
+        self.cores[index].looks = false;
+        let next = self.cores[index].queue.pick(now);
+        let before = self.cores[index].running;
+        if next.is_some() && before.map(|job| job.who.thread) == next {
+            return;
         }
-        (self.cores[core].running, self.cores[core].since) = (task, now);
+        if let Some(job) = before.filter(|job| !job.done) {
+            let work = job.work.saturating_sub(self.done(now - self.cores[index].since));
+            self.cores[index].waiting.push(Job { work, ..job });
+        }
+        let core = &mut self.cores[index];
+        let at = core.waiting.iter().position(|job| Some(job.who.thread) == next);
+        (core.running, core.since) = (at.map(|at| core.waiting.remove(at)), now);
+        if let Some(job) = core.running {
+            self.homes.insert(job.process, index);
+        }
     }
 
     /// An idle core takes what has waited for longest at the core with most to do.
     fn pull(&mut self, now: Time) {
         let idle = self.cores.iter().position(|core| core.running.is_none());
         let idle = idle.expect("only an idle core looks for work");
-        let busiest = self.cores.iter_mut().max_by_key(|core| core.queue.len());
-        let task = busiest.and_then(|core| core.queue.pop_front());
-        self.woke = task.is_some();
-        self.run(now, idle, task);
+        let busiest = self.cores.iter_mut().max_by_key(|core| core.waiting.len());
+        let busiest = busiest.filter(|core| !core.waiting.is_empty());
+        if let Some(core) = busiest {
+            let job = core.waiting.remove(0);
+            core.queue.leave(job.who, now);
+            self.cores[idle].waiting.push(job);
+            self.cores[idle].queue.wake(job.who, now);
+            self.switch(now, idle);
+            self.busier = 1;
+        }
         self.look_ahead(now);
     }
 
@@ -143,71 +198,93 @@ impl Sliced {
         self.cores.iter().filter(|core| core.running.is_none()).count()
     }
 
-    /// When a task will be done, or give way to another, if nothing changes; [`Time::NEVER`]
-    /// where none runs.
+    /// When a task will be done, or something else changes, if nothing happens before;
+    /// [`Time::NEVER`] where none runs.
     #[inline]
     pub fn next_change(&self) -> Time {
         self.next_change
     }
 
-    /// What happens at `now`, which must be [`Sliced::next_change`]: a task is done, and returned
-    /// with whether one core fewer is busy, or has had its slice and given way, or is taken over by
-    /// an idle core.
-    pub fn change(&mut self, now: Time) -> Option<(u32, bool)> {
-        self.woke = false;
-        if now >= self.looks_at {
-            self.pull(now);
-            return None;
-        }
-        let due = |core: &Core| self.due(core, now) <= now;
-        let index = self.cores.iter().position(due).expect("something is due");
-        let (task, work) = self.cores[index].running.expect("what is due runs");
-        let left = work.saturating_sub(self.done(now - self.cores[index].since));
-        let done = left.is_zero();
-        if !done {
-            self.cores[index].queue.push_back((task, left));
-        }
-        let next = self.cores[index].queue.pop_front();
-        self.run(now, index, next);
+    /// What happens at `now`, which must be [`Sliced::next_change`]: a task is done, and returned; or
+    /// a thread falls asleep, a tick comes, or an idle core takes something over.
+    pub fn change(&mut self, now: Time) -> Option<u32> {
+        self.busier = 0;
+        let done = match self.cores.iter().position(|core| self.due(core, now) <= now) {
+            Some(index) => self.core_changes(now, index),
+            None => {
+                self.looked = now;
+                self.pull(now);
+                None
+            }
+        };
         self.look_ahead(now);
-        done.then_some((task, next.is_none()))
+        done
     }
 
-    /// Whether the last change put a core to work that had none.
-    pub fn woke(&self) -> bool {
-        self.woke
+    /// Something is due on a core: what runs is done, its thread is now asleep, or the tick.
+    fn core_changes(&mut self, now: Time, index: usize) -> Option<u32> {
+        let job = self.cores[index].running.expect("what is due runs");
+        if job.done {
+            self.fall_asleep(now, index, job);
+            return None;
+        }
+        let core = &mut self.cores[index];
+        if core.since + alone(self.speed, job.work) <= now {
+            (core.running, core.since) = (Some(Job { done: true, ..job }), now);
+            return Some(job.task);
+        }
+        core.ticked = now;
+        if core.queue.tick(now) {
+            self.switch(now, index);
+        }
+        None
+    }
+
+    /// The thread that a core ran falls asleep, and it runs another.
+    fn fall_asleep(&mut self, now: Time, index: usize, job: Job) {
+        let core = &mut self.cores[index];
+        core.queue.sleep(job.who, now);
+        (core.running, core.since) = (None, now);
+        self.switch(now, index);
+        self.busier = if self.cores[index].running.is_none() { -1 } else { 0 };
+    }
+
+    /// By how many more cores the last change made busy: -1, 0 or 1.
+    pub fn busier(&self) -> i32 {
+        self.busier
     }
 
     /// Takes `task` off before it is done. Returns how much work it still needed, and whether one
     /// core fewer is busy without it; `None` where it is not there.
     pub fn stop(&mut self, now: Time, task: u32) -> Option<(Span, bool)> {
-        let is = |other: &(u32, Span)| other.0 == task;
+        let is = |job: &Job| job.task == task && !job.done;
         let found = self.cores.iter().position(|core| core.running.as_ref().is_some_and(is));
         let stopped = match found {
             Some(index) => {
-                let (_, work) = self.cores[index].running?;
-                let left = work.saturating_sub(self.done(now - self.cores[index].since));
-                let next = self.cores[index].queue.pop_front();
-                self.run(now, index, next);
-                (left, next.is_none())
+                let job = self.cores[index].running?;
+                let left = job.work.saturating_sub(self.done(now - self.cores[index].since));
+                self.fall_asleep(now, index, job);
+                (left, self.busier < 0)
             }
-            None => (self.unqueue(task)?, false),
+            None => (self.unqueue(now, task)?, false),
         };
         self.look_ahead(now);
         Some(stopped)
     }
 
     /// Takes `task` out of the queue it is in.
-    fn unqueue(&mut self, task: u32) -> Option<Span> {
+    fn unqueue(&mut self, now: Time, task: u32) -> Option<Span> {
         self.cores.iter_mut().find_map(|core| {
-            let at = core.queue.iter().position(|(other, _)| *other == task)?;
-            core.queue.remove(at).map(|(_, left)| left)
+            let at = core.waiting.iter().position(|job| job.task == task)?;
+            let job = core.waiting.remove(at);
+            core.queue.leave(job.who, now);
+            Some(job.work)
         })
     }
 
     /// How long `work` takes with a warm core of its own.
     pub fn alone(&self, work: Span) -> Span {
-        work.scaled(1.0 / self.speed)
+        alone(self.speed, work)
     }
 
     /// The work done in `span`.
@@ -215,32 +292,34 @@ impl Sliced {
         span.scaled(self.speed)
     }
 
-    /// When what runs on `core` is done or, where others wait, gives way.
+    /// When what runs on `core` is done or, where others wait, the tick comes.
     fn due(&self, core: &Core, now: Time) -> Time {
-        let Some((_, work)) = core.running else { return Time::NEVER };
-        let done = core.since + self.alone(work);
-        if core.queue.is_empty() {
-            return done;
+        let Some(job) = core.running else { return Time::NEVER };
+        if job.done {
+            return core.since;
         }
-        // Slices follow one another while a task runs, whether or not others wait.
-        let ran = (now - core.since).as_nanos();
-        let slices = ran.div_ceil(self.slice.as_nanos()).max(1);
-        done.min(core.since + self.slice * slices)
+        let done = core.since + self.alone(job.work);
+        if core.waiting.is_empty() { done } else { done.min(tick_after(core.ticked, now)) }
     }
 
     fn look_ahead(&mut self, now: Time) {
         let due = self.cores.iter().map(|core| self.due(core, now));
         let due = due.min().unwrap_or(Time::NEVER);
-        let somebody_waits = self.cores.iter().any(|core| !core.queue.is_empty());
+        let somebody_waits = self.cores.iter().any(|core| !core.waiting.is_empty());
         let finds_work = somebody_waits && self.cores.iter().any(|core| core.running.is_none());
-        self.looks_at = if finds_work { next_tick(now) } else { Time::NEVER };
+        self.looks_at = if finds_work { tick_after(self.looked, now) } else { Time::NEVER };
         self.next_change = due.min(self.looks_at);
     }
 }
 
-/// The first tick after `now`.
-fn next_tick(now: Time) -> Time {
-    Time::ZERO + TICK * ((now - Time::ZERO).as_nanos() / TICK.as_nanos() + 1)
+fn alone(speed: f64, work: Span) -> Span {
+    work.scaled(1.0 / speed)
+}
+
+/// The first tick after the one at `last` that is not before `now`.
+fn tick_after(last: Time, now: Time) -> Time {
+    let from = now.max(last + Span::from_nanos(1));
+    Time::ZERO + TICK * (from - Time::ZERO).as_nanos().div_ceil(TICK.as_nanos())
 }
 
 #[cfg(test)]
@@ -253,12 +332,22 @@ mod tests {
         Time::from_nanos(millis * MS)
     }
 
+    /// A thread of the one session that there is.
+    fn thread(number: u32) -> Runner {
+        Runner { thread: u64::from(number), session: 0 }
+    }
+
+    /// Starts a task of so many milliseconds, which a process of one thread has to do.
+    fn start(cores: &mut Sliced, millis: u64, task: u32, process: u32, work: u64) -> bool {
+        cores.start(at(millis), task, process, thread(process), Span::from_millis(work))
+    }
+
     /// Runs everything to its end: which task is done when, in milliseconds.
     fn ends(cores: &mut Sliced) -> Vec<(u32, u64)> {
         let mut ends = Vec::new();
         while cores.next_change() < Time::NEVER {
             let now = cores.next_change();
-            if let Some((task, _)) = cores.change(now) {
+            if let Some(task) = cores.change(now) {
                 ends.push((task, now.as_nanos() / MS));
             }
         }
@@ -266,23 +355,37 @@ mod tests {
     }
 
     #[test]
-    fn what_wakes_up_waits_for_the_slice_of_what_runs() {
+    fn what_wakes_up_in_the_middle_of_a_slice_waits_for_the_tick_and_else_runs_at_once() {
         let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), None);
-        cores.start(at(0), 1, 1, Span::from_millis(7));
-        cores.start(at(3), 2, 2, Span::from_millis(1));
-        // The second of 1's slices ends at 4; 2 then runs to its end, and 1 has 3 left.
+        start(&mut cores, 0, 1, 1, 7);
+        start(&mut cores, 1, 2, 2, 1);
+        // The slice that 1 has ends at 2, and nobody looks before the tick at 4.
         assert_eq!(ends(&mut cores), [(2, 5), (1, 8)]);
+        start(&mut cores, 12, 1, 1, 7);
+        start(&mut cores, 15, 2, 2, 1);
+        assert_eq!(ends(&mut cores), [(2, 16), (1, 20)]);
+    }
+
+    #[test]
+    fn a_thread_that_goes_on_at_once_does_not_give_way_in_between() {
+        let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), None);
+        start(&mut cores, 0, 1, 1, 1);
+        start(&mut cores, 0, 2, 2, 5);
+        assert_eq!(cores.change(at(1)), Some(1));
+        assert!(!start(&mut cores, 1, 3, 1, 1), "the core is busy with the thread already");
+        assert_eq!(ends(&mut cores), [(3, 2), (2, 7)]);
     }
 
     #[test]
     fn long_tasks_get_fair_shares_and_no_task_runs_on_two_cores() {
         let mut cores = Sliced::new(2, 1.0, Span::from_millis(2), None);
         for task in 0..4 {
-            cores.start(at(0), task, task, Span::from_millis(40));
+            start(&mut cores, 0, task, task, 40);
         }
-        assert!(ends(&mut cores).iter().all(|(_, end)| (78..=80).contains(end)));
+        // Of two that share a core the one ends a tick before the other.
+        assert!(ends(&mut cores).iter().all(|(_, end)| (76..=80).contains(end)));
         let mut fast = Sliced::new(4, 2.0, Span::from_millis(2), None);
-        fast.start(at(0), 1, 1, Span::from_millis(40));
+        start(&mut fast, 0, 1, 1, 40);
         assert_eq!(ends(&mut fast), [(1, 20)]);
     }
 
@@ -290,24 +393,24 @@ mod tests {
     fn an_idle_core_takes_what_waits_for_another_at_the_next_tick_and_what_wakes_at_once() {
         let mut cores = Sliced::new(2, 1.0, Span::from_millis(2), None);
         for (task, work) in [(0, 20), (1, 5), (2, 20)] {
-            cores.start(at(0), task, task, Span::from_millis(work));
+            start(&mut cores, 0, task, task, work);
         }
         // 2 waits for 0's core; 1 ends at 5, and its core takes over who waits there at 8: by then 0
         // and 2 have had 4 each.
-        assert_eq!(ends(&mut cores), [(1, 5), (2, 24), (0, 24)]);
-        assert!(cores.start(at(30), 0, 0, Span::from_millis(9)));
-        assert!(cores.start(at(31), 2, 2, Span::from_millis(1)), "on the core that is idle");
+        assert_eq!(ends(&mut cores), [(1, 5), (0, 24), (2, 24)]);
+        assert!(start(&mut cores, 30, 0, 0, 9));
+        assert!(start(&mut cores, 31, 2, 2, 1), "on the core that is idle");
         assert_eq!(ends(&mut cores), [(2, 32), (0, 39)]);
     }
 
     #[test]
     fn a_process_wakes_up_on_the_core_it_last_ran_on_whatever_it_does() {
         let mut cores = Sliced::new(2, 1.0, Span::from_millis(2), None);
-        cores.start(at(0), 1, 1, Span::from_millis(1));
+        start(&mut cores, 0, 1, 1, 1);
         assert_eq!(ends(&mut cores), [(1, 1)]);
-        // Core 1 is that of process 1; 4 and 5 are of process 0, and wait for each other.
+        // Core 1 is that of process 1; 4 and 5 are threads of process 0, and wait for each other.
         for (task, process) in [(4, 0), (6, 1), (5, 0)] {
-            cores.start(at(2), task, process, Span::from_millis(2));
+            cores.start(at(2), task, process, thread(task), Span::from_millis(2));
         }
         assert_eq!(ends(&mut cores), [(4, 4), (6, 4), (5, 6)]);
     }
@@ -320,17 +423,17 @@ mod tests {
         let code = Span::from_millis(2);
         assert_eq!(cores.chill(code, Span::from_whole_secs(1)), code * 3);
         assert_eq!(cores.chill(code, Span::ZERO), Span::ZERO);
-        cores.start(at(1_000), 1, 1, Span::from_millis(5));
+        start(&mut cores, 1_000, 1, 1, 5);
         assert_eq!(ends(&mut cores), [(1, 1_013)]);
-        cores.start(at(1_013), 2, 2, Span::from_millis(5));
+        start(&mut cores, 1_013, 2, 2, 5);
         assert_eq!(ends(&mut cores), [(2, 1_018)]);
     }
 
     #[test]
     fn a_stopped_task_says_what_it_still_needed_and_the_next_begins() {
         let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), None);
-        cores.start(at(0), 1, 1, Span::from_millis(5));
-        cores.start(at(0), 2, 2, Span::from_millis(5));
+        start(&mut cores, 0, 1, 1, 5);
+        start(&mut cores, 0, 2, 2, 5);
         assert_eq!(cores.stop(at(1), 1), Some((Span::from_millis(4), false)));
         assert_eq!(cores.stop(at(1), 1), None);
         assert_eq!(ends(&mut cores), [(2, 6)]);

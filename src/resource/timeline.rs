@@ -1,0 +1,224 @@
+//! Who of several goes on next, as Linux decides it: EEVDF, the earliest eligible virtual deadline
+//! first (Linux 6.6 and later; what follows is `kernel/sched/fair.c` of 6.18, whose names for things
+//! stand in brackets).
+//!
+//! Everyone's virtual time goes by as it runs; nobody weighs more than another here. Who has had less
+//! than a fair part is behind the average, and may run (is eligible); of those that may, the one
+//! runs whose slice would end first. Once it runs, it has its slice (RUN_TO_PARITY). Who falls asleep
+//! ahead of the average stays in the competition until the average has caught up with it
+//! (DELAY_DEQUEUE), so that sleeping does not wipe out what it owes.
+
+use std::collections::BTreeMap;
+
+use crate::units::{Span, Time};
+
+/// How much what somebody is owed or owes is kept within, beyond a slice: a tick (`update_entity_lag`).
+pub(super) const TICK: Span = Span::from_millis(4);
+
+/// Those that share one thing (`cfs_rq`).
+#[derive(Debug, Clone)]
+pub(super) struct Timeline {
+    /// All in the competition, in the order in which they joined it.
+    members: Vec<Member>,
+    /// Who has it.
+    current: Option<u64>,
+    /// Until when that is in its virtual time.
+    since: Time,
+    /// The virtual time while nobody is there.
+    zero: f64,
+    /// Nanoseconds.
+    slice: f64,
+    /// What those that are asleep are owed, in virtual nanoseconds.
+    lags: BTreeMap<u64, f64>,
+}
+
+/// One of them (`sched_entity`).
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    key: u64,
+    /// Virtual nanoseconds that it has run.
+    vruntime: f64,
+    /// When its slice ends, in its virtual time.
+    deadline: f64,
+    /// Until when in its virtual time nobody takes over from it.
+    protected: f64,
+    /// Asleep, and still in the competition.
+    delayed: bool,
+}
+
+impl Timeline {
+    /// Nobody yet; each will run for `slice` at a time.
+    pub(super) fn new(slice: Span) -> Timeline {
+        Timeline {
+            members: Vec::new(),
+            current: None,
+            since: Time::ZERO,
+            zero: 0.0,
+            slice: slice.as_nanos() as f64,
+            lags: BTreeMap::new(),
+        }
+    }
+
+    /// Who has it.
+    pub(super) fn current(&self) -> Option<u64> {
+        self.current
+    }
+
+    /// Whether nobody is in the competition, not even asleep.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Whether `key` is in the competition, and whether asleep.
+    pub(super) fn finds(&self, key: u64) -> Option<bool> {
+        self.member(key).map(|member| member.delayed)
+    }
+
+    /// `key` wakes up and joins, or goes on where it has not left (`enqueue_entity`,
+    /// `requeue_delayed_entity`).
+    pub(super) fn join(&mut self, key: u64) {
+        match self.finds(key) {
+            Some(true) => self.rejoin(key),
+            Some(false) => {}
+            None => {
+                let lag = self.lags.remove(&key).unwrap_or(0.0);
+                self.place(key, lag);
+            }
+        }
+    }
+
+    /// Puts it where it is owed what it was owed as it left: that it joins moves the average, for
+    /// which `lag` makes up (`place_entity`).
+    fn place(&mut self, key: u64, lag: f64) {
+        let there = self.members.len() as f64;
+        let lag = if there > 0.0 { (lag * (there + 1.0) / there).trunc() } else { 0.0 };
+        let vruntime = self.average() - lag;
+        let deadline = vruntime + self.slice;
+        let protected = vruntime;
+        self.members.push(Member { key, vruntime, deadline, protected, delayed: false });
+    }
+
+    /// One that was asleep and had not left is awake: if by now it is owed something, that is
+    /// forgotten (DELAY_ZERO).
+    fn rejoin(&mut self, key: u64) {
+        let average = self.average();
+        let Some(member) = self.member_mut(key) else { return };
+        member.delayed = false;
+        if member.vruntime < average {
+            self.members.retain(|member| member.key != key);
+            self.place(key, 0.0);
+        }
+    }
+
+    /// The virtual time of who has it goes on until `now`. Returns whether it has had its slice,
+    /// while others are there (`update_curr`).
+    pub(super) fn account(&mut self, now: Time) -> bool {
+        let (slice, alone) = (self.slice, self.members.len() == 1);
+        let ran = (now - self.since).as_nanos() as f64;
+        self.since = now;
+        let Some(member) = self.current.and_then(|key| self.member_mut(key)) else { return false };
+        member.vruntime += ran;
+        let over = member.vruntime >= member.deadline;
+        if over {
+            member.deadline = member.vruntime + slice;
+        }
+        !alone && (over || member.vruntime >= member.protected)
+    }
+
+    /// Who should have it: who has, while it has its slice and is owed it, else the earliest deadline
+    /// of those that are owed something (`pick_eevdf`).
+    pub(super) fn pick(&self) -> Option<u64> {
+        if let [one] = &self.members[..] {
+            return Some(one.key);
+        }
+        let eligible = |member: &&Member| self.is_eligible(member);
+        let current = self.current.and_then(|key| self.member(key)).filter(eligible);
+        if let Some(member) = current.filter(|member| member.vruntime < member.protected) {
+            return Some(member.key);
+        }
+        let others = self.members.iter().filter(|it| Some(it.key) != self.current);
+        let earlier = |a: &Member, b: &Member| b.deadline < a.deadline;
+        let first = others.filter(eligible).reduce(|a, b| if earlier(a, b) { b } else { a });
+        let best = match (first, current) {
+            (Some(first), Some(current)) if earlier(first, current) => Some(current),
+            (None, current) => current,
+            (first, _) => first,
+        };
+        best.map(|member| member.key)
+    }
+
+    /// Gives it to `key` (`set_next_entity`), who has its slice before anyone is given it instead.
+    pub(super) fn give_to(&mut self, key: u64, now: Time) {
+        if self.current == Some(key) {
+            return;
+        }
+        (self.current, self.since) = (Some(key), now);
+        if let Some(member) = self.member_mut(key) {
+            member.protected = member.deadline;
+        }
+    }
+
+    /// Nobody has it any more, though who had it is still there.
+    pub(super) fn take_away(&mut self) {
+        self.current = None;
+    }
+
+    /// `key`, which has it, falls asleep. Returns whether it has left: where it has had more than its
+    /// part, it stays until that is no longer so (`dequeue_entity`).
+    pub(super) fn sleep(&mut self, key: u64, now: Time) -> bool {
+        self.account(now);
+        self.current = None;
+        let Some(member) = self.member(key) else { return true };
+        let leaves = self.is_eligible(member);
+        if leaves {
+            self.leave(key);
+        } else if let Some(member) = self.member_mut(key) {
+            member.delayed = true;
+        }
+        leaves
+    }
+
+    /// `key` leaves, awake or asleep; what it is owed is remembered.
+    pub(super) fn leave(&mut self, key: u64) {
+        let average = self.average();
+        let Some(member) = self.member(key).copied() else { return };
+        let most = self.slice + TICK.as_nanos() as f64;
+        let lag = (average - member.vruntime).clamp(-most, most);
+        let lag = if member.delayed { lag.min(0.0) } else { lag };
+        if lag != 0.0 {
+            self.lags.insert(key, lag);
+        }
+        self.zero = average;
+        self.members.retain(|member| member.key != key);
+        if self.current == Some(key) {
+            self.current = None;
+        }
+    }
+
+    /// Where the average is (`avg_vruntime`): a whole number, and no later than it is, so that whoever
+    /// joins there is owed nothing and may run.
+    fn average(&self) -> f64 {
+        match self.members.len() {
+            0 => self.zero,
+            there => self.zero + (self.sum() / there as f64).floor(),
+        }
+    }
+
+    /// Whether `member` has had no more than its part (`entity_eligible`).
+    fn is_eligible(&self, member: &Member) -> bool {
+        self.sum() >= (member.vruntime - self.zero) * self.members.len() as f64
+    }
+
+    /// The virtual times of all, from `zero` on.
+    fn sum(&self) -> f64 {
+        self.members.iter().map(|member| member.vruntime - self.zero).sum()
+    }
+
+    fn member(&self, key: u64) -> Option<&Member> {
+        self.members.iter().find(|member| member.key == key)
+    }
+
+    fn member_mut(&mut self, key: u64) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.key == key)
+    }
+}
