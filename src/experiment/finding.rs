@@ -297,14 +297,16 @@ impl Sample {
     }
 }
 
-/// Where the line fitted to `points` by least squares is at zero; `None` where they fix no line.
-/// It counts for one replication less, since it takes one degree of freedom more.
+/// Where the line fitted to `points` by least squares is at zero; `None` where they fix no line. It
+/// falls by one for one at most: twice the work takes no more than twice as long. It counts for one
+/// replication less, since it takes one degree of freedom more.
 fn fitted(points: &[(f64, f64)]) -> Option<Estimate> {
     let n = points.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
     let (x, y) = (mean(|point| point.0), mean(|point| point.1));
     let spread: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
     let slope = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum::<f64>() / spread;
+    let slope = slope.clamp(-1.0, 0.0);
     let off = |point: &(f64, f64)| point.1 - y - slope * (point.0 - x);
     let noise = points.iter().map(|point| off(point).powi(2)).sum::<f64>() / (n - 2.0);
     let error = (noise * (1.0 / n + x * x / spread)).sqrt();

@@ -57,8 +57,11 @@ const OVERLOADED: u64 = 160_000;
 /// By how much a window that was too short is lengthened.
 const LENGTHEN: f64 = 4.0;
 
-/// Where so many times as many arrivals are needed, longer windows take half of the difference and
-/// more replications the rest: quantiles of short windows are more than those of a long one on
+/// Where p95 is not known as well as a verdict on it asks for, so much more is worth beginning again.
+const MUCH: f64 = 2.0;
+
+/// Where so many times as many arrivals are needed, windows grow first, and [`MORE`] times as many
+/// replications take the rest: quantiles of short windows are more than those of a long one on
 /// average, and what comes of something rare comes in few of them.
 const MANY: f64 = 8.0;
 
@@ -88,16 +91,23 @@ pub(crate) fn next(sample: &Sample, goal: Goal, bound: Bound) -> Next {
     let most = if missed { bound.most.min(OVERLOADED) } else { bound.most };
     let room = most as f64 / (sample.arrived() as f64).max(1.0);
     if !overloaded && !sample.settled() {
-        return if room >= LENGTHEN { Next::Lengthen(LENGTHEN) } else { Next::Enough };
+        let times = LENGTHEN.min(room);
+        let least = if is_vague(sample, goal) { MUCH } else { LENGTHEN };
+        return if times >= least { Next::Lengthen(times) } else { Next::Enough };
     }
     let times = shortfall(sample, goal).min(room);
     if times < WORTHWHILE {
         return Next::Enough;
     }
     if times >= MANY {
-        return Next::Lengthen(times / 2.0);
+        return Next::Lengthen(times / MORE);
     }
     Next::Replicate((f64::from(sample.replications()) * times.min(MORE)).ceil() as u32)
+}
+
+/// Whether p95 is known less well than a verdict on it asks for.
+fn is_vague(sample: &Sample, goal: Goal) -> bool {
+    matches!(goal, Goal::Meets { share, .. } if !sample.within(share))
 }
 
 fn decided(sample: &Sample, goal: Goal) -> bool {

@@ -82,8 +82,9 @@ enum Confirmed {
 }
 
 /// Tries `rate`, and what was carried there where that contradicts it. Where what is busy under
-/// `overload` has time to spare at `rate`, the overload made work of its own (connections that were
-/// opened for its crowd), and by the utilisation law so much more is carried without it.
+/// `overload` is less so at `rate`, by more than less leaves, the overload made work of its own
+/// (connections that were opened for its crowd), and by the utilisation law so much more is carried
+/// without it.
 fn confirm(
     lab: &mut Lab,
     bound: PerSecond,
@@ -96,8 +97,8 @@ fn confirm(
         let sample = lab.explore(rate, Goal::Sustains, Bound::CONFIRMS)?;
         let left = sample.mean(Summary::left).mean / overload.left;
         if agrees(sample, overload.left) {
-            let more = rate.get() * to_spare(&overload.busy, &utilisations(sample));
-            let more = more.min(bound.get());
+            let spare = to_spare(&overload.busy, &utilisations(sample));
+            let more = (rate.get() * spare * left).min(bound.get());
             if contradicted || more <= (1.0 + idle_by_chance(sample)) * rate.get() {
                 return Some(Confirmed::Sustained(rate));
             }
