@@ -5,7 +5,8 @@ use crate::experiment::answer::{
 };
 use crate::experiment::bottleneck::{bottleneck, of_errors};
 use crate::experiment::finding::LOSS;
-use crate::experiment::lab::{Bound, Goal, Lab};
+use crate::experiment::goal::{Bound, Goal};
+use crate::experiment::lab::Lab;
 use crate::experiment::load_line::load_line;
 use crate::experiment::memory::{out_of_memory, too_many_workers};
 use crate::experiment::saturation::saturation_point;

@@ -1,7 +1,9 @@
 //! What a request asks of each resource on average, and so how often one can come at most.
 
 use crate::experiment::answer::Limit;
-use crate::site::{Connections, Database, Endpoint, Hold, Site, Step, WorkerKind};
+use crate::site::{
+    Arrivals, Connections, Database, Endpoint, Hold, Sharing, Site, Step, WorkerKind,
+};
 use crate::units::{PerSecond, Span};
 
 /// Seconds of work that an average request asks for, at the speed of the cores it runs on, with
@@ -78,6 +80,23 @@ pub(crate) fn longest_stay(site: &Site) -> f64 {
 /// How long the average request takes with nobody else there, in seconds.
 pub(crate) fn mean_stay(site: &Site) -> f64 {
     mean_demands(site).stay
+}
+
+/// How many of the workers' host's cores are busy on average at the site's rate, where nothing is
+/// lost: by the utilisation law. `None` where they have other work than what is counted here, or
+/// where traffic is recorded, and what comes of it in whole rounds does not vary.
+pub(crate) fn busy_cores(site: &Site) -> Option<f64> {
+    let Connections { keep, limit, .. } = site.server.connections;
+    let workers = u64::from(site.server.workers);
+    let most = limit.map(|each| u64::from(each) * workers).or(slots(site));
+    let costs = site.server.costs.connect_cpu + site.database.connect_cpu + site.database.close_cpu;
+    let opened_at_times = keep > 0 && most.is_none_or(|most| most > u64::from(keep) * workers);
+    let opened_at_times = opened_at_times && !costs.is_zero();
+    let closed = keep == 0 && !site.database.close_cpu.is_zero();
+    let counted = site.host.sharing == Sharing::Fair && site.client.cpu.is_zero();
+    let drawn = site.traffic.arrivals == Arrivals::Poisson;
+    let all = counted && drawn && !opened_at_times && !closed;
+    all.then(|| site.traffic.rate.get() * host_cpu(site, &mean_demands(site)))
 }
 
 fn bound(limit: Limit, servers: f64, demand: f64) -> Option<(Limit, PerSecond)> {

@@ -2,7 +2,7 @@
 
 use crate::experiment::answer::{Effort, Finding, Objective, Usages};
 use crate::experiment::bottleneck::bottleneck;
-use crate::experiment::demand::slots;
+use crate::experiment::demand::{busy_cores, slots};
 use crate::experiment::summary::{P95, QUANTILES, Summary};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
 use crate::site::{Site, WorkerKind};
@@ -16,6 +16,9 @@ use crate::units::Bytes;
 pub(crate) struct Sample {
     pub site: Site,
     pub summaries: Vec<Summary>,
+    /// By how many per cent p95 grows for each per cent of load, where it is to be told for the work
+    /// that comes on average, whatever came by chance.
+    pub slope: Option<f64>,
     /// The other sample, where the replications are a few that were run beside the same ones of it.
     paired: Option<Paired>,
 }
@@ -44,7 +47,7 @@ pub(crate) const LOSS: f64 = 0.01;
 
 impl Sample {
     pub(crate) fn new(site: Site, summaries: Vec<Summary>) -> Sample {
-        Sample { site, summaries, paired: None }
+        Sample { site, summaries, slope: None, paired: None }
     }
 
     /// A few replications, from the first on, that faced the same requests as the first of `known`:
@@ -56,7 +59,7 @@ impl Sample {
         let few = Sample::new(known.site.clone(), few).p95();
         let p95 = known.p95();
         let ratio = p95.zip(few).map_or(1.0, |(all, few)| all.mean / few.mean);
-        Sample { site, summaries, paired: Some(Paired { ratio, p95 }) }
+        Sample { site, summaries, slope: None, paired: Some(Paired { ratio, p95 }) }
     }
 
     /// Whether it rests on a few replications beside another sample's.
@@ -78,13 +81,35 @@ impl Sample {
 
     /// p95 of the requests answered well, in seconds; `None` where none was.
     pub(crate) fn p95(&self) -> Option<Estimate> {
-        let own = self.known(|summary| summary.quantiles[P95])?;
+        let busy = self.slope.and_then(|slope| Some((slope, busy_cores(&self.site)?)));
+        let own = self.known(|summary| {
+            let evened = busy.map_or(1.0, |(slope, busy)| summary.evened(busy).powf(slope));
+            Some(summary.quantiles[P95]? * evened)
+        })?;
         let Some(Paired { ratio, p95 }) = self.paired else { return Some(own) };
         let mean = own.mean * ratio;
         Some(p95.map_or(own, |known| {
             let share = mean / known.mean;
             Estimate { mean, standard_error: known.standard_error.map(|it| it * share), ..known }
         }))
+    }
+
+    /// Requests that leave a second, had they the work that requests have on average: those that came
+    /// had more or less of it by chance, and more where the site makes work of its own. A control
+    /// variate: the logarithm of what leaves, by its regression on that of the cores' work for each
+    /// that left, where that is what it is on average (Lavenberg and Welch 1981).
+    pub(crate) fn carried(&self) -> Estimate {
+        let plain = self.mean(Summary::left);
+        let Some(busy) = busy_cores(&self.site) else { return plain };
+        let each = busy / self.site.traffic.rate.get();
+        let work = |summary: &Summary| summary.levels.cores.mean / summary.left() / each;
+        let points = self.summaries.iter().map(|it| (work(it).ln(), it.left().ln()));
+        let there = fitted(&points.collect::<Vec<_>>());
+        there.map_or(plain, |Estimate { mean, standard_error, replications }| Estimate {
+            mean: mean.exp(),
+            standard_error: standard_error.map(|error| error * mean.exp()),
+            replications,
+        })
     }
 
     /// Whether the site does not sustain the rate: what is inside grows, significantly and by
@@ -172,6 +197,16 @@ impl Sample {
         !self.crowded()
             && self.mean(Summary::growth).interval().is_some_and(|(_, high)| high <= GROWTH)
             && self.memories() >= MEMORIES
+            && self.residue() <= RESIDUE
+    }
+
+    /// What is left of the empty start, as a share of the window's mean, where the past is forgotten
+    /// exponentially: a window that forgets m times over spans 2 m of the times in which it does.
+    fn residue(&self) -> f64 {
+        let horizon = self.site.horizon;
+        let windows = 2.0 * self.memories();
+        let warmups = windows * (horizon.warmup.as_secs() / horizon.measured.as_secs());
+        if windows.is_finite() { (-warmups).exp() / windows } else { 0.0 }
     }
 
     /// How many times over a window forgets: the variance of what is inside, over the variance
@@ -263,10 +298,32 @@ impl Sample {
     }
 }
 
-/// How often over a window must forget, at least. The warm-up is a quarter of the window, so it
-/// spans at least four times the time in which the crowd forgets its start, and what is left of
-/// the empty start is some e^-4 at the window's opening and 0.1 % of the window's mean.
+/// Where the line fitted to `points` by least squares is at zero; `None` where they fix no line. It
+/// falls by one for one at most: twice the work takes no more than twice as long. It counts for one
+/// replication less, since it takes one degree of freedom more.
+fn fitted(points: &[(f64, f64)]) -> Option<Estimate> {
+    let n = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
+    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    let spread: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+    let slope = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum::<f64>() / spread;
+    let slope = slope.clamp(-1.0, 0.0);
+    let off = |point: &(f64, f64)| point.1 - y - slope * (point.0 - x);
+    let noise = points.iter().map(|point| off(point).powi(2)).sum::<f64>() / (n - 2.0);
+    let error = (noise * (1.0 / n + x * x / spread)).sqrt();
+    error.is_finite().then(|| Estimate {
+        mean: y - slope * x,
+        standard_error: Some(error),
+        replications: points.len() as u32 - 1,
+    })
+}
+
+/// How often over a window must forget, at least.
 const MEMORIES: f64 = 8.0;
+
+/// What may be left of the empty start: 0.12 %. So much is left in a window that forgets as often as it
+/// must, after a quarter as much of warm-up, of e^-4 as it opens.
+const RESIDUE: f64 = 1.2e-3;
 
 /// Whether `finding` meets `objective`; `None` where there is none.
 pub(crate) fn meets(finding: &Finding, objective: &Objective) -> Option<bool> {

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::experiment::answer::{Combination, Effort, Finding, Objective};
-use crate::experiment::demand::{longest_stay, mean_stay};
-use crate::experiment::finding::{LOSS, Sample, meets};
-use crate::experiment::search::Verdict;
+use crate::experiment::answer::{Combination, Effort, Finding};
+use crate::experiment::demand::{bounds, longest_stay, mean_stay};
+use crate::experiment::finding::Sample;
+use crate::experiment::goal::{Bound, Goal, Next, next};
 use crate::experiment::summary::Summary;
 use crate::experiment::trial::{Crew, Purpose, Watch, replicate};
 use crate::seed::Seed;
 use crate::site::{Arrivals, Horizon, Site};
-use crate::stats::estimate::Estimate;
 use crate::units::{PerSecond, Span};
 
 /// Replications to begin with: enough for an interval that is not mostly Student's t (at 8 it is
@@ -25,15 +24,8 @@ const FIRST_WINDOW_IN_STAYS: f64 = 20.0;
 /// few seconds, and its events come by the clock, however few arrive.
 const CRASH_LOOP: Span = Span::from_whole_secs(600);
 
-/// The warm-up, as a share of the window: see [`Sample::settled`] for what it is good for.
+/// The warm-up at most, as a share of the window: see [`Sample::settled`] for what it is good for.
 const WARMUP: f64 = 0.25;
-
-/// By how much a window that was too short is lengthened.
-const LENGTHEN: f64 = 4.0;
-
-/// By how much the number of replications grows at most before another look: what is known of
-/// the noise from a few of them is itself noisy.
-const MORE: f64 = 4.0;
 
 /// How long a run may go on after its window: longer than every timeout a site has (Nginx gives
 /// up after 60 s, TCP after 33 s).
@@ -50,37 +42,6 @@ const OVERTIME: f64 = 8.0;
 /// minutes of work.
 const FIXED_ARRIVALS: u64 = 200_000_000;
 
-/// How much is simulated for a question.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bound {
-    /// Arrivals in the first window, at least.
-    pub first: f64,
-    /// Arrivals in all windows of all replications, at most.
-    pub most: u64,
-}
-
-impl Bound {
-    /// For a row of the results: p95 to 5 % takes about half a million at 90 % of a single server's
-    /// capacity. Closer to saturation it would take millions, for a figure that is of no use there:
-    /// such a row says that it is less precise. The first windows give p95 of an exponential
-    /// response to 3 %, so that a site at ease is done at once.
-    pub(crate) const ROW: Bound = Bound { first: 2_000.0, most: 1_000_000 };
-    /// For a verdict on what is sustained: eight windows of 8,000, and a quarter more for the luck
-    /// of the draw. They place the saturation point to about 1 %.
-    pub(crate) const SUSTAINS: Bound = Bound { first: 2_000.0, most: 80_000 };
-    /// For a second opinion on what is sustained: in windows of 5,000, a crowd that grows by 3 %
-    /// of the arrivals is seen to, and by 2 % more often than not.
-    pub(crate) const CONFIRMS: Bound = Bound { first: 2_000.0, most: 40_000 };
-    /// For a verdict on the objective: p95 is noisier than throughput.
-    pub(crate) const MEETS: Bound = Bound { first: 2_000.0, most: 100_000 };
-    /// For a point of a curve.
-    pub(crate) const CURVE: Bound = Bound { first: 500.0, most: 16_000 };
-}
-
-/// At most so many arrivals in a sample that is clearly not sustained: its errors tell more than
-/// its p95.
-const OVERLOADED: u64 = 160_000;
-
 /// A steady crowd differs between the ends of a window by the root of 2 of its standard deviation;
 /// of eight such differences the interval reaches 1.18 standard deviations up. For that to be
 /// less than the growth of 0.5 % that counts there must be 236 times as many; a quarter more for luck.
@@ -95,19 +56,6 @@ const FORGETFUL: f64 = 50.0;
 /// where that one's p95 is known to half-width h, by how much p95 differs within a step or two is
 /// known to less than h / 2, as nearly all of the noise is common.
 const PAIRED: u32 = 4;
-
-/// What is to be known, and so when enough is simulated.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Goal {
-    /// p95 to this share of itself.
-    Precision(f64),
-    /// Whether the rate is sustained.
-    Sustains,
-    /// Whether the objective is met; where that stays unclear, p95 to this share of itself.
-    Meets(Objective, f64),
-    /// What an overloaded site carries, to this share of it.
-    Carried(f64),
-}
 
 /// One plan with one server, and what was simulated of it so far.
 pub(crate) struct Lab<'a> {
@@ -180,10 +128,13 @@ impl<'a> Lab<'a> {
             _ => self.first(rate, bound)?,
         };
         loop {
+            if let Goal::Meets { slope, .. } = goal {
+                sample.slope = Some(slope);
+            }
             let next = if self.fits { next(&sample, goal, bound) } else { Next::Enough };
             match next {
                 Next::Enough => break,
-                Next::Lengthen => sample = self.lengthened(&sample)?,
+                Next::Lengthen(times) => sample = self.lengthened(&sample, bound, times)?,
                 Next::Replicate(to) => {
                     let more = self.replicate(&sample.site, (sample.replications(), to))?;
                     sample.summaries.extend(more);
@@ -213,28 +164,36 @@ impl<'a> Lab<'a> {
         let window = self.window(rate, bound) / rate.get();
         let measured = window.max(FIRST_WINDOW_IN_STAYS * longest_stay(self.site));
         let measured = in_rounds(self.site, rate, Span::from_secs(measured));
-        self.sample(rate, if self.fits { measured } else { measured.min(CRASH_LOOP) })
+        self.sample(rate, bound, if self.fits { measured } else { measured.min(CRASH_LOOP) })
     }
 
     /// Arrivals in the first window at `rate`: where it is known how close to saturation that is,
     /// as many as it probably takes to settle, within the bound.
     fn window(&self, rate: PerSecond, bound: Bound) -> f64 {
         let Some(full) = self.full else { return bound.first };
-        let load = (rate.get() / full).min(1.0 - f64::EPSILON);
-        let queue = load / (1.0 - load).powi(2);
+        let queue = queue(rate, full);
         let crowd = rate.get() * mean_stay(self.site) + queue;
         let settles = (STEADY * crowd.sqrt()).max(FORGETFUL * queue);
-        let longest = bound.most as f64 / f64::from(REPLICATIONS);
-        settles.min(longest).max(bound.first)
+        settles.min(bound.longest).max(bound.first)
     }
 
-    fn lengthened(&self, sample: &Sample) -> Option<Sample> {
+    /// The warm-up of a window: as long as that of a first one, and as it probably takes to forget
+    /// the empty start.
+    fn warmup(&self, rate: PerSecond, bound: Bound, measured: Span) -> Span {
+        let tightest = bounds(self.site).first().map_or(f64::INFINITY, |(_, rate)| rate.get());
+        let arrivals = bound.first.max(FORGETFUL * queue(rate, self.full.unwrap_or(tightest)));
+        let forgets = arrivals / rate.get();
+        let window = forgets.max(FIRST_WINDOW_IN_STAYS * longest_stay(self.site));
+        measured.min(Span::from_secs(window)).scaled(WARMUP)
+    }
+
+    fn lengthened(&self, sample: &Sample, bound: Bound, times: f64) -> Option<Sample> {
         let (rate, measured) = (sample.site.traffic.rate, sample.site.horizon.measured);
-        self.sample(rate, in_rounds(self.site, rate, measured.scaled(LENGTHEN)))
+        self.sample(rate, bound, in_rounds(self.site, rate, measured.scaled(times)))
     }
 
-    fn sample(&self, rate: PerSecond, measured: Span) -> Option<Sample> {
-        let warmup = measured.scaled(WARMUP);
+    fn sample(&self, rate: PerSecond, bound: Bound, measured: Span) -> Option<Sample> {
+        let warmup = self.warmup(rate, bound, measured);
         let arrivals = rate.get() * (warmup + measured).as_secs();
         let site = at(
             self.site,
@@ -281,6 +240,12 @@ pub(crate) fn at(site: &Site, rate: PerSecond, horizon: Horizon) -> Site {
     site
 }
 
+/// How many requests wait at M/M/1 at `rate`, about, over 1 - load: what is sustained is `full`.
+fn queue(rate: PerSecond, full: f64) -> f64 {
+    let load = (rate.get() / full).min(1.0 - f64::EPSILON);
+    load / (1.0 - load).powi(2)
+}
+
 /// At least `span`; of recorded traffic at `rate` whole rounds, since a part of a recording is
 /// other traffic than all of it, and p95 of parts is not that of the whole.
 fn in_rounds(site: &Site, rate: PerSecond, span: Span) -> Span {
@@ -289,132 +254,6 @@ fn in_rounds(site: &Site, rate: PerSecond, span: Span) -> Span {
     // A millionth of a round beyond a whole one is none: rates are fractions.
     let rounds = (span.as_secs() / round - 1e-6).ceil().max(1.0);
     Span::from_secs(rounds * round)
-}
-
-/// Whether the rate is sustained, as far as `sample` tells.
-pub(crate) fn sustains(sample: &Sample) -> Verdict {
-    let lost = sample.mean(Summary::error_rate);
-    if sample.runs_away() || above(&lost, LOSS) {
-        Verdict::Missed
-    } else if sample.settled() && below(&lost, LOSS) {
-        Verdict::Met
-    } else {
-        Verdict::Unclear { met: !sample.saturated() }
-    }
-}
-
-/// Whether the objective is met, as far as `sample` tells. Waits begin at their shortest, in the
-/// empty site, so a sample that is not settled may tell that p95 is too long, but not that it is
-/// short enough.
-pub(crate) fn meets_objective(sample: &Sample, objective: &Objective) -> Verdict {
-    let sustained = sustains(sample);
-    let p95 = objective.p95.map(|most| (sample.p95(), most.as_secs()));
-    let errors = objective.errors.map(|most| (sample.mean(Summary::error_rate), most.get()));
-    let slow = p95.is_some_and(|(p95, most)| p95.is_none_or(|p95| above(&p95, most)));
-    let failing = errors.is_some_and(|(errors, most)| above(&errors, most));
-    if sustained == Verdict::Missed || slow || failing {
-        return Verdict::Missed;
-    }
-    let quick = p95.is_none_or(|(p95, most)| p95.is_some_and(|p95| below(&p95, most)));
-    let sound = errors.is_none_or(|(errors, most)| below(&errors, most) && seen(sample, most));
-    if sustained == Verdict::Met && quick && sound {
-        return Verdict::Met;
-    }
-    let effort = Effort::Fixed { replications: 1, warmup: Span::ZERO, measured: Span::ZERO };
-    Verdict::Unclear { met: meets(&sample.finding(effort), objective).unwrap_or(true) }
-}
-
-/// Whether so many arrived that failures at the rate `share` would have shown: none of n trials
-/// failing leaves a failure rate of 3/n possible, at 95 %.
-fn seen(sample: &Sample, share: f64) -> bool {
-    share * sample.arrived() as f64 >= 3.0
-}
-
-/// Whether the whole interval lies above `limit`.
-fn above(estimate: &Estimate, limit: f64) -> bool {
-    estimate.interval().is_some_and(|(low, _)| low > limit)
-}
-
-/// Whether the whole interval lies at or below `limit`.
-fn below(estimate: &Estimate, limit: f64) -> bool {
-    estimate.interval().is_some_and(|(_, high)| high <= limit)
-}
-
-/// What to do next for a sample.
-#[derive(Debug, PartialEq)]
-enum Next {
-    Enough,
-    /// Begin again with longer windows: more replications of a window that is too short only
-    /// make a wrong figure look certain.
-    Lengthen,
-    /// Go on to so many replications.
-    Replicate(u32),
-}
-
-fn next(sample: &Sample, goal: Goal, bound: Bound) -> Next {
-    // What is carried is asked of a site that is overloaded, and so never settles.
-    let overloaded = matches!(goal, Goal::Carried(_));
-    if decided(sample, goal) || !overloaded && sample.runs_away() {
-        return Next::Enough;
-    }
-    let missed = !overloaded && sustains(sample) == Verdict::Missed;
-    let most = if missed { bound.most.min(OVERLOADED) } else { bound.most };
-    let room = most as f64 / (sample.arrived() as f64).max(1.0);
-    if !overloaded && !sample.settled() {
-        return if room >= LENGTHEN { Next::Lengthen } else { Next::Enough };
-    }
-    let times = shortfall(sample, goal).min(MORE).min(room);
-    if times < WORTHWHILE {
-        return Next::Enough;
-    }
-    Next::Replicate((f64::from(sample.replications()) * times).ceil() as u32)
-}
-
-fn decided(sample: &Sample, goal: Goal) -> bool {
-    let clear = |verdict| matches!(verdict, Verdict::Met | Verdict::Missed);
-    match goal {
-        Goal::Precision(share) => sample.settled() && sample.within(share),
-        Goal::Sustains => clear(sustains(sample)),
-        Goal::Meets(objective, share) => {
-            clear(meets_objective(sample, &objective)) || sample.settled() && sample.within(share)
-        }
-        Goal::Carried(share) => {
-            let half = sample.mean(Summary::left).relative_half_width();
-            sample.replications() >= CARRIED && half.is_some_and(|half| half <= share)
-        }
-    }
-}
-
-/// Fewer more replications than a tenth are not worth another look.
-const WORTHWHILE: f64 = 1.1;
-
-/// What is carried is told from so many replications at least: eight of them know their own noise
-/// to a quarter only, and stopping wherever it looks small would be stopping by luck.
-const CARRIED: u32 = 2 * REPLICATIONS;
-
-/// How many times as many replications the goal is likely to take; the half-width shrinks with
-/// their root. A tenth is added, so that the next look is likely the last.
-fn shortfall(sample: &Sample, goal: Goal) -> f64 {
-    let known = match goal {
-        Goal::Carried(_) => Some(sample.mean(Summary::left)),
-        _ => sample.p95(),
-    };
-    let Some((mean, half)) = known.and_then(|known| Some((known.mean, known.half_width()?))) else {
-        return 1.0;
-    };
-    let allowed = match goal {
-        Goal::Precision(share) | Goal::Carried(share) => share * mean,
-        Goal::Meets(Objective { p95: Some(most), .. }, share) => {
-            (mean - most.as_secs()).abs().max(share * mean)
-        }
-        Goal::Sustains | Goal::Meets(..) => return MORE,
-    };
-    let enough = half <= allowed;
-    match goal {
-        Goal::Carried(_) if enough => f64::from(CARRIED) / f64::from(sample.replications()),
-        _ if enough => MORE,
-        _ => (half / allowed).powi(2) * WORTHWHILE,
-    }
 }
 
 #[cfg(test)]
@@ -429,20 +268,64 @@ mod tests {
         sample.p95().unwrap().mean
     }
 
+    fn combination(site: Site) -> Combination {
+        Combination {
+            plan: "plan".into(),
+            server: "server".into(),
+            price: None,
+            site,
+            budget: Budget { lines: Vec::new(), ceiling: None },
+            tiers: Vec::new(),
+        }
+    }
+
+    /// One core that is never idle answers a request a tenth of a second of work; what is left of the
+    /// noise is the time until it is first busy, of an overload of a tenth.
+    #[test]
+    fn what_an_overloaded_core_carries_is_known_whatever_work_came() {
+        let (cancel, crew) = (AtomicBool::new(false), Crew::new(2).unwrap());
+        let watch = Watch::new(&cancel, &|_| ());
+        let combination = combination(mm1(8.0, 10.0));
+        for seed in 1..=8 {
+            let mut lab = Lab::new(&crew, &watch, Seed::new(seed), &combination);
+            let goal = Goal::Carried(0.01);
+            let sample = lab.explore(PerSecond::new(11.0), goal, Bound::SUSTAINS).unwrap();
+            let (carried, plain) = (sample.carried(), sample.mean(Summary::left));
+            let [error, was] = [carried, plain].map(|it| it.standard_error.unwrap());
+            assert!((carried.mean / 10.0 - 1.0).abs() < 0.005, "seed {seed}: {carried:?}");
+            assert!(error < was / 4.0, "seed {seed}: {error} and {was}");
+        }
+    }
+
+    /// By rho^2 / (1 + rho) of the variance of what is inside M/M/1, 0.36 at 0.8, is told by the work
+    /// that came; over 200 replications a share of a variance is known to 0.06 or so.
+    #[test]
+    fn p95_for_the_work_that_comes_on_average_is_less_noisy() {
+        let (cancel, crew) = (AtomicBool::new(false), Crew::new(2).unwrap());
+        let watch = Watch::new(&cancel, &|_| ());
+        let combination = combination(mm1(8.0, 10.0));
+        let lab = Lab::new(&crew, &watch, Seed::new(1), &combination);
+        let site = lab.fixed(
+            PerSecond::new(8.0),
+            200,
+            Span::from_whole_secs(100),
+            Span::from_whole_secs(1_000),
+        );
+        let mut sample = Sample::new(site.clone(), lab.replicate(&site, (0, 200)).unwrap());
+        let plain = sample.p95().unwrap().relative_half_width().unwrap();
+        sample.slope = Some(4.0);
+        let evened = sample.p95().unwrap().relative_half_width().unwrap();
+        let told = 1.0 - (evened / plain).powi(2);
+        assert!((told - 0.36).abs() < 0.2, "{told}");
+    }
+
     /// ln 20 / (mu - lambda), so p95 is 2 / 1.92 times as long at 8.08 as at 8. Alone, two
     /// replications of 2,000 would know it to some 10 %.
     #[test]
     fn two_replications_beside_an_anchor_tell_by_how_much_p95_differs() {
         let (cancel, crew) = (AtomicBool::new(false), Crew::new(2).unwrap());
         let watch = Watch::new(&cancel, &|_| ());
-        let combination = Combination {
-            plan: "plan".into(),
-            server: "server".into(),
-            price: None,
-            site: mm1(8.0, 10.0),
-            budget: Budget { lines: Vec::new(), ceiling: None },
-            tiers: Vec::new(),
-        };
+        let combination = combination(mm1(8.0, 10.0));
         for seed in 1..=8 {
             let mut lab = Lab::new(&crew, &watch, Seed::new(seed), &combination);
             let [anchor, near] = [8.0, 8.08].map(PerSecond::new);

@@ -2,7 +2,8 @@
 
 use crate::experiment::answer::{Accuracy, Effort, Objective, Threshold, Tier};
 use crate::experiment::finding::{Sample, meets};
-use crate::experiment::lab::{Bound, Goal, Lab, REPLICATIONS, meets_objective};
+use crate::experiment::goal::{Bound, Goal, meets_objective};
+use crate::experiment::lab::Lab;
 use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
 use crate::experiment::summary::Summary;
 use crate::units::{Fraction, PerSecond, Span};
@@ -13,12 +14,12 @@ const FAR: f64 = 10.0;
 /// Half the width of the interval of the rate at which p95 is as long as allowed, at most, so far
 /// as the bound on effort lets it: with the resolution of 1 %, the load line is then known about as
 /// well as the saturation point.
-const PRECISION: f64 = 0.0125;
+const PRECISION: f64 = 0.015;
 
 /// p95 is never asked for more precisely than this, and not less than that: normal intervals of
 /// quantiles are to be trusted up to there.
 const FINEST: f64 = 0.01;
-const COARSEST: f64 = 0.15;
+const COARSEST: f64 = 0.20;
 
 /// A load line is told without "about" where its interval reaches no further than two steps of
 /// the resolution.
@@ -29,6 +30,10 @@ const NEAR: f64 = 0.05;
 
 /// Rates no further apart than this, as a share, are judged beside each other.
 const BESIDE: f64 = 0.10;
+
+/// The load line is told by interpolation once it lies no further than this, as a share, from a rate
+/// that was simulated.
+const TOLD: f64 = 0.01;
 
 /// Beside each other only p95 is compared: errors must be at most this share of those allowed.
 const CALM: f64 = 0.25;
@@ -87,10 +92,11 @@ struct Judge<'a, 'b> {
 
 impl Judge<'_, '_> {
     fn attempt(&mut self, rate: PerSecond) -> Option<Trial> {
-        let near = |anchor: &PerSecond| (rate.get() / anchor.get()).ln().abs() <= BESIDE;
-        let verdict = match self.anchor.filter(near) {
-            Some(anchor) => leaning(self.lab.beside(rate, anchor)?, self.objective),
-            None => self.explore(rate)?,
+        let near = |anchor: &PerSecond| apart(rate, *anchor) <= BESIDE;
+        let verdict = match (self.told(), self.anchor.filter(near)) {
+            (Some(line), _) => Verdict::Unclear { met: rate <= line },
+            (None, Some(anchor)) => leaning(self.lab.beside(rate, anchor)?, self.objective),
+            (None, None) => self.explore(rate)?,
         };
         Some(Trial { verdict, guess: self.crossing() })
     }
@@ -99,21 +105,23 @@ impl Judge<'_, '_> {
         if rate >= self.most && self.lab.full.is_some_and(f64::is_finite) {
             return self.at_saturation(rate);
         }
-        let (share, objective) = (self.precision(rate), self.objective);
-        self.lab.explore(rate, Goal::Meets(*objective, share), Bound::MEETS)?;
-        let near = self.crossing().is_some_and(|at| (at.get() / rate.get()).ln().abs() <= NEAR);
+        let (share, slope, objective) = (self.precision(rate), self.slope(rate), *self.objective);
+        let meets = Goal::Meets { objective, share, slope };
+        self.lab.explore(rate, meets, Bound::MEETS)?;
+        let near = self.crossing().is_some_and(|at| apart(at, rate) <= NEAR);
         // What is known of a rate near the answer is built upon.
-        let goal = if near { Goal::Precision(share) } else { Goal::Meets(*objective, share) };
+        let goal = if near { Goal::Precision(share) } else { meets };
         let sample = self.lab.explore(rate, goal, Bound::MEETS)?;
-        if objective.p95.is_some() && is_anchor(sample, share) && is_calm(sample, objective) {
+        if objective.p95.is_some() && is_anchor(sample, share) && is_calm(sample, &objective) {
             self.anchor = Some(rate);
         }
-        Some(meets_objective(sample, objective))
+        Some(meets_objective(sample, &objective))
     }
 
     /// At the saturation point itself, where nothing settles, waits grow for as long as one looks.
     fn at_saturation(&mut self, rate: PerSecond) -> Option<Verdict> {
-        let goal = Goal::Meets(*self.objective, COARSEST);
+        let (objective, share, slope) = (*self.objective, COARSEST, 0.0);
+        let goal = Goal::Meets { objective, share, slope };
         let sample = self.lab.explore(rate, goal, Bound::CONFIRMS)?;
         let verdict = meets_objective(sample, self.objective);
         let growing = self.objective.p95.is_some() && !sample.settled();
@@ -128,13 +136,16 @@ impl Judge<'_, '_> {
     }
 
     /// By how many per cent p95 grows for each per cent of rate, about, where it is as long as
-    /// allowed: the part of it that is waiting grows as 1 / (1 - load).
+    /// allowed: the part of it that is waiting grows as load / (1 - load).
     fn slope(&self, rate: PerSecond) -> f64 {
         let alone = self.lab.samples().next().and_then(|sample| Some(sample.p95()?.mean));
         let most = self.objective.p95.map_or(f64::INFINITY, Span::as_secs);
         let waiting = (1.0 - alone.unwrap_or(0.0) / most).clamp(0.0, 1.0);
-        let load = (rate.get() / self.most.get()).min(0.999);
-        waiting * load / (1.0 - load)
+        waiting / (1.0 - self.load(rate))
+    }
+
+    fn load(&self, rate: PerSecond) -> f64 {
+        (rate.get() / self.most.get()).min(0.999)
     }
 
     /// Whether a sample near `rate` places the load line to within [`KNOWN`].
@@ -149,32 +160,62 @@ impl Judge<'_, '_> {
         best <= KNOWN * self.slope(rate)
     }
 
+    /// The load line, where a rate next to it was simulated, once there is one to build upon.
+    fn told(&self) -> Option<PerSecond> {
+        let line = self.crossing()?;
+        let next = |point: &Point| apart(point.rate, line) <= TOLD;
+        (self.anchor.is_some() && self.points().iter().any(next)).then_some(line)
+    }
+
     /// About where p95 crosses the objective, from what was simulated so far: p95 grows about as a
     /// power of 1 / (1 - load), so between two rates its logarithm is about linear in the
-    /// logarithm of that; beyond all of them it goes as 1 / (1 - load) itself. Once there is a rate
+    /// logarithm of that. Once there is a rate
     /// to judge others beside, only that one and those count.
     fn crossing(&self) -> Option<PerSecond> {
-        let most = self.objective.p95?.as_secs();
-        let point = |sample: &Sample| {
-            let load = sample.site.traffic.rate.get() / self.most.get();
-            let p95 = sample.p95().filter(|_| load < 1.0)?.mean;
-            Some((-(1.0 - load).ln(), (p95 / most).ln()))
-        };
-        let counts = |sample: &&Sample| {
-            self.anchor.is_none_or(|at| sample.is_paired() || sample.site.traffic.rate == at)
-        };
-        let samples = self.lab.samples().filter(counts);
-        let points: Vec<(f64, f64)> = samples.filter_map(point).collect();
-        let mut pairs = points.windows(2).map(|pair| (pair[0], pair[1]));
-        let x = match pairs.find(|(a, b)| a.1 <= 0.0 && b.1 > 0.0) {
-            Some(((x, y), (next_x, next_y))) => x + (next_x - x) * -y / (next_y - y),
+        let points = self.points();
+        let mut pairs = points.windows(2).map(|pair| (&pair[0], &pair[1]));
+        let x = match pairs.find(|(a, b)| a.y <= 0.0 && b.y > 0.0) {
+            Some((a, b)) => a.x + (b.x - a.x) * -a.y / (b.y - a.y),
             None => {
-                let last = points.last().filter(|(_, y)| *y <= 0.0);
-                last.or(points.first()).map(|(x, y)| x - y)?
+                let last = points.last().filter(|last| last.y <= 0.0);
+                let next = last.or(points.first())?;
+                // x grows by load / (1 - load) per cent for each per cent of rate.
+                let load = self.load(next.rate);
+                next.x - next.y / self.slope(next.rate) * load / (1.0 - load)
             }
         };
         (x > 0.0).then(|| self.most.scaled(1.0 - (-x).exp()))
     }
+
+    /// What was simulated so far, by rising rate.
+    fn points(&self) -> Vec<Point> {
+        let counts = |sample: &&Sample| {
+            self.anchor.is_none_or(|at| sample.is_paired() || sample.site.traffic.rate == at)
+        };
+        self.lab.samples().filter(counts).filter_map(|sample| self.point(sample)).collect()
+    }
+
+    fn point(&self, sample: &Sample) -> Option<Point> {
+        let rate = sample.site.traffic.rate;
+        let load = rate.get() / self.most.get();
+        let p95 = sample.p95().filter(|_| load < 1.0)?.mean;
+        let most = self.objective.p95?.as_secs();
+        Some(Point { rate, x: -(1.0 - load).ln(), y: (p95 / most).ln() })
+    }
+}
+
+/// p95 at a rate.
+struct Point {
+    rate: PerSecond,
+    /// The logarithm of 1 / (1 - load).
+    x: f64,
+    /// The logarithm of p95 over what is allowed.
+    y: f64,
+}
+
+/// How far two rates are apart, as a share.
+fn apart(a: PerSecond, b: PerSecond) -> f64 {
+    (a.get() / b.get()).ln().abs()
 }
 
 /// Whether as much is known of p95 as was asked for, or as the bound on effort allows, and from
@@ -182,8 +223,8 @@ impl Judge<'_, '_> {
 fn is_anchor(sample: &Sample, share: f64) -> bool {
     let (arrived, most) = (sample.arrived() as f64, Bound::MEETS.most as f64);
     let window = arrived / f64::from(sample.replications());
-    let short = window <= 1.1 * most / f64::from(REPLICATIONS);
-    short && (sample.within(share) || arrived > 0.9 * most)
+    let exhausted = arrived > 0.9 * most || !sample.settled();
+    window <= 1.1 * Bound::MEETS.longest && (sample.within(share) || exhausted)
 }
 
 /// Whether errors are far from what breaks the objective.

@@ -41,9 +41,9 @@ const STEADY: f64 = 0.75;
 /// there is room for.
 const CERTAIN: f64 = 2.5;
 
-/// Memory that fills within so many times ten minutes, at the pace at which it did, fills for good
-/// and not by chance.
-const FILLS: f64 = 4.0;
+/// What memory is full to in ten minutes tells where it is just full, where it is off by no more
+/// than this factor and [`RESOLUTION`] of the rate.
+const NEARLY: f64 = 1.5;
 
 /// The smallest number of workers that do not all fit in memory at rest, by arithmetic: `None`
 /// where there is no ceiling or workers take no memory.
@@ -141,9 +141,17 @@ fn wanted(site: &Site) -> impl Iterator<Item = &Endpoint> {
 
 fn find(lab: &Lab, room: Room, saturation: Threshold) -> Option<Threshold> {
     let (low, guess, high) = range(lab.site, room, saturation);
+    let mut course = Course { saturation, points: Vec::new() };
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| {
-        let fate = fate(lab, room, rate)?;
-        Some(Trial { verdict: fate.verdict, guess: steer(rate, saturation, fate.fills).or(guess) })
+        let verdict = match course.told() {
+            Some(point) => Verdict::Unclear { met: rate < point },
+            None => {
+                let fate = fate(lab, room, rate)?;
+                course.points.push((rate, fate.full));
+                fate.verdict
+            }
+        };
+        Some(Trial { verdict, guess: course.crossing().or(guess) })
     })?;
     Some(match found {
         Found::Between { met, missed, limit } => {
@@ -152,6 +160,39 @@ fn find(lab: &Lab, room: Room, saturation: Threshold) -> Option<Threshold> {
         Found::Everywhere => Threshold::Never,
         Found::Nowhere => Threshold::AtRest,
     })
+}
+
+/// How full memory comes to be in ten minutes, by the rate.
+struct Course {
+    saturation: Threshold,
+    /// The rates tried, and how full memory comes to be there, as a share.
+    points: Vec<(PerSecond, f64)>,
+}
+
+impl Course {
+    /// About the rate at which memory is just full. A crowd grows by what comes beyond what is
+    /// answered, or stays at what comes of that within the clients' patience: so how full memory is
+    /// goes about as a power of it, the first as long as only one rate is known.
+    fn crossing(&self) -> Option<PerSecond> {
+        let full = self.saturation.rate()?.get();
+        let beyond = self.points.iter().filter(|(rate, _)| rate.get() > full);
+        let mut known: Vec<(f64, f64)> =
+            beyond.map(|(rate, share)| ((rate.get() - full).ln(), share.ln())).collect();
+        known.sort_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs()));
+        let (x, y) = *known.first()?;
+        let power = known.get(1).map_or(1.0, |(next_x, next_y)| (next_y - y) / (next_x - x));
+        (power > 0.0).then(|| PerSecond::new(full + (x - y / power).exp()))
+    }
+
+    /// The same where a rate next to it was tried, at which memory is nearly full.
+    fn told(&self) -> Option<PerSecond> {
+        let point = self.crossing()?;
+        let next = |(rate, share): &(PerSecond, f64)| {
+            let apart = (rate.get() / point.get()).ln().abs();
+            apart <= RESOLUTION && share.ln().abs() <= NEARLY.ln()
+        };
+        self.points.iter().any(next).then_some(point)
+    }
 }
 
 /// Where to look, and first. A crowd of `free / memory` fills memory. It piles up in ten minutes
@@ -185,8 +226,8 @@ fn crowd(site: &Site, room: Room) -> f64 {
 struct Fate {
     /// Whether fewer than half of the replications see a kill.
     verdict: Verdict,
-    /// How many seconds it took memory to fill, or would take as it went on.
-    fills: f64,
+    /// How full memory comes to be, as a share; where it was filled sooner, how many times sooner.
+    full: f64,
 }
 
 /// What ten minutes at `rate` bring. Looks at ever longer runs, until it is plain how they will go
@@ -214,7 +255,8 @@ fn fate(lab: &Lab, room: Room, rate: PerSecond) -> Option<Fate> {
                 continue;
             }
         };
-        return Some(Fate { verdict, fills: fills(&sample, room, &taken) });
+        let full = taken.in_ten_minutes(before.as_ref()) / room.free();
+        return Some(Fate { verdict, full: times_sooner(&sample).unwrap_or(full) });
     }
 }
 
@@ -227,18 +269,11 @@ fn longer(rate: PerSecond, span: Span) -> Span {
     if longer.scaled(2.0) > most { most } else { longer }
 }
 
-/// How many seconds it took memory to fill, or would take as it went on.
-fn fills(sample: &Sample, room: Room, taken: &Taken) -> f64 {
-    let steadily = taken.span.as_secs() * room.free() / taken.mean().max(1.0);
-    sample.mean(|summary| summary.first_kill.map_or(steadily, Time::as_secs)).mean
-}
-
-/// The rate at which memory fills in ten minutes, where at `rate` it fills in so many seconds: a
-/// crowd grows by what comes beyond what is answered.
-fn steer(rate: PerSecond, saturation: Threshold, fills: f64) -> Option<PerSecond> {
-    let full = saturation.rate().filter(|full| rate > *full)?.get();
-    let times = fills / TEN_MINUTES.as_secs();
-    (times < FILLS).then(|| PerSecond::new(full + (rate.get() - full) * times))
+/// How many times over ten minutes hold the time until memory ran out; `None` where it did not in
+/// half of the replications or more.
+fn times_sooner(sample: &Sample) -> Option<f64> {
+    let filled = sample.known(|summary| summary.first_kill.map(Time::as_secs))?;
+    (killed(sample) * 2 >= sample.summaries.len()).then(|| TEN_MINUTES.as_secs() / filled.mean)
 }
 
 fn look(lab: &Lab, rate: PerSecond, span: Span, room: Room) -> Option<Sample> {

@@ -3,7 +3,8 @@
 use crate::experiment::answer::{Accuracy, Combination, Threshold};
 use crate::experiment::demand::bounds;
 use crate::experiment::finding::{LOSS, Sample};
-use crate::experiment::lab::{Bound, Goal, Lab, sustains};
+use crate::experiment::goal::{Bound, Goal, sustains};
+use crate::experiment::lab::{Lab, REPLICATIONS};
 use crate::experiment::search::{RESOLUTION, Trial, Verdict, largest};
 use crate::experiment::summary::Summary;
 use crate::units::{Fraction, PerSecond};
@@ -21,15 +22,11 @@ const LOOKS: u32 = 4;
 
 /// Half the width of the interval of what is carried, as a share of it: so its standard error is
 /// about half a per cent, like that of a verdict on 80,000 arrivals.
-const PRECISION: f64 = 0.0125;
+const PRECISION: f64 = 0.008;
 
 /// Where more than this share is turned away, an overload tells what is carried *then*, which may
 /// be more than is sustained with few enough turned away: a tenth of what is allowed.
 const TURNED_AWAY: f64 = LOSS / 10.0;
-
-/// What is answered in a trial may be less than what was found to be carried by so much, by chance:
-/// about three standard errors of the difference.
-const AGREEMENT: f64 = 0.025;
 
 /// So often what is carried is tried, and then searched for.
 const CONFIRMATIONS: u32 = 4;
@@ -63,8 +60,8 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
         return Some(Threshold::AtRest);
     }
     let carried = if fits { carried(lab, bound, high)? } else { Carried::Unknown };
-    if let Carried::Plainly(rate, busy) = carried {
-        match confirm(lab, bound, rate, busy)? {
+    if let Carried::Plainly(rate, overload) = carried {
+        match confirm(lab, bound, rate, overload)? {
             Confirmed::Sustained(rate) => {
                 let beyond = rate.scaled(1.0 + RESOLUTION);
                 return Some(Threshold::At { rate, beyond, accuracy: Accuracy::Resolution });
@@ -84,22 +81,24 @@ enum Confirmed {
     NotEven(PerSecond),
 }
 
-/// Tries `rate`, and what was carried there where that contradicts it. Where what is `busy` under
-/// overload has time to spare at `rate`, the overload made work of its own (connections that were
-/// opened for its crowd), and by the utilisation law so much more is carried without it.
+/// Tries `rate`, and what was carried there where that contradicts it. Where what is busy under
+/// `overload` is less so at `rate`, by more than less leaves, the overload made work of its own
+/// (connections that were opened for its crowd), and by the utilisation law so much more is carried
+/// without it.
 fn confirm(
     lab: &mut Lab,
     bound: PerSecond,
     mut rate: PerSecond,
-    busy: [f64; RESOURCES],
+    overload: Overload,
 ) -> Option<Confirmed> {
     let (mut high, mut contradicted) = (rate, false);
     for _ in 0..CONFIRMATIONS {
         lab.full = Some(rate.get());
         let sample = lab.explore(rate, Goal::Sustains, Bound::CONFIRMS)?;
-        let left = sample.mean(Summary::left).mean / rate.get();
-        if agrees(sample, rate) {
-            let more = (rate.get() * to_spare(&busy, &utilisations(sample))).min(bound.get());
+        let left = sample.mean(Summary::left).mean / overload.left;
+        if agrees(sample, overload.left) {
+            let spare = to_spare(&overload.busy, &utilisations(sample));
+            let more = (rate.get() * spare * left).min(bound.get());
             if contradicted || more <= (1.0 + idle_by_chance(sample)) * rate.get() {
                 return Some(Confirmed::Sustained(rate));
             }
@@ -145,10 +144,27 @@ fn to_spare(then: &[f64; RESOURCES], now: &[f64; RESOURCES]) -> f64 {
 
 /// What an overload tells.
 enum Carried {
-    /// All that comes of it is waiting, so much is answered, and this is how busy everything is.
-    Plainly(PerSecond, [f64; RESOURCES]),
+    /// All that comes of it is waiting, and so much is carried.
+    Plainly(PerSecond, Overload),
     /// More comes of it than waiting.
     Unknown,
+}
+
+/// What the requests that are to come again did under overload.
+#[derive(Debug, Clone, Copy)]
+struct Overload {
+    /// How many left a second: what is carried of these.
+    left: f64,
+    /// How busy everything was.
+    busy: [f64; RESOURCES],
+}
+
+impl Overload {
+    fn of(sample: &Sample) -> Overload {
+        let first = sample.summaries[..REPLICATIONS as usize].to_vec();
+        let first = Sample::new(sample.site.clone(), first);
+        Overload { left: first.mean(Summary::left).mean, busy: utilisations(&first) }
+    }
 }
 
 /// What is carried under a moderate overload, looked for from `rate` down. What the draw of the
@@ -162,11 +178,11 @@ fn carried(lab: &mut Lab, bound: PerSecond, mut rate: PerSecond) -> Option<Carri
         }
         if rate.get() <= GROSS * left {
             let sample = lab.explore(rate, Goal::Carried(PRECISION), Bound::SUSTAINS)?;
-            let left = sample.mean(Summary::left).mean;
+            let left = sample.carried().mean;
             return Some(if turns_away(sample) {
                 Carried::Unknown
             } else {
-                Carried::Plainly(PerSecond::new(left.min(bound.get())), utilisations(sample))
+                Carried::Plainly(PerSecond::new(left.min(bound.get())), Overload::of(sample))
             });
         }
         rate = PerSecond::new(left * OVERLOAD);
@@ -178,14 +194,14 @@ fn turns_away(sample: &Sample) -> bool {
     sample.crowded() || sample.mean(Summary::turned_away).mean > TURNED_AWAY
 }
 
-/// Whether `sample`, at the `rate` that is carried under overload, has nothing against its being
-/// sustained: nothing is lost, and either nothing grows or so much is answered all the same,
-/// so that only the draw of the arrivals was above the average.
-fn agrees(sample: &Sample, rate: PerSecond) -> bool {
+/// Whether `sample`, at the rate that is carried, has nothing against its being sustained: nothing is
+/// lost, and either nothing grows or about as much is answered all the same as of the same requests
+/// left under overload, but for what is idle there by chance.
+fn agrees(sample: &Sample, left: f64) -> bool {
     let answered = sample.mean(Summary::served).mean;
     match sustains(sample) {
         Verdict::Missed => false,
-        verdict => verdict.leans_to_met() || answered >= (1.0 - AGREEMENT) * rate.get(),
+        verdict => verdict.leans_to_met() || answered >= (1.0 - idle_by_chance(sample)) * left,
     }
 }
 

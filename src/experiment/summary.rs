@@ -1,7 +1,8 @@
 //! What is kept of one run.
 
+use crate::experiment::strata::Strata;
 use crate::outcome::{Cause, Counts, Levels, Outcome, Queue, Stage, Stopped};
-use crate::stats::histogram::Histogram;
+use crate::site::Site;
 use crate::units::{Span, Time};
 
 /// The quantiles of the response time that findings report.
@@ -36,10 +37,9 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// What is kept of `outcome`.
-    pub(crate) fn of(outcome: &Outcome) -> Summary {
-        let mut response = Histogram::new();
-        outcome.response.iter().for_each(|endpoint| response.merge(endpoint));
+    /// What is kept of `outcome`, which is of `site`.
+    pub(crate) fn of(outcome: &Outcome, site: &Site) -> Summary {
+        let response = Strata::of(outcome, site);
         let quantiles = QUANTILES.map(|share| response.quantile(share));
         let slow = quantiles[P95].and_then(|p95| outcome.profile.at(Span::from_nanos(p95)));
         Summary {
@@ -58,6 +58,14 @@ impl Summary {
             first_kill: outcome.first_kill,
             events: outcome.events,
         }
+    }
+
+    /// How many times the work that kept so many cores `busy` on average would come on average; 1
+    /// where some of it was lost.
+    pub(crate) fn evened(&self, busy: f64) -> f64 {
+        let came = self.levels.cores.mean;
+        let all = self.counts.answered == self.counts.arrived;
+        if all && came > 0.0 { busy / came } else { 1.0 }
     }
 
     /// How much the crowd inside grew over the window, per request that arrived in it.

@@ -5,13 +5,15 @@ use std::sync::atomic::AtomicBool;
 use crate::experiment::answer::{
     Answers, Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold, Tier, Visits,
 };
-use crate::experiment::demand::bounds;
+use crate::experiment::demand::{bounds, busy_cores};
 use crate::experiment::sites::{bare, exp, mm1, query};
 use crate::experiment::sweep;
 use crate::experiment::trial::{Crew, Watch};
+use crate::model::simulate;
 use crate::outcome::{Budget, Cause};
 use crate::seed::Seed;
 use crate::site::{Accept, Hold, Host, Sharing, Site, Step, WorkerKind};
+use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
 fn study(site: Site, objective: Objective, rates: &[f64]) -> Study {
@@ -181,6 +183,53 @@ fn the_utilisation_law_bounds_the_rate_by_each_resource() {
     site.server.costs.connect_cpu = Span::from_millis(5);
     site.database.connect_cpu = Span::from_millis(50);
     assert_eq!(named(&site)[0], ("database cores", 5.0));
+}
+
+/// What p95 is told for where more work or less has come than comes on average: the mean over 64
+/// windows of 100 s is held to it within four of its standard errors.
+#[test]
+fn the_cores_are_as_busy_as_the_utilisation_law_says() {
+    let steps = || vec![Step::Compute(exp(0.02)), query(exp(0.1)), Step::Compute(exp(0.01))];
+    let threads = WorkerKind::Threads {
+        threads: 8,
+        switch_interval: Span::from_millis(5),
+        worker_connections: None,
+        dispatcher: None,
+    };
+    for kind in [WorkerKind::Sync, threads, WorkerKind::Async { limit_concurrency: None }] {
+        for keep in [0, 20] {
+            let mut site = bare(kind, 4, 2, steps());
+            site.traffic.rate = PerSecond::new(20.0);
+            let costs = &mut site.server.costs;
+            [costs.request_cpu, costs.query_cpu] = [2, 1].map(Span::from_millis);
+            [costs.connect_cpu, costs.reset_cpu] = [4, 1].map(Span::from_millis);
+            site.database.connect_cpu = Span::from_millis(3);
+            site.server.connections.keep = keep;
+            site.server.connections.limit = (keep > 0).then_some(keep);
+            let expected = busy_cores(&site).unwrap();
+            let busy = |seed| simulate(&site, Seed::new(seed)).levels.cores.mean;
+            let found = Estimate::of(&(0..64).map(busy).collect::<Vec<_>>()).unwrap();
+            let error = found.standard_error.unwrap();
+            let off = (found.mean - expected) / error;
+            assert!(off.abs() < 4.0, "{kind:?}, {keep}: {found:?}, not {expected}");
+        }
+    }
+}
+
+/// Where other work comes than arithmetic counts, p95 is told for the work that came.
+#[test]
+fn work_that_is_not_counted_is_not_evened_out() {
+    let site = bare(WorkerKind::Sync, 4, 2, vec![Step::Compute(exp(0.02)), query(exp(0.1))]);
+    assert!(busy_cores(&site).is_some());
+    let mut grows = loops(10);
+    grows.server.connections.limit = Some(20);
+    grows.server.costs.connect_cpu = Span::from_millis(4);
+    let mut closes = site.clone();
+    closes.server.connections.keep = 0;
+    closes.database.close_cpu = Span::from_millis(4);
+    let mut shared = site;
+    shared.client.cpu = Span::from_millis(1);
+    assert_eq!([grows, closes, shared].map(|site| busy_cores(&site)), [None; 3]);
 }
 
 #[test]

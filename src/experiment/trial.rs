@@ -179,7 +179,7 @@ pub(crate) fn replicate(
     (from, to): (u32, u32),
 ) -> Option<Vec<Summary>> {
     let seeds: Vec<Seed> = (from..to).map(|index| root.replication(index)).collect();
-    let run = |seed: &Seed| (!watch.cancelled()).then(|| Summary::of(&simulate(site, *seed)));
+    let run = |seed: &Seed| (!watch.cancelled()).then(|| Summary::of(&simulate(site, *seed), site));
     crew.map(&seeds, run).into_iter().collect()
 }
 

@@ -1,0 +1,208 @@
+//! What is to be known of a rate, and when enough of it is simulated.
+
+use crate::experiment::answer::{Effort, Objective};
+use crate::experiment::finding::{LOSS, Sample, meets};
+use crate::experiment::lab::REPLICATIONS;
+use crate::experiment::search::Verdict;
+use crate::experiment::summary::Summary;
+use crate::stats::estimate::Estimate;
+use crate::units::Span;
+
+/// What is to be known, and so when enough is simulated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    /// p95 to this share of itself.
+    Precision(f64),
+    /// Whether the rate is sustained.
+    Sustains,
+    /// Whether the objective is met; where that stays unclear, p95 to this share of itself, which
+    /// grows by so many per cent for each per cent of load.
+    Meets { objective: Objective, share: f64, slope: f64 },
+    /// What an overloaded site carries, to this share of it.
+    Carried(f64),
+}
+
+/// How much is simulated for a question.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound {
+    /// Arrivals in the first window, at least.
+    pub first: f64,
+    /// And at most.
+    pub longest: f64,
+    /// Arrivals in all windows of all replications, at most.
+    pub most: u64,
+}
+
+impl Bound {
+    /// For a row of the results: p95 to 5 % takes about half a million at 90 % of a single server's
+    /// capacity. Closer to saturation it would take millions, for a figure that is of no use there:
+    /// such a row says that it is less precise. The first windows give p95 of an exponential
+    /// response to 3 %, so that a site at ease is done at once.
+    pub(crate) const ROW: Bound = Bound { first: 2_000.0, longest: 125_000.0, most: 1_000_000 };
+    /// For a verdict on what is sustained: eight windows of 8,000, and a quarter more for the luck
+    /// of the draw. They place the saturation point to about 1 %.
+    pub(crate) const SUSTAINS: Bound = Bound { first: 2_000.0, longest: 10_000.0, most: 80_000 };
+    /// For a second opinion on what is sustained: the same requests again that came under overload.
+    pub(crate) const CONFIRMS: Bound = Bound { first: 2_000.0, longest: 2_000.0, most: 16_000 };
+    /// For a verdict on the objective: p95 is noisier than throughput.
+    pub(crate) const MEETS: Bound = Bound { first: 2_000.0, longest: 10_000.0, most: 100_000 };
+    /// For a point of a curve.
+    pub(crate) const CURVE: Bound = Bound { first: 500.0, longest: 2_000.0, most: 16_000 };
+}
+
+/// At most so many arrivals in a sample that is clearly not sustained: its errors tell more than
+/// its p95.
+const OVERLOADED: u64 = 160_000;
+
+/// By how much a window that was too short is lengthened.
+const LENGTHEN: f64 = 4.0;
+
+/// Where p95 is not known as well as a verdict on it asks for, so much more is worth beginning again.
+const MUCH: f64 = 2.0;
+
+/// Where so many times as many arrivals are needed, windows grow first, and [`MORE`] times as many
+/// replications take the rest: quantiles of short windows are more than those of a long one on
+/// average, and what comes of something rare comes in few of them.
+const MANY: f64 = 8.0;
+
+/// By how much the number of replications grows at most before another look: what is known of
+/// the noise from a few of them is itself noisy.
+const MORE: f64 = 4.0;
+
+/// What to do next for a sample.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    Enough,
+    /// Begin again with windows so many times as long: more replications of a window that is too
+    /// short only make a wrong figure look certain.
+    Lengthen(f64),
+    /// Go on to so many replications.
+    Replicate(u32),
+}
+
+/// What to do next for a sample, for `goal` within `bound`.
+pub(crate) fn next(sample: &Sample, goal: Goal, bound: Bound) -> Next {
+    // What is carried is asked of a site that is overloaded, and so never settles.
+    let overloaded = matches!(goal, Goal::Carried(_));
+    if decided(sample, goal) || !overloaded && sample.runs_away() {
+        return Next::Enough;
+    }
+    let missed = !overloaded && sustains(sample) == Verdict::Missed;
+    let most = if missed { bound.most.min(OVERLOADED) } else { bound.most };
+    let room = most as f64 / (sample.arrived() as f64).max(1.0);
+    if !overloaded && !sample.settled() {
+        let times = LENGTHEN.min(room);
+        let least = if is_vague(sample, goal) { MUCH } else { LENGTHEN };
+        return if times >= least { Next::Lengthen(times) } else { Next::Enough };
+    }
+    let times = shortfall(sample, goal).min(room);
+    if times < WORTHWHILE {
+        return Next::Enough;
+    }
+    if times >= MANY {
+        return Next::Lengthen(times / MORE);
+    }
+    Next::Replicate((f64::from(sample.replications()) * times.min(MORE)).ceil() as u32)
+}
+
+/// Whether p95 is known less well than a verdict on it asks for.
+fn is_vague(sample: &Sample, goal: Goal) -> bool {
+    matches!(goal, Goal::Meets { share, .. } if !sample.within(share))
+}
+
+fn decided(sample: &Sample, goal: Goal) -> bool {
+    let clear = |verdict| matches!(verdict, Verdict::Met | Verdict::Missed);
+    match goal {
+        Goal::Precision(share) => sample.settled() && sample.within(share),
+        Goal::Sustains => clear(sustains(sample)),
+        Goal::Meets { objective, share, .. } => {
+            clear(meets_objective(sample, &objective)) || sample.settled() && sample.within(share)
+        }
+        Goal::Carried(share) => {
+            let half = sample.carried().relative_half_width().unwrap_or(f64::INFINITY);
+            half <= share / 2.0 || half <= share && sample.replications() >= CARRIED
+        }
+    }
+}
+
+/// Fewer more replications than a tenth are not worth another look.
+const WORTHWHILE: f64 = 1.1;
+
+/// What is carried is told from so many replications at least, but where it is known twice as well:
+/// eight of them know their own noise to a quarter only, and stopping wherever it looks small would
+/// be stopping by luck.
+const CARRIED: u32 = 2 * REPLICATIONS;
+
+/// How many times as many replications the goal is likely to take; the half-width shrinks with
+/// their root. A tenth is added, so that the next look is likely the last.
+fn shortfall(sample: &Sample, goal: Goal) -> f64 {
+    let known = match goal {
+        Goal::Carried(_) => Some(sample.carried()),
+        _ => sample.p95(),
+    };
+    let Some((mean, half)) = known.and_then(|known| Some((known.mean, known.half_width()?))) else {
+        return 1.0;
+    };
+    let allowed = match goal {
+        Goal::Precision(share) | Goal::Carried(share) => share * mean,
+        Goal::Meets { objective: Objective { p95: Some(most), .. }, share, .. } => {
+            (mean - most.as_secs()).abs().max(share * mean)
+        }
+        Goal::Sustains | Goal::Meets { .. } => return MORE,
+    };
+    let enough = half <= allowed;
+    match goal {
+        Goal::Carried(_) if enough => f64::from(CARRIED) / f64::from(sample.replications()),
+        _ if enough => MORE,
+        _ => (half / allowed).powi(2) * WORTHWHILE,
+    }
+}
+
+/// Whether the rate is sustained, as far as `sample` tells.
+pub(crate) fn sustains(sample: &Sample) -> Verdict {
+    let lost = sample.mean(Summary::error_rate);
+    if sample.runs_away() || above(&lost, LOSS) {
+        Verdict::Missed
+    } else if sample.settled() && below(&lost, LOSS) {
+        Verdict::Met
+    } else {
+        Verdict::Unclear { met: !sample.saturated() }
+    }
+}
+
+/// Whether the objective is met, as far as `sample` tells. Waits begin at their shortest, in the
+/// empty site, so a sample that is not settled may tell that p95 is too long, but not that it is
+/// short enough.
+pub(crate) fn meets_objective(sample: &Sample, objective: &Objective) -> Verdict {
+    let sustained = sustains(sample);
+    let p95 = objective.p95.map(|most| (sample.p95(), most.as_secs()));
+    let errors = objective.errors.map(|most| (sample.mean(Summary::error_rate), most.get()));
+    let slow = p95.is_some_and(|(p95, most)| p95.is_none_or(|p95| above(&p95, most)));
+    let failing = errors.is_some_and(|(errors, most)| above(&errors, most));
+    if sustained == Verdict::Missed || slow || failing {
+        return Verdict::Missed;
+    }
+    let quick = p95.is_none_or(|(p95, most)| p95.is_some_and(|p95| below(&p95, most)));
+    let sound = errors.is_none_or(|(errors, most)| below(&errors, most) && seen(sample, most));
+    if sustained == Verdict::Met && quick && sound {
+        return Verdict::Met;
+    }
+    let effort = Effort::Fixed { replications: 1, warmup: Span::ZERO, measured: Span::ZERO };
+    Verdict::Unclear { met: meets(&sample.finding(effort), objective).unwrap_or(true) }
+}
+
+/// Whether so many arrived that failures at the rate `share` would have shown: none of n trials
+/// failing leaves a failure rate of 3/n possible, at 95 %.
+fn seen(sample: &Sample, share: f64) -> bool {
+    share * sample.arrived() as f64 >= 3.0
+}
+
+/// Whether the whole interval lies above `limit`.
+fn above(estimate: &Estimate, limit: f64) -> bool {
+    estimate.interval().is_some_and(|(low, _)| low > limit)
+}
+
+/// Whether the whole interval lies at or below `limit`.
+fn below(estimate: &Estimate, limit: f64) -> bool {
+    estimate.interval().is_some_and(|(_, high)| high <= limit)
+}
