@@ -249,8 +249,9 @@ impl<T: Tape> World<'_, T> {
         } else if self.workers[index as usize].take_in(id) == Seized::Granted {
             self.enter(id, index);
         } else {
+            // Until it has a thread it holds no more than its connection.
             let request = &mut self.requests[id];
-            (request.worker, request.at) = (index, At::Place);
+            return (request.worker, request.at) = (index, At::Place);
         }
         if self.rules.uses_memory {
             self.take_request_memory(id, index);
@@ -307,13 +308,27 @@ impl<T: Tape> World<'_, T> {
     pub(super) fn free_place(&mut self, index: u32, endpoint: u16) {
         self.probe.levels.inside.fall(self.now, 1);
         self.probe.levels.workers.fall(self.now, 1);
+        let mut next = None;
         if self.rules.one_queue {
             self.idle.push(index);
-        } else if let Some(next) = self.workers[index as usize].let_out() {
-            self.enter(next, index);
+        } else {
+            next = self.workers[index as usize].let_out();
+            next.into_iter().for_each(|next| self.enter(next, index));
         }
         if self.rules.uses_memory {
-            self.leave_memory(index, endpoint);
+            self.change_memory(index, endpoint, next);
+        }
+    }
+
+    /// The memory of a request for `endpoint` goes back, and whoever has its place takes its own.
+    #[inline(never)]
+    fn change_memory(&mut self, index: u32, endpoint: u16, next: Option<RequestId>) {
+        let life = self.workers[index as usize].life;
+        self.leave_memory(index, endpoint);
+        if let Some(next) = next
+            && self.workers[index as usize].life == life
+        {
+            self.take_request_memory(next, index);
         }
     }
 

@@ -18,6 +18,7 @@ mod cold;
 mod crash;
 mod database;
 mod dispatcher;
+mod heap;
 mod iteration;
 mod looping;
 mod probe;

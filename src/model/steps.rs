@@ -1,7 +1,7 @@
 //! A request's steps: the worker's turn, the cores, connections, queries, and the end.
 
 use super::arrivals::Tape;
-use super::crash::{ASIDE, ASIDES, BACKEND, BOOT};
+use super::crash::{ANSWER, ASIDE, ASIDES, BACKEND, BOOT};
 use super::database::{Acquired, Returned};
 use super::dispatcher::DISPATCH;
 use super::program::{Amount, Op};
@@ -151,7 +151,9 @@ impl<T: Tape> World<'_, T> {
     /// A task that is not a request is done.
     #[inline(never)]
     fn no_request_done(&mut self, task: u32) {
-        if task & BOOT != 0 {
+        if task & ANSWER == ANSWER {
+            self.has_word(task & !ANSWER);
+        } else if task & BOOT != 0 {
             self.booted(task & !BOOT);
         } else if task & ASIDE == 0 {
             self.dispatched(task & !DISPATCH);
