@@ -107,6 +107,8 @@ pub struct Server {
     /// CPU for each MiB that its late memory or a request takes of the system: the kernel clears
     /// and maps page after page.
     pub touch_cpu: Span,
+    /// CPU for each MiB that a killed worker held, which the kernel frees before all else.
+    pub exit_cpu: Span,
     /// Whether a worker keeps the memory of its requests for the next ones: blocks that the
     /// allocator takes from its heap stay there (glibc's mmap threshold grows to what was freed).
     pub keeps_memory: bool,
@@ -215,6 +217,8 @@ pub struct Database {
     /// CPU of the server for the end of a connection's process, once it is closed; nobody waits
     /// for it.
     pub close_cpu: Span,
+    /// The same for one that never had a query: it has less to give back.
+    pub unused_close_cpu: Span,
     /// CPU of the server for resetting a connection, where the pool does so.
     pub reset_cpu: Span,
     /// A query's wait is rounded up to whole steps of this: `pg_sleep` waits for whole
@@ -283,7 +287,7 @@ pub struct Endpoint {
     pub name: String,
     /// Its share of the traffic, relative to the others' weights.
     pub weight: f64,
-    /// Memory each request holds from accept to answer.
+    /// Memory each request holds from when it is accepted, or has a thread, to its answer.
     pub memory: Bytes,
     /// Memory each request leaves behind in its worker for good.
     pub growth: Bytes,

@@ -276,7 +276,8 @@ impl<S: Scope> World<'_, S> {
             return None;
         }
         let begins = self.seat(id, index);
-        if self.extras().uses_memory {
+        // Until it has a thread it holds no more than its connection.
+        if begins && self.extras().uses_memory {
             self.take_request_memory(id, index);
         }
         begins.then_some(id)
@@ -288,9 +289,10 @@ impl<S: Scope> World<'_, S> {
         if self.is_full(index) {
             return self.turn_away(id);
         }
-        if self.seat(id, index) {
-            self.ready.push(id);
+        if !self.seat(id, index) {
+            return;
         }
+        self.ready.push(id);
         if self.extras().uses_memory {
             self.take_request_memory(id, index);
         }
@@ -372,14 +374,30 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn free_place(&mut self, index: u32, endpoint: u16) {
         self.probe.levels.inside.fall(self.now, 1);
         self.probe.levels.workers.fall(self.now, 1);
+        let mut next = None;
         if self.rules.one_queue {
             self.idle.push(index);
-        } else if let Some(next) = self.workers[index as usize].let_out() {
-            self.enter(next, index);
-            self.ready.push(next);
+        } else {
+            next = self.workers[index as usize].let_out();
+            if let Some(next) = next {
+                self.enter(next, index);
+                self.ready.push(next);
+            }
         }
         if self.extras().uses_memory {
-            self.leave_memory(index, endpoint);
+            self.change_memory(index, endpoint, next);
+        }
+    }
+
+    /// The memory of a request for `endpoint` goes back, and whoever has its place takes its own.
+    #[inline(never)]
+    fn change_memory(&mut self, index: u32, endpoint: u16, next: Option<RequestId>) {
+        let life = self.workers[index as usize].life;
+        self.leave_memory(index, endpoint);
+        if let Some(next) = next
+            && self.workers[index as usize].life == life
+        {
+            self.take_request_memory(next, index);
         }
     }
 

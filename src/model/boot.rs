@@ -28,12 +28,12 @@ impl<S: Scope> World<'_, S> {
 
     /// The next slice of a worker's boot.
     fn boot_on(&mut self, index: u32) {
-        let pool = self.site.server.costs.connect_cpu * u64::from(self.pool_at_start());
-        let slice = (self.site.server.boot_cpu + pool).scaled(1.0 / f64::from(BOOT_SLICES));
+        let mut slice = self.site.server.boot_cpu.scaled(1.0 / f64::from(BOOT_SLICES));
         if self.workers[index as usize].state == State::Booting(OPENS_POOL) {
+            let pool = self.pool_at_start();
+            slice += self.site.server.costs.connect_cpu * u64::from(pool);
             let each = self.site.database.connect_cpu;
-            (0..self.pool_at_start())
-                .for_each(|_| self.run_aside(self.database_host, BACKEND, each));
+            (0..pool).for_each(|_| self.run_aside(self.database_host, BACKEND, each));
         }
         if slice.is_zero() {
             self.booted(index);
@@ -47,6 +47,8 @@ impl<S: Scope> World<'_, S> {
         match self.workers[index as usize].state {
             State::Booting(slices) => self.imported(index, slices - 1),
             State::Filling(pieces) => self.filled(index, pieces - 1),
+            State::Freeing(closing) => self.freed(index, closing),
+            State::Closed => self.ended(index),
             State::Up | State::Gone => {}
         }
     }
@@ -103,7 +105,7 @@ impl<S: Scope> World<'_, S> {
         Bytes::new(match state {
             State::Booting(left) => part(early, left, BOOT_SLICES),
             State::Filling(left) => early + part(late, left, PIECES),
-            State::Up | State::Gone => early + late,
+            State::Up | State::Freeing(_) | State::Closed | State::Gone => early + late,
         })
     }
 

@@ -3,6 +3,8 @@
 
 use rand::RngExt;
 
+use super::arrivals::below;
+use super::database::Closing;
 use super::processor::Processor;
 use super::program::Op;
 use super::request::{At, NOWHERE, RequestId};
@@ -19,7 +21,9 @@ pub(super) const BOOT: u32 = 1 << 31;
 /// Marks a task on the cores that is not a request but work that nobody waits for: the end of a
 /// closed connection's process in the database, a client on the same host.
 pub(super) const ASIDE: u32 = 1 << 30;
-/// So many of them have different numbers: nobody asks for one of them again.
+/// Marks a task on the cores that is a worker's word that it is well.
+pub(super) const ANSWER: u32 = BOOT | ASIDE;
+/// So many asides have different numbers: nobody asks for one of them again.
 pub(super) const ASIDES: u32 = 1 << 10;
 
 /// Processes on the cores that are not workers, which have their own numbers: the database's, one
@@ -31,6 +35,9 @@ pub(super) const FRONT: u32 = 1 << 31;
 /// misses the next one after that only (`arbiter.py`, `spawn_workers`). Supervisors of other
 /// resident processes are assumed to pause as long before they start one again.
 const RESPAWN_PAUSE_S: f64 = 0.1;
+
+/// CPU of the end of a process that holds next to nothing (measured, on an AMD EPYC).
+const EXIT_CPU: Span = Span::from_micros(600);
 
 /// Whom the OOM killer takes.
 #[derive(Debug, Clone, Copy)]
@@ -82,9 +89,8 @@ impl<S: Scope> World<'_, S> {
         let endpoint = self.requests[id].endpoint;
         let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
         let worker = &mut self.workers[index as usize];
-        let (life, used) = (worker.life, bytes.min(worker.spare));
-        worker.spare -= used;
-        let mut more = bytes - used;
+        let life = worker.life;
+        let mut more = worker.heap.take(bytes);
         let touching = self.touching(more);
         let worker = &mut self.workers[index as usize];
         worker.owed += touching;
@@ -100,10 +106,9 @@ impl<S: Scope> World<'_, S> {
 
     /// A request in a worker gives its memory back: to the worker, or to the system.
     fn vacate_request(&mut self, index: u32, bytes: Bytes) {
-        match self.site.server.keeps_memory {
-            true => self.workers[index as usize].spare += bytes,
-            false => self.vacate(index, bytes),
-        }
+        let keeps = self.site.server.keeps_memory;
+        let bytes = self.workers[index as usize].heap.free(bytes, keeps);
+        self.vacate(index, bytes);
     }
 
     /// A request for `endpoint` gives its memory back, but for what it leaves behind.
@@ -184,15 +189,47 @@ impl<S: Scope> World<'_, S> {
     fn kill_worker(&mut self, index: u32) {
         match self.site.server.on_oom {
             OnOom::Stop => return self.stop_all(),
-            OnOom::Respawn => {
-                let starts = self.now.max(self.forks_from);
-                let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
-                self.forks_from = starts + pause;
-                self.agenda.at(starts, Event::Start(index));
-            }
             OnOom::Polled => self.will_be_missed(index),
+            OnOom::Respawn => {}
         }
-        self.end_worker(index);
+        let held = self.workers[index as usize].resident.as_mib();
+        let closing = self.empty_worker(index);
+        let freeing = self.site.server.exit_cpu.scaled(held);
+        self.workers[index as usize].state = State::Freeing(closing);
+        match freeing.is_zero() {
+            true => self.freed(index, closing),
+            false => self.start_apart(HOST, BOOT | index, index, freeing),
+        }
+    }
+
+    /// The memory of a killed worker is free; now its connections close, and whoever they lead to
+    /// is woken before the rest of the worker's own end.
+    pub(super) fn freed(&mut self, index: u32, closing: Closing) {
+        if self.site.server.exit_cpu.is_zero() {
+            self.end_backends(closing);
+            return self.ended(index);
+        }
+        // It closes one after the other, until one that it woke gets its core: any of them.
+        let count = closing.count() as usize;
+        let woken = below(&mut self.respawns, count + 1) as u32;
+        let first = Closing { used: woken.min(closing.used), unused: 0 };
+        let first = Closing { unused: woken - first.used, ..first };
+        self.end_backends(first);
+        self.workers[index as usize].state = State::Closed;
+        self.start_apart(HOST, BOOT | index, index, EXIT_CPU);
+        let (used, unused) = (closing.used - first.used, closing.unused - first.unused);
+        self.end_backends(Closing { used, unused });
+    }
+
+    /// A killed worker is no more: the arbiter is told, and uvicorn's parent will see it.
+    pub(super) fn ended(&mut self, index: u32) {
+        self.workers[index as usize].state = State::Gone;
+        if self.site.server.on_oom == OnOom::Respawn {
+            let starts = self.now.max(self.forks_from);
+            let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
+            self.forks_from = starts + pause;
+            self.agenda.at(starts, Event::Start(index));
+        }
     }
 
     /// systemd stops the whole unit: every worker, and the socket with its backlog.
@@ -207,27 +244,40 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// A worker process ends, and with it every request in it.
+    /// A worker process ends at once, and with it every request in it.
     pub(super) fn end_worker(&mut self, index: u32) {
+        let closing = self.empty_worker(index);
+        self.end_backends(closing);
+        self.workers[index as usize].state = State::Gone;
+    }
+
+    /// The ends of closed connections' processes are something for the database to do.
+    fn end_backends(&mut self, closing: Closing) {
+        let (used, unused) = (self.site.database.close_cpu, self.site.database.unused_close_cpu);
+        (0..closing.used).for_each(|_| self.run_aside(self.database_host, BACKEND, used));
+        (0..closing.unused).for_each(|_| self.run_aside(self.database_host, BACKEND, unused));
+    }
+
+    /// Everything in a worker is gone, and it computes no more. Returns the connections of its pool
+    /// that nobody had.
+    fn empty_worker(&mut self, index: u32) -> Closing {
         self.stop_dispatcher(index);
         for id in self.requests.in_worker(index) {
             self.lose(id);
         }
-        let worker = &mut self.workers[index as usize];
-        if worker.state.is_booting() {
-            self.cores[HOST].stop(self.now, BOOT | index);
-        }
+        // Its boot, or its end.
+        self.cores[HOST].stop(self.now, BOOT | index);
+        self.cores[HOST].stop(self.now, ANSWER | index);
         let worker = &mut self.workers[index as usize];
         let (resident, busy) = (worker.resident, !worker.turn.is_free());
-        let idle_connections = worker.clear(&self.site.server);
-        (worker.state, worker.life) = (State::Gone, self.lives);
+        let closing = worker.clear(&self.site.server);
+        worker.life = self.lives;
         self.lives += 1;
         self.idle.retain(|other| *other != index);
         self.probe.levels.turns.fall(self.now, u64::from(busy));
         self.give_memory(HOST, resident);
-        self.close_connections(idle_connections);
-        let each = self.site.database.close_cpu;
-        (0..idle_connections).for_each(|_| self.run_aside(self.database_host, BACKEND, each));
+        self.close_connections(closing.count());
+        closing
     }
 
     /// A request's process is gone. What it is in the database for goes on without it.
@@ -272,6 +322,7 @@ impl<S: Scope> World<'_, S> {
         if std::mem::take(&mut self.requests[id].has_connection) {
             self.probe.levels.connections.fall(self.now, 1);
             self.close_connections(1);
+            self.end_backends(Closing { used: 1, unused: 0 });
         }
     }
 

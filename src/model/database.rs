@@ -15,6 +15,8 @@ pub(super) struct Pool {
     limit: u32,
     /// Open and nobody's.
     idle: u32,
+    /// How many of those nobody has used yet: what was given back last is taken first.
+    unused: u32,
     /// Open and somebody's.
     used: u32,
     /// Being opened.
@@ -51,7 +53,7 @@ impl Pool {
     pub(super) fn new(connections: &Connections) -> Pool {
         let limit = connections.limit.unwrap_or(u32::MAX);
         let (keep, waiting) = (connections.keep, VecDeque::new());
-        Pool { keep, limit, idle: 0, used: 0, opening: 0, waiting, timer: false }
+        Pool { keep, limit, idle: 0, unused: 0, used: 0, opening: 0, waiting, timer: false }
     }
 
     /// `who` wants a connection.
@@ -59,6 +61,7 @@ impl Pool {
     pub(super) fn acquire(&mut self, who: RequestId) -> Acquired {
         if self.idle > 0 {
             self.idle -= 1;
+            self.unused = self.unused.min(self.idle);
             self.used += 1;
             Acquired::Open
         } else if self.size() < self.limit {
@@ -78,6 +81,7 @@ impl Pool {
     /// A connection is open that nobody asked for yet.
     pub(super) fn opened_idle(&mut self) {
         self.idle += 1;
+        self.unused += 1;
     }
 
     /// A connection that somebody was to open is open.
@@ -118,18 +122,34 @@ impl Pool {
 
     /// The server closed every connection. Returns who waited for one: each may open its own now.
     pub(super) fn lose_all(&mut self) -> VecDeque<RequestId> {
-        (self.idle, self.used) = (0, 0);
+        (self.idle, self.unused, self.used) = (0, 0, 0);
         self.opening += self.waiting.len() as u32;
         std::mem::take(&mut self.waiting)
     }
 
-    /// The process is gone, and its queue with it; its timer will still come. Returns how many
-    /// idle connections closed.
-    pub(super) fn clear(&mut self) -> u32 {
-        let idle = self.idle;
-        (self.idle, self.used, self.opening) = (0, 0, 0);
+    /// The process is gone, and its queue with it; its timer will still come. Returns which idle
+    /// connections closed.
+    pub(super) fn clear(&mut self) -> Closing {
+        let closing = Closing { used: self.idle - self.unused, unused: self.unused };
+        (self.idle, self.unused, self.used, self.opening) = (0, 0, 0, 0);
         self.waiting.clear();
-        idle
+        closing
+    }
+}
+
+/// Connections that close with their process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closing {
+    /// Those that had a query.
+    pub used: u32,
+    /// Those that never had one.
+    pub unused: u32,
+}
+
+impl Closing {
+    /// How many they are.
+    pub(super) fn count(self) -> u32 {
+        self.used + self.unused
     }
 }
 

@@ -19,6 +19,7 @@ mod cold;
 mod crash;
 mod database;
 mod dispatcher;
+mod heap;
 mod iteration;
 mod looping;
 mod probe;

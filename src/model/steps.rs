@@ -1,6 +1,6 @@
 //! A request's steps: the worker's turn, the cores, connections, queries, and the end.
 
-use super::crash::{ASIDE, ASIDES, BACKEND, BOOT};
+use super::crash::{ANSWER, ASIDE, ASIDES, BACKEND, BOOT};
 use super::database::{Acquired, Returned};
 use super::dispatcher::DISPATCH;
 use super::processor::Processor;
@@ -167,7 +167,9 @@ impl<S: Scope> World<'_, S> {
     /// A task that is not a request is done.
     #[inline(never)]
     fn no_request_done(&mut self, task: u32) {
-        if task & BOOT != 0 {
+        if task & ANSWER == ANSWER {
+            self.has_word(task & !ANSWER);
+        } else if task & BOOT != 0 {
             self.booted(task & !BOOT);
         } else if task & ASIDE == 0 {
             self.dispatched(task & !DISPATCH);

@@ -1,7 +1,8 @@
 //! A Python process: whom it admits, and whose turn it is.
 
-use super::database::Pool;
+use super::database::{Closing, Pool};
 use super::dispatcher::Dispatching;
+use super::heap::Heap;
 use super::request::RequestId;
 use crate::resource::slots::{Seized, Slots};
 use crate::site::{Server, WorkerKind};
@@ -36,8 +37,8 @@ pub(super) struct Worker {
     pub growing: Bytes,
     /// CPU that its next burst takes beyond what its request asks for.
     pub owed: Span,
-    /// What it holds of its requests' memory for requests to come.
-    pub spare: Bytes,
+    /// What of its requests' memory it holds, and keeps.
+    pub heap: Heap,
     /// What it holds now.
     pub resident: Bytes,
     /// Counts its lives, and orders workers by when they were started.
@@ -55,15 +56,12 @@ pub(super) enum State {
     Booting(u32),
     /// It has imported everything, and has so many pieces of its late memory before it.
     Filling(u32),
-    /// It was killed.
+    /// It was killed. The kernel frees its memory, and then closes these connections.
+    Freeing(Closing),
+    /// That is done, and its parent has yet to be told.
+    Closed,
+    /// It is no more.
     Gone,
-}
-
-impl State {
-    /// Whether it is on its way up.
-    pub(super) fn is_booting(self) -> bool {
-        matches!(self, State::Booting(_) | State::Filling(_))
-    }
 }
 
 impl Worker {
@@ -82,20 +80,20 @@ impl Worker {
             fresh: false,
             growing: Bytes::ZERO,
             owed: Span::ZERO,
-            spare: Bytes::ZERO,
+            heap: Heap::default(),
             resident: Bytes::ZERO,
             life: u64::from(index),
             pool: Pool::new(&server.connections),
         }
     }
 
-    /// Killed: everything in it is gone. Returns how many idle connections closed.
-    pub(super) fn clear(&mut self, server: &Server) -> u32 {
+    /// Killed: everything in it is gone. Returns which idle connections closed.
+    pub(super) fn clear(&mut self, server: &Server) -> Closing {
         self.places = places(server);
         self.turn = Slots::new(1);
         self.dispatcher = Dispatching::new();
         (self.accepted, self.bursts_left) = (0, 0);
-        (self.resident, self.spare) = (Bytes::ZERO, Bytes::ZERO);
+        (self.resident, self.heap) = (Bytes::ZERO, Heap::default());
         (self.growing, self.owed) = (Bytes::ZERO, Span::ZERO);
         self.pool.clear()
     }

@@ -71,6 +71,10 @@ pub(super) fn database(file: &File, server: &ServerFile, preset: &Preset) -> Dat
         connect_cpu: span(own.connect_cpu, stack.connect_cpu),
         connect_wait: span(own.connect_wait, stack.connect_wait),
         close_cpu: span(own.close_cpu, stack.close_cpu),
+        unused_close_cpu: span(
+            own.unused_close_cpu.or(own.close_cpu),
+            stack.unused_close_cpu.or(stack.close_cpu),
+        ),
         reset_cpu: span(own.reset_cpu, stack.reset_cpu),
         wait_step: span(own.wait_step, stack.wait_step),
         refusal_cpu: span(own.refusal_cpu, stack.refusal_cpu),

@@ -428,17 +428,20 @@ fn who_has_had_its_first_request_dies_for_one_that_has_its() {
     assert_eq!(play(&site, tape), [Ok(45), Err((Cause::Killed, 50)), Ok(75), Ok(85)]);
 }
 
-/// 10 MB that take 1 ms each to touch, before 5 ms of work: every time, or once where the allocator
-/// keeps them.
+/// 10 MB that take 1 ms each to touch, before 5 ms of work: every time; or not where the allocator
+/// keeps them, which it does from the second time on, and has two blocks that are of no use.
 #[test]
 fn a_request_touches_what_the_allocator_did_not_keep() {
     let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
     site.traffic.endpoints[0].memory = Bytes::from_mib(10);
     site.server.touch_cpu = Span::from_millis(1);
-    let tape: Tape = &[(0, &[5]), (20, &[5])];
-    assert_eq!(play(&site, tape), [Ok(15), Ok(35)]);
+    let wanted: &[u64] = &[5];
+    let tape = [0, 20, 40, 60, 80].map(|at| (at, wanted));
+    let touched = [15, 35, 55, 75, 95].map(Ok);
+    assert_eq!(play(&site, &tape), touched);
     site.server.keeps_memory = true;
-    assert_eq!(play(&site, tape), [Ok(15), Ok(25)]);
+    let kept = [15, 35, 55, 75, 85].map(Ok);
+    assert_eq!(play(&site, &tape), kept);
 }
 
 /// A and B together are too much for their worker, which is killed at 10.001 s and boots in no time.
@@ -464,4 +467,49 @@ fn uvicorns_parent_waits_for_word_from_a_worker_killed_right_after_it_had_asked(
         (0..400).map(back_after_ms).partition(|back| *back <= 500.0);
     assert!(late.iter().all(|back| (4_950.0..=5_000.0).contains(back)), "{late:?}");
     assert!((20..=60).contains(&late.len()), "{} of {}", late.len(), soon.len() + late.len());
+}
+
+/// One worker of 10 MB on a host of 25 MB, and 10 MB a request. A and B together are too much: both
+/// fail at 20, and C, which has come by then, waits in the backlog.
+///
+/// | from | to | the only core is for |
+/// |---|---|---|
+/// | 20 | 50 | freeing 30 MB, a ms each |
+/// | 50 | 54 | the ends of four connections that were never used, a ms each, |
+/// | 50 | 54.6 | and the rest of the worker's own, 0.6 ms |
+/// | 54.6 | 62.6 | its next boot |
+/// | 62.6 | 67.6 | C, answered |
+#[test]
+fn a_killed_worker_is_gone_once_its_memory_is_free_and_its_connections_are_closed() {
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![call(millis(1)), Step::Compute(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(25));
+    site.server.worker_memory = Bytes::from_mib(10);
+    site.server.boot_cpu = Span::from_millis(8);
+    site.server.exit_cpu = Span::from_millis(1);
+    site.server.connections.limit = Some(4);
+    site.server.opens_pool = true;
+    site.database.unused_close_cpu = Span::from_millis(1);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(10);
+    let ms = Span::from_millis;
+    let requests = [(0, 100, 0), (20, 100, 0), (30, 0, 5)].map(|(at, wait, work)| {
+        (Arrival { at: Time::from_nanos(at * MS), endpoint: 0 }, vec![ms(wait), ms(work)])
+    });
+    let (_, replies) = replay(&site, requests.into_iter(), Seed::new(1));
+    let ended = |reply: &tonnage::model::Reply| (reply.ended.unwrap() - Time::ZERO).as_millis();
+    assert_eq!(replies.iter().map(ended).collect::<Vec<_>>(), [20.0, 20.0, 67.6]);
+    assert_eq!(
+        replies.iter().map(|reply| reply.failed).collect::<Vec<_>>(),
+        [Some(Cause::Killed), Some(Cause::Killed), None]
+    );
+}
+
+/// One process with one thread, on a host that has room for one request beside it: the second waits
+/// for the thread and holds nothing yet.
+#[test]
+fn who_waits_for_a_thread_has_no_memory_yet() {
+    let mut site = Site::textbook(threads(1), 1, 1, vec![Step::Compute(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(25));
+    site.server.worker_memory = Bytes::from_mib(10);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(10);
+    assert_eq!(play(&site, &[(0, &[5]), (1, &[5])]), [Ok(5), Ok(10)]);
 }
