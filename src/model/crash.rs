@@ -242,7 +242,7 @@ impl<T: Tape> World<'_, T> {
                 self.hang_up(id);
                 self.requests.remove(id);
             }
-            At::Cores => {
+            At::Cores | At::Waking => {
                 self.stop_on_cores(HOST, id);
                 self.hang_up(id);
                 self.requests.remove(id);
@@ -261,7 +261,7 @@ impl<T: Tape> World<'_, T> {
         let request = &self.requests[id];
         let waits = matches!(
             self.ops[request.next as usize],
-            Op::Wait(_, Stage::Database | Stage::Connection)
+            Op::Wait(_, Stage::Database | Stage::Connection) | Op::WaitOn(..)
         );
         request.at == At::DatabaseCores || request.at == At::Wait && waits
     }
@@ -315,13 +315,13 @@ impl<T: Tape> World<'_, T> {
         self.settle(id, Some(Cause::Killed));
         let request = &self.requests[id];
         match request.at {
-            At::Cores => {
+            At::Cores | At::Waking => {
                 self.stop_on_cores(HOST, id);
             }
             At::Turn => self.workers[request.worker as usize].turn.leave(id),
             _ => {}
         }
-        let gone = matches!(self.requests[id].at, At::Cores | At::Turn);
+        let gone = matches!(self.requests[id].at, At::Cores | At::Waking | At::Turn);
         self.release_turn(id);
         self.leave_worker(id);
         if gone {

@@ -13,6 +13,7 @@
 mod admission;
 mod arrivals;
 mod boot;
+mod calls;
 mod client;
 mod cold;
 mod crash;
@@ -28,6 +29,7 @@ mod rules;
 mod steps;
 mod supervisor;
 mod turn;
+mod waking;
 mod worker;
 
 use std::collections::VecDeque;
@@ -288,7 +290,7 @@ impl<'a, T: Tape> World<'a, T> {
             cores: [Processor::new(&site.host), Processor::new(other)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             database_host: if own.is_some() { OWN_HOST } else { HOST },
-            code_ran: CodeRan { stack: Time::ZERO, database: Time::ZERO },
+            code_ran: CodeRan::NEVER,
             postgres: Postgres::new(site.database.connection_slots),
             residents_away: vec![false; site.host.residents.len()],
             workers: workers.collect(),

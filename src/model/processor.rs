@@ -1,7 +1,7 @@
 //! The cores of a host, however they are shared.
 
 use crate::resource::cores::Cores;
-use crate::resource::sliced::{Cooling, Sliced};
+use crate::resource::sliced::{Cooling, Sliced, Waking};
 use crate::site::{Host, Sharing};
 use crate::units::{Span, Time};
 
@@ -31,6 +31,14 @@ impl Processor {
         match self {
             Processor::Fair(cores) => cores.start(now, task, work),
             Processor::Sliced(cores) => cores.start(now, task, process, work),
+        }
+    }
+
+    /// See [`Sliced::wake`]; on cores shared fairly all run at once.
+    pub(super) fn wake(&mut self, now: Time, task: (u32, u32), work: Span, waking: Waking) -> bool {
+        match self {
+            Processor::Fair(cores) => cores.start(now, task.0, work),
+            Processor::Sliced(cores) => cores.wake(now, task, work, waking),
         }
     }
 
@@ -74,14 +82,6 @@ impl Processor {
         match self {
             Processor::Fair(_) => Span::ZERO,
             Processor::Sliced(cores) => cores.chill(code, away),
-        }
-    }
-
-    /// How many cores run nothing, where each runs one task at a time.
-    pub(super) fn idle(&self) -> Option<usize> {
-        match self {
-            Processor::Fair(_) => None,
-            Processor::Sliced(cores) => Some(cores.idle()),
         }
     }
 

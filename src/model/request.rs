@@ -44,6 +44,8 @@ pub(super) enum At {
     Away,
     /// In a worker process, waiting for a thread of it, or for its dispatcher to find one.
     Place,
+    /// On the cores of the workers' host to see whether its worker's turn is free.
+    Waking,
     /// Waiting for its worker's turn.
     Turn,
     /// Its answer is with the event loop of its process.
@@ -67,6 +69,8 @@ pub(super) struct Request {
     pub arrived: Time,
     /// When it entered the stage it is in.
     pub since: Time,
+    /// When the database had its query; where its thread looks after that.
+    pub asked: Time,
     /// Time spent in the stages it has left: indexed by [`Stage`].
     pub spent: [Span; Stage::COUNT],
     /// What is left to do of the work it is on the cores for.
@@ -102,6 +106,7 @@ impl Request {
     pub(super) const COMING: Request = Request {
         arrived: Time::NEVER,
         since: Time::NEVER,
+        asked: Time::NEVER,
         spent: [Span::ZERO; Stage::COUNT],
         left: Span::ZERO,
         number: 0,

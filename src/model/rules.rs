@@ -19,6 +19,9 @@ pub(super) struct Rules {
     /// Whether there is a dispatcher, and whether it has something to do after the answer.
     pub dispatches: bool,
     pub closes_later: bool,
+    /// Threads that a dispatcher hands requests to need a core to ask for the GIL, and each goes
+    /// back to its own: where cores are shared as Linux does.
+    pub threads_wake: bool,
     /// Who hands requests to threads, where that takes time.
     pub dispatcher: Option<Dispatcher>,
     /// At this many requests in a worker, the one that just came included, it is refused.
@@ -61,6 +64,8 @@ impl Rules {
             needs_chance: site.server.workers > 1 && !one_queue,
             shares_turn: !is_sync,
             dispatches: dispatcher.is_some(),
+            threads_wake: dispatcher.is_some()
+                && matches!(site.host.sharing, Sharing::Slices { .. }),
             closes_later: dispatcher.is_some_and(|its| !its.finish_cpu.is_zero()),
             dispatcher,
             limit,

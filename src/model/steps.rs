@@ -26,8 +26,10 @@ impl<T: Tape> World<'_, T> {
                 Op::Open => self.open(id),
                 Op::DatabaseCompute(amount, stage) => self.database_compute(id, amount, stage),
                 Op::Wait(amount, _) => self.wait(id, amount),
+                Op::LookBack(amount) => self.look_back(id, amount),
+                Op::WaitOn(amount, _) => self.wait_on(id, amount),
                 Op::Release => self.release(id),
-                Op::Send => self.send(id),
+                Op::Call(call) => self.call(id, call),
                 Op::HandBack => self.hand_back(id),
                 Op::Reply => self.reply(id),
                 Op::Answer => self.finish(id, None),
@@ -144,6 +146,7 @@ impl<T: Tape> World<'_, T> {
                 self.code_ran.database = self.now;
                 self.ready.push(task);
             }
+            At::Waking => self.awake(task),
             _ => self.connect(task),
         }
     }
@@ -169,17 +172,48 @@ impl<T: Tape> World<'_, T> {
         }
         let request = &mut self.requests[id];
         (request.left, request.at) = (work, At::DatabaseCores);
-        self.start_on_cores(self.database_host, id, BACKEND | id, work);
+        match self.rules.threads_wake && self.database_host == HOST {
+            true => self.start_backend(id, work),
+            false => self.start_on_cores(self.database_host, id, BACKEND | id, work),
+        }
         self.end_burst(id);
         false
     }
 
+    /// The request's query is in the database, and its thread wants the GIL back for a moment.
+    #[inline(never)]
+    fn look_back(&mut self, id: RequestId, amount: Amount) -> bool {
+        self.requests[id].asked = self.now;
+        match self.keeps_turn_sending() {
+            true => self.step_on(id),
+            false => self.compute(id, amount),
+        }
+    }
+
+    /// Waits for what is left of a query's wait.
+    #[inline(never)]
+    fn wait_on(&mut self, id: RequestId, amount: Amount) -> bool {
+        let all = self.query_wait(id, amount);
+        let span = all.saturating_sub(self.now - self.requests[id].asked);
+        self.wait_for(id, span)
+    }
+
     #[inline]
     fn wait(&mut self, id: RequestId, amount: Amount) -> bool {
-        let span = match amount.stepped {
+        let span = self.query_wait(id, amount);
+        self.wait_for(id, span)
+    }
+
+    #[inline]
+    fn query_wait(&self, id: RequestId, amount: Amount) -> Span {
+        match amount.stepped {
             true => self.amount_in_steps(id, amount),
             false => self.amount(id, amount),
-        };
+        }
+    }
+
+    #[inline]
+    fn wait_for(&mut self, id: RequestId, span: Span) -> bool {
         if span.is_zero() {
             return self.step_on(id);
         }
@@ -192,7 +226,7 @@ impl<T: Tape> World<'_, T> {
     #[inline]
     pub(super) fn wait_over(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
-        if let Op::Wait(_, stage) = self.ops[request.next as usize] {
+        if let Op::Wait(_, stage) | Op::WaitOn(_, stage) = self.ops[request.next as usize] {
             request.spend(stage, self.now);
         }
         request.go_on();

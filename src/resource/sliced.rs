@@ -25,6 +25,15 @@ pub struct Cooling {
     pub over: Span,
 }
 
+/// What a task does that wakes up where its own core is busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waking {
+    /// It stays there, and does not look for an idle core.
+    pub stays: bool,
+    /// Where it finds none it takes over at once; what ran there goes on behind it.
+    pub preempts: bool,
+}
+
 /// How often a core without work looks for some: CONFIG_HZ is 250 in the kernels of Debian, Ubuntu
 /// and the testbed.
 const TICK: Span = Span::from_millis(4);
@@ -80,10 +89,49 @@ impl Sliced {
     /// Starts `task`, which `process` (a number of the caller's) has to do and which needs `work` on
     /// a warm core of speed 1. Returns whether one more core is busy with it.
     pub fn start(&mut self, now: Time, task: u32, process: u32, work: Span) -> bool {
-        self.processes.insert(task, process);
+        let home = self.home(process);
+        self.begin(now, (task, process), (home, self.idle_for(home)), work)
+    }
+
+    /// The same for a task that wakes up in this way.
+    pub fn wake(
+        &mut self,
+        now: Time,
+        task: (u32, u32),
+        work: Span,
+        Waking { stays, preempts }: Waking,
+    ) -> bool {
+        let home = self.home(task.1);
+        let idle = match stays {
+            true => self.cores[home].running.is_none().then_some(home),
+            false => self.idle_for(home),
+        };
+        if let (None, true, Some((other, all))) = (idle, preempts, self.cores[home].running) {
+            let left = all.saturating_sub(self.done(now - self.cores[home].since));
+            self.cores[home].queue.push_front((other, left));
+            self.processes.insert(task.0, task.1);
+            self.run(now, home, Some((task.0, work)));
+            self.look_ahead(now);
+            return false;
+        }
+        self.begin(now, task, (home, idle), work)
+    }
+
+    /// The core that `process` last ran on.
+    fn home(&self, process: u32) -> usize {
         let home = self.homes.get(&process).copied();
-        let home = home.unwrap_or(process as usize % self.cores.len());
-        let idle = self.idle_for(home);
+        home.unwrap_or(process as usize % self.cores.len())
+    }
+
+    /// Begins `task` of a process on an idle core, or waits for that of its own.
+    fn begin(
+        &mut self,
+        now: Time,
+        (task, process): (u32, u32),
+        (home, idle): (usize, Option<usize>),
+        work: Span,
+    ) -> bool {
+        self.processes.insert(task, process);
         match idle {
             Some(index) => {
                 let idle = now - self.cores[index].since;
@@ -310,6 +358,25 @@ mod tests {
             cores.start(at(2), task, process, Span::from_millis(2));
         }
         assert_eq!(ends(&mut cores), [(4, 4), (6, 4), (5, 6)]);
+    }
+
+    #[test]
+    fn what_stays_waits_for_its_own_core_and_what_preempts_takes_it_over() {
+        let (stays, moves) = (true, false);
+        let wakes = |cores: &mut Sliced, task, stays, preempts| {
+            let waking = Waking { stays, preempts };
+            cores.wake(at(1), (task, 0), Span::from_millis(1), waking)
+        };
+        for (stays, preempts, then) in [
+            (moves, true, [(1, 2), (0, 6)]),
+            (stays, true, [(1, 2), (0, 7)]),
+            (stays, false, [(1, 3), (0, 7)]),
+        ] {
+            let mut cores = Sliced::new(2, 1.0, Span::from_millis(2), None);
+            cores.start(at(0), 0, 0, Span::from_millis(6));
+            assert_eq!(wakes(&mut cores, 1, stays, preempts), !stays);
+            assert_eq!(ends(&mut cores), then, "stays {stays}, preempts {preempts}");
+        }
     }
 
     #[test]
