@@ -18,8 +18,16 @@ use crate::units::{Span, Time};
 pub(super) struct CodeRan {
     /// The stack's, in any worker.
     pub stack: Time,
+    /// That of those who hand requests to threads.
+    pub dispatcher: Time,
     /// The database's, in any connection.
     pub database: Time,
+}
+
+impl CodeRan {
+    /// None has run yet.
+    pub(super) const NEVER: CodeRan =
+        CodeRan { stack: Time::ZERO, dispatcher: Time::ZERO, database: Time::ZERO };
 }
 
 impl<S: Scope> World<'_, S> {
@@ -35,6 +43,11 @@ impl<S: Scope> World<'_, S> {
                 cores.chill(half, before) + cores.chill(half, self.requests.demand(id, index))
             }
         }
+    }
+
+    /// What so much of a dispatcher's work costs beyond it: all of it is the stack's.
+    pub(super) fn cold_dispatch(&self, work: Span) -> Span {
+        self.cores[HOST].chill(work, self.now - self.code_ran.dispatcher)
     }
 
     /// What a query of that much work costs the database beyond it.

@@ -293,7 +293,7 @@ impl<S: Scope> World<'_, S> {
                 self.hang_up(id);
                 self.requests.remove(id);
             }
-            At::Cores => {
+            At::Cores | At::Waking => {
                 self.cores[HOST].stop(self.now, id);
                 self.hang_up(id);
                 self.requests.remove(id);
@@ -312,7 +312,7 @@ impl<S: Scope> World<'_, S> {
         let request = &self.requests[id];
         let waits = matches!(
             self.ops[request.next as usize],
-            Op::Wait(_, Stage::Database | Stage::Connection)
+            Op::Wait(_, Stage::Database | Stage::Connection) | Op::WaitOn(..)
         );
         request.at == At::DatabaseCores || request.at == At::Wait && waits
     }
@@ -367,13 +367,13 @@ impl<S: Scope> World<'_, S> {
         self.settle(id, Some(Cause::Killed));
         let request = &self.requests[id];
         match request.at {
-            At::Cores => {
+            At::Cores | At::Waking => {
                 self.cores[HOST].stop(self.now, id);
             }
             At::Turn => self.workers[request.worker as usize].turn.leave(id),
             _ => {}
         }
-        let gone = matches!(self.requests[id].at, At::Cores | At::Turn);
+        let gone = matches!(self.requests[id].at, At::Cores | At::Waking | At::Turn);
         self.release_turn(id);
         self.leave_worker(id);
         if gone {

@@ -11,10 +11,13 @@
 
 use std::collections::VecDeque;
 
+use rand::RngExt;
+
 use super::World;
 use super::processor::Processor;
 use super::request::{At, NOWHERE, RequestId};
 use super::scope::Scope;
+use super::waking::SYSTEM_CALL;
 use crate::model::HOST;
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
@@ -34,6 +37,10 @@ pub(super) struct Dispatching {
     /// What it does, and how much of that is left.
     job: Option<Job>,
     left: Span,
+    /// How much work that was in all.
+    work: Span,
+    /// Whether it has lost the GIL over that already.
+    lost: bool,
     /// Connections that the kernel has hashed to its process.
     knocking: VecDeque<RequestId>,
     /// Requests whose threads have an answer for it to send.
@@ -47,6 +54,8 @@ pub(super) struct Dispatching {
 enum Stay {
     /// It sleeps until something happens to its sockets or its threads.
     Asleep,
+    /// It wakes up, and needs a core to see whether its turn is free.
+    Waking,
     /// It has waited for its turn since then.
     Queued(Time),
     /// It has the turn.
@@ -72,6 +81,8 @@ impl Dispatching {
             woken: Time::ZERO,
             job: None,
             left: Span::ZERO,
+            work: Span::ZERO,
+            lost: false,
             knocking: VecDeque::new(),
             answers: VecDeque::new(),
             finished: 0,
@@ -82,7 +93,7 @@ impl Dispatching {
     pub(super) fn since(&self) -> Time {
         match self.at {
             Stay::Queued(since) => since,
-            Stay::Asleep | Stay::Busy => unreachable!("it waits for its turn"),
+            Stay::Asleep | Stay::Waking | Stay::Busy => unreachable!("it waits for its turn"),
         }
     }
 
@@ -92,8 +103,9 @@ impl Dispatching {
     }
 
     /// It had to give up its turn, with so much of its work left.
-    pub(super) fn interrupted(&mut self, now: Time, left: Span) {
-        (self.at, self.left) = (Stay::Queued(now), left);
+    /// Says since when it waits for it again, if it does not have to wake up for that.
+    pub(super) fn interrupted(&mut self, queued: Option<Time>, left: Span) {
+        (self.at, self.left) = (queued.map_or(Stay::Asleep, Stay::Queued), left);
     }
 }
 
@@ -157,12 +169,23 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The dispatcher has something to do: where it slept, it asks for its turn.
-    fn wake_dispatcher(&mut self, index: u32) {
+    pub(super) fn wake_dispatcher(&mut self, index: u32) {
+        let needs_core = self.extras().threads_wake;
         let worker = &mut self.workers[index as usize];
         if worker.dispatcher.at != Stay::Asleep {
             return;
         }
         worker.dispatcher.woken = self.now;
+        if worker.turn.is_free() || !needs_core {
+            return self.dispatcher_awake(index);
+        }
+        worker.dispatcher.at = Stay::Waking;
+        self.start_thread(DISPATCH | index, SYSTEM_CALL);
+    }
+
+    /// The dispatcher is on a core: it takes its turn, or begins to wait for it.
+    fn dispatcher_awake(&mut self, index: u32) {
+        let worker = &mut self.workers[index as usize];
         match worker.turn.seize(DISPATCH | index) {
             Seized::Granted => {
                 self.probe.levels.turns.rise(self.now, 1);
@@ -186,16 +209,36 @@ impl<S: Scope> World<'_, S> {
             return self.pass_turn_on(index);
         }
         let left = self.workers[index as usize].dispatcher.left;
-        self.start_apart(HOST, DISPATCH | index, index, left);
+        match self.extras().threads_wake {
+            true => self.start_thread(DISPATCH | index, left),
+            false => self.start_apart(HOST, DISPATCH | index, index, left),
+        }
     }
 
     /// What the dispatcher was doing is done on the cores.
     pub(super) fn dispatched(&mut self, index: u32) {
+        if self.workers[index as usize].dispatcher.at == Stay::Waking {
+            return self.dispatcher_awake(index);
+        }
+        if self.loses_in_job(index) {
+            let dispatcher = &mut self.workers[index as usize].dispatcher;
+            (dispatcher.lost, dispatcher.left, dispatcher.at) = (true, SYSTEM_CALL, Stay::Asleep);
+            self.pass_turn_on(index);
+            return self.wake_dispatcher(index);
+        }
         let life = self.workers[index as usize].life;
         self.end_job(index);
         if self.workers[index as usize].life == life {
             self.dispatch(index);
         }
+    }
+
+    /// Whether it finds the GIL gone over the system calls of its job.
+    fn loses_in_job(&mut self, index: u32) -> bool {
+        let worker = &self.workers[index as usize];
+        let many = self.extras().threads_wake && self.site.host.cores > 1;
+        let may = many && worker.turn.waiting() > 0 && !worker.dispatcher.lost;
+        may && self.gil.random::<f64>() < self.lost_briefly()
     }
 
     /// The next thing the dispatcher of `index` does, if there is one: what its threads have for it
@@ -220,8 +263,9 @@ impl<S: Scope> World<'_, S> {
         } else {
             return false;
         };
+        let work = work + self.cold_dispatch(work);
         let dispatcher = &mut self.workers[index as usize].dispatcher;
-        (dispatcher.job, dispatcher.left) = (Some(job), work);
+        (dispatcher.job, dispatcher.left, dispatcher.work) = (Some(job), work, work);
         true
     }
 
@@ -243,17 +287,18 @@ impl<S: Scope> World<'_, S> {
 
     /// The dispatcher has done what it was at.
     fn end_job(&mut self, index: u32) {
-        let Some(costs) = self.extras().dispatcher else { return };
-        match self.workers[index as usize].dispatcher.job.take() {
+        self.code_ran.dispatcher = self.now;
+        let dispatcher = &mut self.workers[index as usize].dispatcher;
+        let alone = self.cores[HOST].alone(dispatcher.work);
+        dispatcher.lost = false;
+        match dispatcher.job.take() {
             Some(Job::Accept(id)) => {
-                let alone = self.cores[HOST].alone(costs.dispatch_cpu);
                 let request = &mut self.requests[id];
                 request.spend_running(Stage::Compute, alone, self.now);
                 request.worker = NOWHERE;
                 self.admit_last(id, index);
             }
             Some(Job::Answer(id)) => {
-                let alone = self.cores[HOST].alone(costs.answer_cpu.unwrap_or_default());
                 let request = &mut self.requests[id];
                 request.spend_running(Stage::Compute, alone, self.now);
                 request.go_on();
@@ -265,7 +310,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The dispatcher's process is gone.
     pub(super) fn stop_dispatcher(&mut self, index: u32) {
-        if self.workers[index as usize].dispatcher.at == Stay::Busy {
+        if matches!(self.workers[index as usize].dispatcher.at, Stay::Busy | Stay::Waking) {
             self.cores[HOST].stop(self.now, DISPATCH | index);
         }
         let dispatcher = &mut self.workers[index as usize].dispatcher;

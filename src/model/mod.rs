@@ -13,6 +13,7 @@
 mod admission;
 mod arrivals;
 mod boot;
+mod calls;
 mod client;
 mod clock;
 mod cold;
@@ -31,6 +32,7 @@ mod scope;
 mod steps;
 mod supervisor;
 mod turn;
+mod waking;
 mod worker;
 
 use std::collections::VecDeque;
@@ -236,6 +238,8 @@ struct World<'a, S: Scope> {
     /// Where the database lives.
     database_host: usize,
     code_ran: CodeRan,
+    /// When the database had the query of each request; where its thread looks after that.
+    asked: Vec<Time>,
     postgres: Postgres,
     /// Which of the host's residents the OOM killer took.
     residents_away: Vec<bool>,
@@ -290,7 +294,8 @@ impl<'a, S: Scope> World<'a, S> {
             cores: [S::Cores::new(&site.host, threaded), S::Cores::new(other, threaded)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             database_host: if own.is_some() { OWN_HOST } else { HOST },
-            code_ran: CodeRan { stack: Time::ZERO, database: Time::ZERO },
+            code_ran: CodeRan::NEVER,
+            asked: Vec::new(),
             postgres: Postgres::new(site.database.connection_slots),
             residents_away: vec![false; site.host.residents.len()],
             workers: workers.collect(),

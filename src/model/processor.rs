@@ -15,6 +15,12 @@ pub(super) trait Processor {
     fn new(host: &Host, threaded: bool) -> Self;
     /// A task begins that a process has to do.
     fn start(&mut self, now: Time, task: u32, process: u32, work: Span);
+    /// The same for one whose thread wakes up, and `stays` on its core though that is busy, or looks
+    /// for an idle one; on cores shared fairly there is no such thing.
+    #[inline]
+    fn wake(&mut self, now: Time, task: u32, process: u32, work: Span, _stays: bool) {
+        self.start(now, task, process, work);
+    }
     /// When the next task is done, or gives way.
     fn next_change(&mut self) -> Time;
     /// What changes at `now`: a task is done, and returned, or one has given way.
@@ -32,11 +38,6 @@ pub(super) trait Processor {
     #[inline]
     fn chill(&self, _code: Span, _away: Span) -> Span {
         Span::ZERO
-    }
-
-    /// How many cores run nothing, where each runs one task at a time.
-    fn idle(&self) -> Option<usize> {
-        None
     }
 }
 
@@ -126,8 +127,12 @@ impl Processor for SlicedCores {
     }
 
     fn start(&mut self, now: Time, task: u32, process: u32, work: Span) {
+        self.wake(now, task, process, work, false);
+    }
+
+    fn wake(&mut self, now: Time, task: u32, process: u32, work: Span, stays: bool) {
         let who = runner(task, process, self.threaded);
-        let more = self.cores.start(now, task, process, who, work);
+        let more = self.cores.start(now, (task, process), who, work, stays);
         self.busy.rise(now, u64::from(more));
     }
 
@@ -166,10 +171,6 @@ impl Processor for SlicedCores {
     fn chill(&self, code: Span, away: Span) -> Span {
         self.cores.chill(code, away)
     }
-
-    fn idle(&self) -> Option<usize> {
-        Some(self.cores.idle())
-    }
 }
 
 /// Cores shared one way or the other.
@@ -202,6 +203,10 @@ impl Processor for AnyCores {
         either!(self, cores => cores.start(now, task, process, work));
     }
 
+    fn wake(&mut self, now: Time, task: u32, process: u32, work: Span, stays: bool) {
+        either!(self, cores => cores.wake(now, task, process, work, stays));
+    }
+
     #[inline(always)]
     fn next_change(&mut self) -> Time {
         either!(self, cores => cores.next_change())
@@ -232,9 +237,5 @@ impl Processor for AnyCores {
     #[inline]
     fn chill(&self, code: Span, away: Span) -> Span {
         either!(self, cores => cores.chill(code, away))
-    }
-
-    fn idle(&self) -> Option<usize> {
-        either!(self, cores => cores.idle())
     }
 }

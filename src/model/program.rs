@@ -4,12 +4,16 @@
 //! What takes no time at all is left out here, so that a run makes no event of it.
 
 use crate::outcome::Stage;
-use crate::site::{Database, Dispatcher, Dist, Endpoint, Hold, Site, Step, WorkerKind};
+use crate::site::{Database, Dispatcher, Dist, Endpoint, Hold, Sharing, Site, Step, WorkerKind};
 use crate::units::Span;
 
 /// The share of a request's own CPU that a thread of gunicorn needs when the endpoint is done:
 /// timed here, 0.28 of 0.74 ms.
 const AFTER_ENDPOINT: f64 = 0.38;
+
+/// What a thread does with the GIL between sending a query and waiting for its result: 17 us in a
+/// trace of psycopg 3.3's.
+const LOOK_BACK: Span = Span::from_micros(17);
 
 /// What an operation needs: a known part, and perhaps one drawn when the request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,12 +55,18 @@ pub(super) enum Op {
     Open,
     /// Computes on the database's host, with the turn released.
     DatabaseCompute(Amount, Stage),
+    /// The database has the query, and its thread has come back from sending it: it takes so much
+    /// with the turn, to see that there is no result yet.
+    LookBack(Amount),
     /// Waits, with the turn released.
     Wait(Amount, Stage),
+    /// Waits for what is left of it since the last [`Op::LookBack`], with the turn released where
+    /// something is.
+    WaitOn(Amount, Stage),
     /// Gives the connection back.
     Release,
-    /// Sends the head of its answer, a system call, for which its thread drops the GIL.
-    Send,
+    /// Its thread makes system calls, and drops the GIL for each.
+    Call(Call),
     /// Hands its answer to the event loop in front of its thread, which sends it.
     HandBack,
     /// Has its answer, and goes on.
@@ -65,6 +75,15 @@ pub(super) enum Op {
     Answer,
     /// Has been refused a connection, and fails.
     Refused,
+}
+
+/// System calls of a thread that has the GIL and wants it back at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    /// Some that take microseconds each: to receive its request, or the rows of a result.
+    Brief,
+    /// One that wakes somebody up: it sends its answer.
+    Send,
 }
 
 /// How often a request goes behind everything that its loop has ready before it begins: uvloop
@@ -120,6 +139,9 @@ impl Program {
         builder.passes(PASSES_TO_BEGIN);
         let (before, after) = builder.request_parts();
         builder.compute(before);
+        if matches!(site.server.kind.dispatcher(), Some(Dispatcher { answer_cpu: None, .. })) {
+            builder.brief_calls();
+        }
         for (index, step) in endpoint.steps.iter().enumerate() {
             builder.step(index, step, &endpoint.steps);
         }
@@ -172,6 +194,7 @@ impl Builder<'_> {
                 let cpu = self.amount(cpu, Quantity::QueryCpu(index));
                 self.query(wait, cpu);
                 self.compute(taking);
+                self.brief_calls();
                 let last = !steps[index + 1..].iter().any(is_query);
                 let hold = self.site.server.connections.hold;
                 if hold == Hold::Query || hold == Hold::Queries && last {
@@ -264,9 +287,21 @@ impl Builder<'_> {
         // It falls asleep in the middle of its work, and needs a core again for the answer.
         let half = Amount { known: cpu.known.scaled(0.5), share: Share::Half, ..cpu };
         self.database_compute(half, Stage::Database);
-        self.wait(wait, Stage::Database);
+        if self.looks_back() {
+            self.ops.push(Op::LookBack(Amount { known: LOOK_BACK, ..Amount::default() }));
+            self.ops.push(Op::WaitOn(wait, Stage::Database));
+        } else {
+            self.wait(wait, Stage::Database);
+        }
         self.database_compute(half, Stage::Database);
         self.wait(Amount { known: back, ..Amount::default() }, Stage::Database);
+    }
+
+    /// Whether a thread that has sent a query finds the GIL gone when it comes back from that: the
+    /// process of the database that it has woken up runs on the same cores, and longer than a short
+    /// system call takes.
+    fn looks_back(&self) -> bool {
+        self.threads_wake() && self.site.database.host.is_none()
     }
 
     /// Computes; one burst with what was computed right before.
@@ -321,11 +356,24 @@ impl Builder<'_> {
         }
     }
 
+    /// See [`super::rules::Rules::threads_wake`].
+    fn threads_wake(&self) -> bool {
+        let slices = matches!(self.site.host.sharing, Sharing::Slices { .. });
+        slices && self.site.server.kind.dispatcher().is_some()
+    }
+
+    /// Its thread makes brief system calls. On one core it loses the GIL over none of them.
+    fn brief_calls(&mut self) {
+        if self.threads_wake() && self.site.host.cores > 1 {
+            self.ops.push(Op::Call(Call::Brief));
+        }
+    }
+
     fn finish(mut self, after: Amount) -> Program {
         let dispatcher = self.site.server.kind.dispatcher();
         let hand_back = dispatcher.and_then(|its| its.answer_cpu).map(|_| Op::HandBack);
         if after != Amount::default() {
-            self.ops.push(Op::Send);
+            self.ops.push(Op::Call(Call::Send));
             self.compute(after);
         }
         self.ops.extend(hand_back);

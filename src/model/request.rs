@@ -44,6 +44,8 @@ pub(super) enum At {
     Away,
     /// In a worker process, waiting for a thread of it, or for its dispatcher to find one.
     Place,
+    /// On the cores of the workers' host to see whether its worker's turn is free.
+    Waking,
     /// Waiting for its worker's turn.
     Turn,
     /// Its answer is with the event loop of its process.

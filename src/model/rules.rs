@@ -31,6 +31,9 @@ pub(super) struct Extras {
     /// Whether there is a dispatcher, and whether it has something to do after the answer.
     pub dispatches: bool,
     pub closes_later: bool,
+    /// Threads that a dispatcher hands requests to need a core to ask for the GIL, and each goes
+    /// back to its own: where cores are shared as Linux does.
+    pub threads_wake: bool,
     /// Who hands requests to threads, where that takes time.
     pub dispatcher: Option<Dispatcher>,
     /// At this many requests in a worker, the one that just came included, it is refused.
@@ -58,6 +61,7 @@ impl Extras {
     const NONE: Extras = Extras {
         dispatches: false,
         closes_later: false,
+        threads_wake: false,
         dispatcher: None,
         limit: None,
         has_more_sources: false,
@@ -78,6 +82,8 @@ impl Extras {
         Extras {
             dispatches: dispatcher.is_some(),
             closes_later: dispatcher.is_some_and(|its| !its.finish_cpu.is_zero()),
+            threads_wake: dispatcher.is_some()
+                && matches!(site.host.sharing, Sharing::Slices { .. }),
             dispatcher,
             limit: limit_concurrency(site),
             has_more_sources: site.database.host.is_some()

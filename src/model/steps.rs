@@ -29,8 +29,10 @@ impl<S: Scope> World<'_, S> {
                 Op::Open => self.open(id),
                 Op::DatabaseCompute(amount, stage) => self.database_compute(id, amount, stage),
                 Op::Wait(amount, _) => self.wait(id, amount),
+                Op::LookBack(amount) => self.look_back(id, amount),
+                Op::WaitOn(amount, _) => self.wait_on(id, amount),
                 Op::Release => self.release(id),
-                Op::Send => self.send(id),
+                Op::Call(call) => self.call(id, call),
                 Op::HandBack => self.hand_back(id),
                 Op::Reply => self.reply(id),
                 Op::Answer => match self.finish(id, None) {
@@ -156,6 +158,10 @@ impl<S: Scope> World<'_, S> {
                     self.code_ran.database = self.now;
                 }
             }
+            At::Waking => {
+                self.awake(task);
+                return None;
+            }
             _ => {
                 request.at = At::Door;
                 return self.connect(task).who_begins();
@@ -192,9 +198,32 @@ impl<S: Scope> World<'_, S> {
         false
     }
 
+    /// The request's query is in the database, and its thread wants the GIL back for a moment.
+    #[inline(never)]
+    fn look_back(&mut self, id: RequestId, amount: Amount) -> bool {
+        self.note_asked(id);
+        match self.keeps_turn_sending() {
+            true => self.step_on(id),
+            false => self.compute(id, amount),
+        }
+    }
+
+    /// Waits for what is left of a query's wait.
+    #[inline(never)]
+    fn wait_on(&mut self, id: RequestId, amount: Amount) -> bool {
+        let all = self.amount(id, amount);
+        let span = all.saturating_sub(self.now - self.asked(id));
+        self.wait_for(id, span)
+    }
+
     #[inline]
     fn wait(&mut self, id: RequestId, amount: Amount) -> bool {
         let span = self.amount(id, amount);
+        self.wait_for(id, span)
+    }
+
+    #[inline]
+    fn wait_for(&mut self, id: RequestId, span: Span) -> bool {
         if span.is_zero() {
             return self.step_on(id);
         }
@@ -208,7 +237,7 @@ impl<S: Scope> World<'_, S> {
     #[inline]
     pub(super) fn wait_over(&mut self, id: RequestId) -> Option<RequestId> {
         let request = &mut self.requests[id];
-        if let Op::Wait(_, stage) = self.ops[request.next as usize] {
+        if let Op::Wait(_, stage) | Op::WaitOn(_, stage) = self.ops[request.next as usize] {
             request.spend(stage, self.now);
         }
         request.go_on();

@@ -1,9 +1,6 @@
 //! A worker's turn to compute, the GIL or the event loop: who takes it, who waits for it, and when
 //! its holder has to hand it over.
 
-use rand::RngExt;
-
-use super::arrivals::below;
 use super::dispatcher::DISPATCH;
 use super::processor::Processor;
 use super::request::{At, RequestId};
@@ -11,18 +8,12 @@ use super::scope::Scope;
 use super::{Event, HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
-use crate::site::{Sharing, WorkerKind};
+use crate::site::WorkerKind;
 use crate::units::{Span, Time};
 
-/// How often a thread that computed for up to 4.5 ms lost the GIL over one `send` while another
-/// waited for it (measured here, some 50 times each): with a second core 5 of 100 times; on one
-/// core 5 of 100 times within the first 1.0 ms and 43 of 100 from 1.5 ms on, where a slice is over.
-const LOST_TO_ANOTHER_CORE: f64 = 0.05;
-/// See there.
-const LOST_AFTER_A_SLICE: f64 = 0.43;
-
-/// CPU of a short system call: a send over the loopback.
-const SYSTEM_CALL: Span = Span::from_micros(10);
+/// How much longer than the switch interval a thread sleeps that waits for the GIL (traced: the
+/// kernel's timer slack of 50 us, and waking up).
+const OVERSLEEPS: Span = Span::from_micros(60);
 
 impl<S: Scope> World<'_, S> {
     /// Takes the worker's turn, or queues for it.
@@ -32,6 +23,18 @@ impl<S: Scope> World<'_, S> {
         if request.has_turn {
             return true;
         }
+        let index = request.worker;
+        if self.extras().threads_wake && !self.workers[index as usize].turn.is_free() {
+            self.wake_thread(id);
+            return false;
+        }
+        self.take_turn_awake(id)
+    }
+
+    /// Takes the worker's turn, or queues for it, from now on.
+    #[inline]
+    pub(super) fn take_turn_awake(&mut self, id: RequestId) -> bool {
+        let request = &mut self.requests[id];
         let index = request.worker;
         let worker = &mut self.workers[index as usize];
         match worker.turn.seize(id) {
@@ -100,9 +103,16 @@ impl<S: Scope> World<'_, S> {
         let left = self.cores[HOST].stop(self.now, holder).expect("who has the turn computes");
         self.interrupt(holder, left);
         let next = self.next_turn(index).expect("somebody waits");
-        self.workers[index as usize].turn.seize(holder);
+        if !self.extras().threads_wake {
+            self.workers[index as usize].turn.seize(holder);
+        }
         self.grant_turn(next);
         self.run_on_cores(next);
+        match (self.extras().threads_wake, holder >= DISPATCH) {
+            (false, _) => {}
+            (true, false) => self.queue_thread(holder),
+            (true, true) => self.wake_dispatcher(holder & !DISPATCH),
+        }
         self.watch_turn(index);
     }
 
@@ -113,41 +123,58 @@ impl<S: Scope> World<'_, S> {
     fn drop_due(&self, index: u32, interval: Span) -> Time {
         let worker = &self.workers[index as usize];
         let switched = worker.switched;
-        let since = |id: u32| match id >= DISPATCH {
-            true => worker.dispatcher.since(),
-            false => self.requests[id].since,
-        };
         if !self.extras().dispatches {
-            let first = worker.turn.first().map_or(self.now, since);
+            let first = worker.turn.first().map_or(self.now, |id| self.waits_since(index, id));
             return switched.max(first) + interval;
         }
         let asks = |id: u32| {
-            let since = since(id);
+            let since = self.waits_since(index, id);
             let missed = switched.max(since) - since;
             since + interval * (missed.as_nanos().div_ceil(interval.as_nanos()) + 1)
         };
         worker.turn.queue().map(asks).min().unwrap_or(Time::NEVER)
     }
 
+    /// Since when `id` has waited for its turn.
+    fn waits_since(&self, index: u32, id: u32) -> Time {
+        match id >= DISPATCH {
+            true => self.workers[index as usize].dispatcher.since(),
+            false => self.requests[id].since,
+        }
+    }
+
     /// Who gets the turn that is free now: a textbook's GIL goes to who has waited longest, and so
-    /// does a loop. CPython's goes to any of the threads that wait: which of them the condition
-    /// variable wakes, and which is awake already for its interval is over, is as good as chance
-    /// (measured with two and three that compute, and one that does so rarely).
+    /// does a loop. CPython's goes to the thread that has slept longest: the condition variable
+    /// wakes them in the order in which they went to sleep, and each wakes up by itself at every
+    /// switch interval and goes to sleep again behind all others. On one core that was so each of
+    /// 1,600 times; on two, 80 of 100 times (`tests/testbed/probes/gil.py`).
     #[inline]
     fn next_turn(&mut self, index: u32) -> Option<u32> {
-        let is_any = self.extras().dispatches;
-        let turn = &mut self.workers[index as usize].turn;
-        match is_any {
-            true => turn.release_to_any(|waiting| below(&mut self.gil, waiting)),
-            false => turn.release(),
+        match self.extras().dispatches {
+            true => self.wake_longest_asleep(index),
+            false => self.workers[index as usize].turn.release(),
         }
+    }
+
+    #[inline(never)]
+    fn wake_longest_asleep(&mut self, index: u32) -> Option<u32> {
+        let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind else {
+            return None;
+        };
+        let sleeps = (switch_interval + OVERSLEEPS).as_nanos();
+        let slept = |id: u32| (self.now - self.waits_since(index, id)).as_nanos() % sleeps;
+        let turn = &self.workers[index as usize].turn;
+        let longest = turn.queue().enumerate().max_by_key(|(_, id)| slept(*id));
+        let place = longest.map_or(0, |(place, _)| place);
+        self.workers[index as usize].turn.release_to_any(place)
     }
 
     /// Who had the turn has to stop with so much of its work left, and waits for it again.
     fn interrupt(&mut self, id: u32, left: Span) {
         if id >= DISPATCH {
+            let queued = (!self.extras().threads_wake).then_some(self.now);
             let worker = &mut self.workers[(id & !DISPATCH) as usize];
-            return worker.dispatcher.interrupted(self.now, left);
+            return worker.dispatcher.interrupted(queued, left);
         }
         let request = &mut self.requests[id];
         let done = request.left.saturating_sub(left);
@@ -192,41 +219,9 @@ impl<S: Scope> World<'_, S> {
         let request = &mut self.requests[id];
         request.at = At::Cores;
         let (worker, left) = (request.worker, request.left);
+        if self.extras().threads_wake {
+            return self.start_thread(id, left);
+        }
         self.start_on_cores(HOST, id, worker, left);
-    }
-
-    /// The thread of `id` makes a system call, for which it drops the GIL, and then wants it back.
-    /// That it may find gone: then it needs a core for the call itself, and waits for the GIL.
-    #[inline(never)]
-    pub(super) fn send(&mut self, id: RequestId) -> bool {
-        if !self.loses_turn(id) {
-            self.requests[id].step_on();
-            return true;
-        }
-        self.release_turn(id);
-        let request = &mut self.requests[id];
-        (request.at, request.left) = (At::Cores, SYSTEM_CALL);
-        let worker = request.worker;
-        self.start_apart(HOST, id, worker, SYSTEM_CALL);
-        false
-    }
-
-    /// Whether another thread takes the GIL while `id` makes a short system call: where one waits,
-    /// it was woken. On a core of its own it is hardly ever awake in time. On the one core there is
-    /// it runs at once only if whoever has it has had its slice.
-    fn loses_turn(&mut self, id: RequestId) -> bool {
-        let request = &self.requests[id];
-        let worker = &self.workers[request.worker as usize];
-        let Sharing::Slices { slice, .. } = self.site.host.sharing else { return false };
-        if !request.has_turn || worker.turn.waiting() == 0 {
-            return false;
-        }
-        let has_spare_core = self.cores[HOST].idle().is_some_and(|idle| idle > 0);
-        let share = match has_spare_core {
-            true => LOST_TO_ANOTHER_CORE,
-            false if self.now - worker.switched > slice => LOST_AFTER_A_SLICE,
-            false => return false,
-        };
-        self.gil.random::<f64>() < share
     }
 }

@@ -99,9 +99,18 @@ impl Sliced {
         }
     }
 
-    /// Starts `task`, which the thread `who` of `process` (a number of the caller's) has to do and
-    /// which needs `work` on a warm core of speed 1. Returns whether one more core is busy with it.
-    pub fn start(&mut self, now: Time, task: u32, process: u32, who: Runner, work: Span) -> bool {
+    /// Starts `task` of `process` (a number of the caller's), which the thread `who` has to do and
+    /// which needs `work` on a warm core of speed 1; where it `stays`, on the core that the process
+    /// last ran on, though that is busy and another is not. Returns whether one more core is busy
+    /// with it.
+    pub fn start(
+        &mut self,
+        now: Time,
+        (task, process): (u32, u32),
+        who: Runner,
+        work: Span,
+        stays: bool,
+    ) -> bool {
         let mut job = Job { task, process, who, work, done: false };
         let on = |core: &Core| core.running.is_some_and(|it| it.done && it.who == who);
         if let Some(index) = self.cores.iter().position(on) {
@@ -112,7 +121,7 @@ impl Sliced {
             self.look_ahead(now);
             return false;
         }
-        let index = self.core_for(process, who);
+        let index = self.core_for(process, who, stays);
         let idle = self.cores[index].running.is_none();
         if idle {
             let most = self.cooling.map_or(Span::ZERO, |cooling| cooling.most);
@@ -131,12 +140,15 @@ impl Sliced {
 
     /// The core that a thread wakes up on: where it has not left yet, else the one its process last
     /// ran on, if that is idle, or the one that fell idle last.
-    fn core_for(&self, process: u32, who: Runner) -> usize {
+    fn core_for(&self, process: u32, who: Runner, stays: bool) -> usize {
         if let Some(index) = self.cores.iter().position(|core| core.queue.keeps(who.thread)) {
             return index;
         }
         let home = self.homes.get(&process).copied();
         let home = home.unwrap_or(process as usize % self.cores.len());
+        if stays {
+            return home;
+        }
         let idle = self.cores.iter().enumerate().filter(|(_, core)| core.running.is_none());
         let best = |(index, core): &(usize, &Core)| (*index == home, core.since);
         idle.max_by_key(best).map_or(home, |(index, _)| index)
@@ -191,11 +203,6 @@ impl Sliced {
         self.cooling.map_or(0.0, |Cooling { over, .. }| {
             -(-(away.as_nanos() as f64) / over.as_nanos() as f64).exp_m1()
         })
-    }
-
-    /// How many cores run nothing.
-    pub fn idle(&self) -> usize {
-        self.cores.iter().filter(|core| core.running.is_none()).count()
     }
 
     /// When a task will be done, or something else changes, if nothing happens before;
@@ -339,7 +346,8 @@ mod tests {
 
     /// Starts a task of so many milliseconds, which a process of one thread has to do.
     fn start(cores: &mut Sliced, millis: u64, task: u32, process: u32, work: u64) -> bool {
-        cores.start(at(millis), task, process, thread(process), Span::from_millis(work))
+        let work = Span::from_millis(work);
+        cores.start(at(millis), (task, process), thread(process), work, false)
     }
 
     /// Runs everything to its end: which task is done when, in milliseconds.
@@ -410,7 +418,8 @@ mod tests {
         assert_eq!(ends(&mut cores), [(1, 1)]);
         // Core 1 is that of process 1; 4 and 5 are threads of process 0, and wait for each other.
         for (task, process) in [(4, 0), (6, 1), (5, 0)] {
-            cores.start(at(2), task, process, thread(task), Span::from_millis(2));
+            let work = Span::from_millis(2);
+            cores.start(at(2), (task, process), thread(task), work, false);
         }
         assert_eq!(ends(&mut cores), [(4, 4), (6, 4), (5, 6)]);
     }

@@ -46,11 +46,10 @@ impl<T: Copy> Slots<T> {
         next
     }
 
-    /// Gives a slot back as [`Slots::release`] does, but to any of the queue: the one that
-    /// `pick` names, given how many there are.
-    pub fn release_to_any(&mut self, pick: impl FnOnce(usize) -> usize) -> Option<T> {
+    /// Gives a slot back as [`Slots::release`] does, but to any of the queue: the one at `place`.
+    pub fn release_to_any(&mut self, place: usize) -> Option<T> {
         if self.queue.len() > 1 {
-            self.queue.swap(0, pick(self.queue.len()));
+            self.queue.swap(0, place);
         }
         self.release()
     }
@@ -99,5 +98,13 @@ mod tests {
             (Some('c'), Some('d'), None)
         );
         assert!(slots.is_free());
+    }
+
+    #[test]
+    fn a_slot_may_go_to_any_that_waits() {
+        let mut slots = Slots::new(1);
+        let seized = ['a', 'b', 'c'].map(|who| slots.seize(who));
+        assert_eq!(seized, [Seized::Granted, Seized::Queued, Seized::Queued]);
+        assert_eq!([slots.release_to_any(1), slots.release_to_any(0)], [Some('c'), Some('b')]);
     }
 }

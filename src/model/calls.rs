@@ -1,0 +1,76 @@
+//! System calls of a thread that has CPython's GIL: it drops it for each, and whoever waits is woken.
+//! Who is awake first has it.
+
+use rand::RngExt;
+
+use super::World;
+use super::program::Call;
+use super::request::{At, RequestId};
+use super::scope::Scope;
+use super::waking::SYSTEM_CALL;
+use crate::site::{Dispatcher, Sharing};
+
+/// How often a thread that computed past its slice lost the GIL over one `send` on one core while
+/// another waited for it (measured here, some 50 times; within the slice, 5 of 100 times).
+const LOST_AFTER_A_SLICE: f64 = 0.43;
+
+/// How often a thread on two cores lost the GIL, while another waited for it, over the first system
+/// call after it had computed: that sends a query or an answer, and takes 20 to 300 us. 65 of 100
+/// times with gunicorn's threads, 76 with those behind a loop (`tests/testbed/probes/gil.py`).
+const LOST_SENDING: f64 = 0.7;
+/// And over any of the brief system calls that it makes in a row, to receive a request or a result,
+/// or to accept or close a connection. A call of up to 2, 5, 15, 40, 100 us lost it 3, 10, 13, 25, 58
+/// of 100 times, and 93 when it took longer; gunicorn's threads make three to five between two
+/// stretches of work.
+const LOST_BRIEFLY: f64 = 0.45;
+/// The same for a loop and the threads behind it, which make fewer.
+const LOST_BRIEFLY_TO_A_LOOP: f64 = 0.2;
+
+impl<S: Scope> World<'_, S> {
+    /// The thread of `id` makes system calls, for which it drops the GIL, and then wants it back.
+    /// That it may find gone: then it needs a core for the call itself, and waits for the GIL.
+    #[inline(never)]
+    pub(super) fn call(&mut self, id: RequestId, call: Call) -> bool {
+        if !self.loses_turn(id, call) {
+            self.requests[id].step_on();
+            return true;
+        }
+        self.release_turn(id);
+        let request = &mut self.requests[id];
+        (request.at, request.left) = (At::Cores, SYSTEM_CALL);
+        self.start_thread(id, SYSTEM_CALL);
+        false
+    }
+
+    /// Whether another thread takes the GIL while `id` makes system calls: where one waits, it was
+    /// woken. On the one core there is it runs at once only if whoever has it has had its slice.
+    fn loses_turn(&mut self, id: RequestId, call: Call) -> bool {
+        let request = &self.requests[id];
+        let worker = &self.workers[request.worker as usize];
+        let Sharing::Slices { slice, .. } = self.site.host.sharing else { return false };
+        if !request.has_turn || worker.turn.waiting() == 0 {
+            return false;
+        }
+        let share = match (self.site.host.cores > 1, call) {
+            (true, Call::Send) => LOST_SENDING,
+            (true, Call::Brief) => self.lost_briefly(),
+            (false, Call::Send) if self.now - worker.switched > slice => LOST_AFTER_A_SLICE,
+            (false, _) => return false,
+        };
+        self.gil.random::<f64>() < share
+    }
+
+    /// How often the GIL is lost over brief system calls, where there is a second core.
+    pub(super) fn lost_briefly(&self) -> f64 {
+        match self.extras().dispatcher {
+            Some(Dispatcher { answer_cpu: None, .. }) => LOST_BRIEFLY,
+            _ => LOST_BRIEFLY_TO_A_LOOP,
+        }
+    }
+
+    /// Whether a thread that has sent a query has the GIL back before anyone else takes it. On one
+    /// core it has not: the process of the database runs there first.
+    pub(super) fn keeps_turn_sending(&mut self) -> bool {
+        self.site.host.cores > 1 && self.gil.random::<f64>() >= LOST_SENDING
+    }
+}
