@@ -107,6 +107,9 @@ pub struct Server {
     /// CPU for each MiB that its late memory or a request takes of the system: the kernel clears
     /// and maps page after page.
     pub touch_cpu: Span,
+    /// CPU of each idle worker of the kernel's one queue (sync) that an arriving connection wakes as
+    /// well, and that finds it gone (the thundering herd; reference section 1.2).
+    pub herd_cpu: Span,
     /// CPU for each MiB that a killed worker held, which the kernel frees before all else.
     pub exit_cpu: Span,
     /// Whether a worker keeps the memory of its requests for the next ones: blocks that the

@@ -94,7 +94,11 @@ impl<S: Scope> World<'_, S> {
             && let Some(worker) = self.acceptor(id)
         {
             self.come_in(id);
-            return match self.admit(id, worker) {
+            let begins = self.admit(id, worker);
+            if !self.extras().herd_cpu.is_zero() {
+                self.wake_herd();
+            }
+            return match begins {
                 Some(id) => Reception::Begins(id),
                 None => Reception::Elsewhere,
             };
@@ -111,6 +115,23 @@ impl<S: Scope> World<'_, S> {
             return Reception::Elsewhere;
         }
         Reception::Queued
+    }
+
+    /// The idle workers that are left were woken as well: they are to find out when the one that was
+    /// first has begun.
+    #[inline(never)]
+    fn wake_herd(&mut self) {
+        if self.rules.one_queue && !self.idle.is_empty() {
+            let count = self.idle.len() as u32;
+            self.agenda.at(self.now, Event::Herd(count));
+        }
+    }
+
+    /// So many idle workers look for a connection that is gone.
+    pub(super) fn herd(&mut self, count: u32) {
+        for place in 0..self.idle.len().min(count as usize) {
+            self.run_aside(HOST, self.idle[place], self.extras().herd_cpu);
+        }
     }
 
     /// The backlog has no room for the request, or nobody listens.

@@ -155,6 +155,7 @@ impl<S: Scope> World<'_, S> {
             Event::Start(worker) => self.start(worker),
             Event::LookAfter => self.look(),
             Event::NoWord(worker) => self.no_word(worker),
+            Event::Herd(count) => self.herd(count),
             Event::ResidentBack(index) => self.resident_back(index),
             Event::DatabaseBack => self.database_back(),
         }

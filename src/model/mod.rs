@@ -142,6 +142,8 @@ enum Event {
     LookAfter,
     /// The parent may have waited long enough for word from a worker.
     NoWord(u32),
+    /// So many idle workers were woken by a connection that another has accepted.
+    Herd(u32),
     /// A killed resident process is back.
     ResidentBack(u32),
     /// The database has recovered.
@@ -164,6 +166,7 @@ impl agenda::Event for Event {
             Event::DatabaseBack => (6, 0),
             Event::LookAfter => (7, 0),
             Event::NoWord(worker) => (8, worker),
+            Event::Herd(count) => (9, count),
         };
         kind << SUBJECT_BITS | subject
     }
@@ -180,7 +183,8 @@ impl agenda::Event for Event {
             5 => Event::ResidentBack(subject),
             6 => Event::DatabaseBack,
             7 => Event::LookAfter,
-            _ => Event::NoWord(subject),
+            8 => Event::NoWord(subject),
+            _ => Event::Herd(subject),
         }
     }
 }

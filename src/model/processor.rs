@@ -1,6 +1,6 @@
 //! The cores of a host, however they are shared.
 
-use super::crash::{BACKEND, FRONT};
+use super::crash::{ASIDE, BACKEND, BOOT, FRONT};
 use crate::resource::cores::Cores;
 use crate::resource::run_queue::Runner;
 use crate::resource::sliced::{Cooling, Sliced};
@@ -102,7 +102,11 @@ fn runner(task: u32, process: u32, threaded: bool) -> Runner {
     match process {
         FRONT => Runner { thread: own, session: whole },
         _ if process >= BACKEND => Runner { thread: own, session: own },
-        _ => Runner { thread: if threaded { own } else { whole }, session: SERVER },
+        _ => {
+            // What an idle worker does by the way does not keep it from its next request here.
+            let is_own = threaded || task & (ASIDE | BOOT) == ASIDE;
+            Runner { thread: if is_own { own } else { whole }, session: SERVER }
+        }
     }
 }
 

@@ -52,6 +52,8 @@ pub(super) struct Extras {
     pub front_cpu: Span,
     /// What such a client needs to take the answer.
     pub client_cpu: Span,
+    /// What each idle worker needs that a connection wakes in vain.
+    pub herd_cpu: Span,
     /// The way to the site and back.
     pub round_trip: Span,
 }
@@ -70,6 +72,7 @@ impl Extras {
         goes_cold: false,
         front_cpu: Span::ZERO,
         client_cpu: Span::ZERO,
+        herd_cpu: Span::ZERO,
         round_trip: Span::ZERO,
     };
 
@@ -96,6 +99,7 @@ impl Extras {
             ),
             front_cpu: site.front.nginx_cpu + client_cpu,
             client_cpu,
+            herd_cpu: site.server.herd_cpu,
             round_trip: site.client.round_trip,
         }
     }

@@ -184,6 +184,7 @@ impl Builder<'_> {
             late_memory: booted.saturating_sub(booting),
             first_request,
             touch_cpu: self.server.touch_cpu.unwrap_or_default(),
+            herd_cpu: self.server.herd_cpu.unwrap_or_default(),
             exit_cpu: self.server.exit_cpu.unwrap_or_default(),
             keeps_memory: self.server.keeps_memory.unwrap_or(false),
             linger: self.server.linger.unwrap_or_default(),

@@ -45,6 +45,7 @@ pub(super) struct ServerFile {
     pub(super) first_request_cpu: Option<Span>,
     pub(super) first_request_memory: Option<Bytes>,
     pub(super) touch_cpu: Option<Span>,
+    pub(super) herd_cpu: Option<Span>,
     pub(super) exit_cpu: Option<Span>,
     pub(super) supervisor: Option<OnOom>,
     pub(super) numbers: ServerNumbers,
@@ -189,6 +190,7 @@ pub(super) fn read(section: &Section<'_>) -> ServerFile {
         first_request_cpu: section.read("first_request_cpu", span),
         first_request_memory: section.read("first_request_memory", bytes_each),
         touch_cpu: section.read("touch_cpu", span),
+        herd_cpu: section.read("herd_cpu", span),
         exit_cpu: section.read("exit_cpu", span),
         supervisor: section.read("supervisor", choice("a supervisor", SUPERVISORS)),
         connection_ends: section.read(

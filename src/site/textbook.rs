@@ -56,6 +56,7 @@ impl Server {
             late_memory: Bytes::ZERO,
             first_request: FirstRequest::LIKE_ANY,
             touch_cpu: Span::ZERO,
+            herd_cpu: Span::ZERO,
             exit_cpu: Span::ZERO,
             keeps_memory: false,
             linger: Span::ZERO,
