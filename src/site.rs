@@ -61,8 +61,8 @@ pub enum Sharing {
     /// deadline of those that have had less than their part (EEVDF, Linux since 6.6; reference
     /// section 1.3). The server's processes share what each of the database's gets alone.
     Slices {
-        /// How long a task runs before others are considered: then with the next one that wakes up,
-        /// or the next tick. Above zero.
+        /// How long a task runs before others are considered: those of its session then, others with
+        /// the next one that wakes up, or the next tick. Above zero.
         slice: Span,
         /// What the first task on a core that was idle for long takes beyond its work: its caches
         /// are cold, and it has to wake up.

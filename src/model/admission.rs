@@ -117,13 +117,11 @@ impl<S: Scope> World<'_, S> {
         Reception::Queued
     }
 
-    /// The idle workers that are left were woken as well: they are to find out when the one that was
-    /// first has begun.
+    /// The idle workers that are left were woken as well, to find out when the first has begun.
     #[inline(never)]
     fn wake_herd(&mut self) {
         if self.rules.one_queue && !self.idle.is_empty() {
-            let count = self.idle.len() as u32;
-            self.agenda.at(self.now, Event::Herd(count));
+            self.agenda.at(self.now, Event::Herd(self.idle.len() as u32));
         }
     }
 

@@ -1,6 +1,7 @@
 //! A worker's turn to compute, the GIL or the event loop: who takes it, who waits for it, and when
 //! its holder has to hand it over.
 
+use super::arrivals::below;
 use super::dispatcher::DISPATCH;
 use super::processor::Processor;
 use super::request::{At, RequestId};
@@ -150,10 +151,13 @@ impl<S: Scope> World<'_, S> {
     /// 1,600 times; on two, 80 of 100 times (`tests/testbed/probes/gil.py`).
     #[inline]
     fn next_turn(&mut self, index: u32) -> Option<u32> {
-        match self.extras().dispatches {
-            true => self.wake_longest_asleep(index),
-            false => self.workers[index as usize].turn.release(),
+        if self.extras().threads_wake {
+            return self.wake_longest_asleep(index);
         }
+        let waiting = self.workers[index as usize].turn.waiting();
+        let place =
+            if self.extras().dispatches && waiting > 1 { below(&mut self.gil, waiting) } else { 0 };
+        self.workers[index as usize].turn.release_to_any(place)
     }
 
     #[inline(never)]

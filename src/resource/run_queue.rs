@@ -76,6 +76,12 @@ impl RunQueue {
         session.is_some_and(|threads| threads.account(now)) || over
     }
 
+    /// When the thread that has the core will have had its slice, where others of its session wait.
+    pub(super) fn slice_ends(&self) -> Time {
+        let threads = self.sessions.current().and_then(|session| self.threads.get(&session));
+        threads.map_or(Time::NEVER, Timeline::slice_ends)
+    }
+
     /// Gives the core to whoever is to have it, and says which thread that is.
     pub(super) fn pick(&mut self, now: Time) -> Option<u64> {
         self.account(now);

@@ -2,8 +2,9 @@
 //! idle for long has gone cold.
 //!
 //! Who runs next on a core is for its run queue to say. When that is asked, is another matter: when
-//! somebody wakes up on it, when what runs falls asleep, and once a tick. So tasks that do nothing but
-//! compute take turns by the tick, however short a slice is.
+//! somebody wakes up on it, when what runs falls asleep, and once a tick; and among threads of one
+//! session as soon as a slice is over, since the kernel looks there whenever a thread asks for its own
+//! CPU time (`task_sched_runtime`), as the testbed's do every few microseconds.
 //!
 //! What wakes up finds an idle core at once. What had to wait for a busy one stays there when another
 //! falls idle, until that looks for work, once a tick: on Linux 6.18 a core that falls idle mostly
@@ -240,7 +241,7 @@ impl Sliced {
             (core.running, core.since) = (Some(Job { done: true, ..job }), now);
             return Some(job.task);
         }
-        core.ticked = now;
+        core.ticked = core.ticked.max(now);
         if core.queue.tick(now) {
             self.switch(now, index);
         }
@@ -306,7 +307,10 @@ impl Sliced {
             return core.since;
         }
         let done = core.since + self.alone(job.work);
-        if core.waiting.is_empty() { done } else { done.min(tick_after(core.ticked, now)) }
+        match core.waiting.is_empty() {
+            true => done,
+            false => done.min(tick_after(core.ticked, now)).min(core.queue.slice_ends().max(now)),
+        }
     }
 
     fn look_ahead(&mut self, now: Time) {
@@ -363,15 +367,24 @@ mod tests {
     }
 
     #[test]
-    fn what_wakes_up_in_the_middle_of_a_slice_waits_for_the_tick_and_else_runs_at_once() {
+    fn what_wakes_up_in_the_middle_of_a_slice_waits_for_its_end_and_else_runs_at_once() {
         let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), None);
         start(&mut cores, 0, 1, 1, 7);
         start(&mut cores, 1, 2, 2, 1);
-        // The slice that 1 has ends at 2, and nobody looks before the tick at 4.
-        assert_eq!(ends(&mut cores), [(2, 5), (1, 8)]);
+        assert_eq!(ends(&mut cores), [(2, 3), (1, 8)]);
         start(&mut cores, 12, 1, 1, 7);
         start(&mut cores, 15, 2, 2, 1);
         assert_eq!(ends(&mut cores), [(2, 16), (1, 20)]);
+    }
+
+    #[test]
+    fn what_wakes_up_in_another_session_waits_for_the_tick() {
+        let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), None);
+        start(&mut cores, 0, 1, 1, 7);
+        let other = Runner { thread: 2, session: 2 };
+        cores.start(at(1), (2, 2), other, Span::from_millis(1), false);
+        // The slice that 1 has ends at 2, and nobody looks before the tick at 4.
+        assert_eq!(ends(&mut cores), [(2, 5), (1, 8)]);
     }
 
     #[test]

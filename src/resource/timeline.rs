@@ -125,6 +125,20 @@ impl Timeline {
         !alone && (over || member.vruntime >= member.protected)
     }
 
+    /// When who has it will have had its slice, from what was last accounted for; never, where nobody
+    /// else is there.
+    pub(super) fn slice_ends(&self) -> Time {
+        let Some(member) = self.current.and_then(|key| self.member(key)) else {
+            return Time::NEVER;
+        };
+        if self.members.len() == 1 {
+            return Time::NEVER;
+        }
+        let is_protected = member.vruntime < member.protected;
+        let until = if is_protected { member.protected } else { member.deadline };
+        self.since + Span::from_nanos((until - member.vruntime).max(1.0) as u64)
+    }
+
     /// Who should have it: who has, while it has its slice and is owed it, else the earliest deadline
     /// of those that are owed something (`pick_eevdf`).
     pub(super) fn pick(&self) -> Option<u64> {

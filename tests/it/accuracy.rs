@@ -69,31 +69,23 @@ fn is_close(each: &Judgement) -> bool {
 }
 
 /// Where predictions are not as close as asked, and what is known of why.
-const MISSES: [(&str, &str); 11] = [
+const MISSES: [(&str, &str); 8] = [
     // The machine was slower for some seconds (tests/data/recorded/README.md).
     ("xeon", "async-w1-c1-5"),
-    ("xeon", "sync-w5-c2-110"),
-    // 3.8 %, where its other two takes are within 2 %.
-    ("epyc", "sync-w3-c1-85"),
-    // 3.8 %: a pool of three connections, each held from the first query to the end.
+    // 3.05 %: a pool of three connections, each held from the first query to the end.
     ("epyc", "async-w1-pool3-hold-c1-50"),
-    // One GIL on two cores: the threads of a process wake up on another core than the one whose
-    // GIL they wait for, and that costs more than it does on one.
-    ("epyc", "gthread-w1t16-c2-85"),
-    ("epyc", "fastapi-def-w2-c2-110"),
-    // Threads behind a loop: too slow where requests are alike, too quick where one in ten is long.
-    ("epyc", "async-def-w1-c1-75"),
-    ("epyc", "fastapi-def-w1-c1-75"),
+    // One in 25 takes 200 ms: p95 lies between those and the others, where hardly any request is.
     ("epyc", "async-def-w1-mix-c1-45"),
-    // What opening a connection takes in CPU is right, and what it waits for is not.
+    ("epyc", "gthread-w2t4-mix-c1-45"),
+    // Many short bursts of several processes on one core wait longer than predicted.
+    ("epyc", "sync-w3-light-c1-200"),
+    ("epyc", "sync-w3-queries-c1-70"),
+    // A connection for each request: two more takes of the same requests had a p95 of 178 and 375 ms
+    // where this one has 132, and PostgreSQL took 6.1 and 7.3 ms of CPU for each connection.
     ("epyc", "sync-w5-noconnreuse-c1-50"),
-    ("epyc", "gthread-w2t8-noconnreuse-c2-60"),
+    // The same with threads on two cores, where predictions cost 8 % more CPU than was measured.
+    ("epyc", "gthread-w2t8-noconnreuse-c2-100"),
 ];
-
-/// Where nothing breaks and error rates are further off than a percentage point: of 1,474 requests
-/// 120 were refused a connection, and 144 are. Which thread gets the GIL, and so which one connects
-/// when, is chance: the standard error of 120 is 11.
-const REFUSED_BY_CHANCE: (&str, &str) = ("epyc", "gthread-w4t8-maxconn15-c1-60");
 
 #[test]
 fn every_prediction_is_as_close_as_asked_but_for_those_listed() {
@@ -106,10 +98,10 @@ fn every_prediction_is_as_close_as_asked_but_for_those_listed() {
 }
 
 #[test]
-fn where_nothing_breaks_error_rates_are_within_a_percentage_point_but_for_one() {
+fn where_nothing_breaks_error_rates_are_within_a_percentage_point() {
     let far = JUDGED.iter().filter(|each| !each.breaks && each.error_rate_error().abs() > 0.01);
     let far: Vec<_> = far.map(|it| (it.machine.as_str(), it.name.as_str())).collect();
-    assert_eq!(far, [REFUSED_BY_CHANCE]);
+    assert_eq!(far, []);
 }
 
 #[test]

@@ -152,13 +152,14 @@ fn lost_over_sending(micros: u64, cores: u32) -> usize {
     (0..400).filter(lost).count()
 }
 
-/// Measured on one core: 43 of 100 from 1.5 ms on, hardly any within 1 ms; with a second core 5 of
-/// 100. Four standard deviations of 400 trials are 40 and 17.
+/// Measured on one core: 43 of 100 from 1.5 ms on, hardly any within 1 ms; with a second core 65 of
+/// 100 with gunicorn's threads and 76 with those behind a loop, of which the model takes 70. Four
+/// standard deviations of 400 trials are 40 and 37.
 #[test]
 fn a_thread_that_has_had_its_slice_may_lose_the_gil_as_it_sends() {
     assert_eq!(lost_over_sending(1_000, 1), 0);
     let one_core = lost_over_sending(3_000, 1);
     assert!((132..212).contains(&one_core), "{one_core} of 400 on one core");
     let spare = lost_over_sending(3_000, 4);
-    assert!((3..37).contains(&spare), "{spare} of 400 with cores to spare");
+    assert!((243..317).contains(&spare), "{spare} of 400 with cores to spare");
 }

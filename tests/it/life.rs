@@ -513,3 +513,39 @@ fn who_waits_for_a_thread_has_no_memory_yet() {
     site.traffic.endpoints[0].memory = Bytes::from_mib(10);
     assert_eq!(play(&site, &[(0, &[5]), (1, &[5])]), [Ok(5), Ok(10)]);
 }
+
+/// Cores in slices of 2 ms, on which nothing ever goes cold.
+fn sliced(kind: WorkerKind, workers: u32, steps: Vec<Step>) -> Site {
+    let mut site = Site::textbook(kind, workers, 1, steps);
+    let (slice, zero) = (Span::from_millis(2), Span::ZERO);
+    site.host.sharing = Sharing::Slices { slice, cold: zero, cold_code: 0.0, cold_after: zero };
+    site
+}
+
+/// Three workers of which two are idle, and each of those computes 1 ms for a connection that the
+/// third has accepted: once that has had its slice of 2 ms, they go first.
+#[test]
+fn idle_workers_are_woken_by_a_connection_that_another_accepts() {
+    let mut site = sliced(WorkerKind::Sync, 3, vec![Step::Compute(millis(1))]);
+    assert_eq!(play(&site, &[(0, &[5])]), [Ok(5)]);
+    site.server.herd_cpu = Span::from_millis(1);
+    assert_eq!(play(&site, &[(0, &[5])]), [Ok(7)]);
+}
+
+/// A query that takes 2 ms of CPU and sleeps for 8 ms in the middle of that, beside a worker that
+/// computes for 20 ms.
+///
+/// | from | to | the core is for |
+/// |---|---|---|
+/// | 0 | 1 | the query's first half |
+/// | 1 | 9 | the other worker; the query sleeps |
+/// | 9 | 10 | the query's second half: the worker has had its slice long ago |
+/// | 10 | 12 | the other worker, which was there first, for a slice |
+/// | 12 | 13 | the worker that has its result |
+#[test]
+fn a_query_that_sleeps_needs_a_core_again_for_its_answer() {
+    let mut site = sliced(WorkerKind::Sync, 2, page());
+    site.database.wait_step = Span::from_millis(1);
+    let tape: Tape = &[(0, &[0, 8, 2, 1]), (1, &[20, 0, 0, 0])];
+    assert_eq!(play(&site, tape)[0], Ok(13));
+}
