@@ -9,6 +9,8 @@ mod lines;
 mod scene;
 mod style;
 
+use std::io::Write;
+
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontFamily, FontStyle, IntoFont, RGBAColor, TextStyle};
@@ -50,9 +52,7 @@ pub fn svg(figure: &Figure) -> String {
 
 /// The figure as a PNG file, 1800 pixels wide.
 pub fn png(figure: &Figure) -> Vec<u8> {
-    let scene = layout::scene(figure);
-    let [width, height] = size(&scene);
-    encode(&pixels(&scene, STRIP), width as u32, height as u32)
+    encode(&layout::scene(figure), STRIP)
 }
 
 /// The width and height of the PNG.
@@ -60,14 +60,27 @@ fn size(scene: &Scene) -> [usize; 2] {
     [scene.width, scene.height].map(|pixels| pixels as usize * PNG_SCALE)
 }
 
-/// The pixels of the PNG, drawn in strips of so many rows.
-fn pixels(scene: &Scene, strip: usize) -> Vec<u8> {
+/// The PNG, drawn in strips of so many rows, of which there is one at a time.
+fn encode(scene: &Scene, strip: usize) -> Vec<u8> {
     let [width, height] = size(scene);
-    let mut pixels = Vec::with_capacity(width * height * 3);
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    // Most rows of a chart are the row above; looking for better filters takes ten times as long.
+    encoder.set_compression(png::Compression::Fast);
+    encoder.set_filter(png::Filter::Up);
+    let mut writer = encoder.write_header().expect(IN_MEMORY);
+    let mut stream = writer.stream_writer().expect(IN_MEMORY);
+    let mut pixels = Vec::with_capacity(width * strip * 3);
     for top in (0..height).step_by(strip) {
+        pixels.clear();
         Canvas::drawn(scene, top, strip.min(height - top)).average_into(&mut pixels);
+        stream.write_all(&pixels).expect(IN_MEMORY);
     }
-    pixels
+    stream.finish().expect(IN_MEMORY);
+    writer.finish().expect(IN_MEMORY);
+    file
 }
 
 /// Draws shapes, with what is `top` pixels down at the upper edge.
@@ -182,20 +195,6 @@ impl Canvas {
     }
 }
 
-fn encode(pixels: &[u8], width: u32, height: u32) -> Vec<u8> {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    // Most rows of a chart are the row above; looking for better filters takes ten times as long.
-    encoder.set_compression(png::Compression::Fast);
-    encoder.set_filter(png::Filter::Up);
-    let mut writer = encoder.write_header().expect(IN_MEMORY);
-    writer.write_image_data(pixels).expect(IN_MEMORY);
-    writer.finish().expect(IN_MEMORY);
-    file
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,7 +224,7 @@ mod tests {
         for figure in figures() {
             let scene = layout::scene(&figure);
             let [_, height] = size(&scene);
-            assert!(pixels(&scene, STRIP) == pixels(&scene, height), "{}", figure.name);
+            assert!(encode(&scene, STRIP) == encode(&scene, height), "{}", figure.name);
         }
     }
 
