@@ -111,7 +111,7 @@ impl<S: Scope> World<'_, S> {
         self.run_on_cores(next);
         match (self.extras().threads_wake, holder >= DISPATCH) {
             (false, _) => {}
-            (true, false) => self.queue_thread(holder),
+            (true, false) => self.wake_thread(holder),
             (true, true) => self.wake_dispatcher(holder & !DISPATCH),
         }
         self.watch_turn(index);
@@ -151,12 +151,19 @@ impl<S: Scope> World<'_, S> {
     /// 1,600 times; on two, 80 of 100 times (`tests/testbed/probes/gil.py`).
     #[inline]
     fn next_turn(&mut self, index: u32) -> Option<u32> {
-        if self.extras().threads_wake {
-            return self.wake_longest_asleep(index);
+        match (self.extras().dispatches, self.extras().threads_wake) {
+            (false, _) => self.workers[index as usize].turn.release(),
+            (true, true) => self.wake_longest_asleep(index),
+            (true, false) => self.wake_any(index),
         }
+    }
+
+    /// The turn goes to any that waits: where cores are shared fairly nobody oversleeps or comes late,
+    /// and whose interval ends when would repeat for ever.
+    #[inline(never)]
+    fn wake_any(&mut self, index: u32) -> Option<u32> {
         let waiting = self.workers[index as usize].turn.waiting();
-        let place =
-            if self.extras().dispatches && waiting > 1 { below(&mut self.gil, waiting) } else { 0 };
+        let place = if waiting > 1 { below(&mut self.gil, waiting) } else { 0 };
         self.workers[index as usize].turn.release_to_any(place)
     }
 

@@ -1,4 +1,4 @@
-//! How threads of one process wake up on shared cores, and the database's processes beside them.
+//! How threads of one process wake up on shared cores.
 //!
 //! Each thread has a core of its own to go back to, the one that it last ran on, whatever the others
 //! of its process do: so two processes of threads get into each other's way on two cores, while one
@@ -17,6 +17,7 @@ use crate::units::{Span, Time};
 /// and a second core is idle: 83 to 93 of 100 times (Linux 6.18 hardly looks for an idle core once
 /// both are half busy, `SIS_UTIL`; traced with gunicorn and uvicorn on two cores).
 const STAYS: f64 = 0.85;
+
 /// CPU of a short system call: a send over the loopback.
 pub(super) const SYSTEM_CALL: Span = Span::from_micros(10);
 
@@ -31,11 +32,6 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn wake_thread(&mut self, id: RequestId) {
         self.requests[id].at = At::Waking;
         self.start_thread(id, SYSTEM_CALL);
-    }
-
-    /// The same for one that had to hand the GIL over.
-    pub(super) fn queue_thread(&mut self, id: RequestId) {
-        self.wake_thread(id);
     }
 
     /// A thread wakes up, with so much to do.
