@@ -72,9 +72,8 @@ fn encode(scene: &Scene, strip: usize) -> Vec<u8> {
     encoder.set_filter(png::Filter::Up);
     let mut writer = encoder.write_header().expect(IN_MEMORY);
     let mut stream = writer.stream_writer().expect(IN_MEMORY);
-    let mut pixels = Vec::with_capacity(width * strip * 3);
+    let mut pixels = Vec::new();
     for top in (0..height).step_by(strip) {
-        pixels.clear();
         Canvas::drawn(scene, top, strip.min(height - top)).average_into(&mut pixels);
         stream.write_all(&pixels).expect(IN_MEMORY);
     }
@@ -179,17 +178,20 @@ impl Canvas {
         }
     }
 
-    /// Adds the strip with each block of two by two drawn pixels replaced by its mean.
+    /// The strip with each block of two by two drawn pixels replaced by its mean.
     fn average_into(&self, picture: &mut Vec<u8>) {
         let stride = self.width * 3;
-        for drawn in self.pixels.chunks_exact(stride * 2) {
+        picture.resize(self.pixels.len() / 4, 0);
+        let rows = self.pixels.chunks_exact(stride * 2).zip(picture.chunks_exact_mut(stride / 2));
+        for (drawn, row) in rows {
             let (upper, lower) = drawn.split_at(stride);
-            for (upper, lower) in upper.chunks_exact(6).zip(lower.chunks_exact(6)) {
-                picture.extend([0, 1, 2].map(|channel| {
-                    let four = [upper[channel], upper[channel + 3]];
-                    let four = [four[0], four[1], lower[channel], lower[channel + 3]];
-                    ((four.map(u16::from).iter().sum::<u16>() + 2) / 4) as u8
-                }));
+            let blocks = upper.chunks_exact(6).zip(lower.chunks_exact(6));
+            for ((upper, lower), mean) in blocks.zip(row.chunks_exact_mut(3)) {
+                for (channel, mean) in mean.iter_mut().enumerate() {
+                    let four =
+                        [upper[channel], upper[channel + 3], lower[channel], lower[channel + 3]];
+                    *mean = ((four.map(u16::from).iter().sum::<u16>() + 2) / 4) as u8;
+                }
             }
         }
     }
