@@ -21,7 +21,7 @@ const LOST_SENDING: f64 = 0.7;
 /// And over any of the brief system calls that it makes in a row, to receive a request or a result,
 /// or to accept or close a connection. A call of up to 2, 5, 15, 40, 100 us lost it 3, 10, 13, 25, 58
 /// of 100 times, and 93 when it took longer; gunicorn's threads make three to five between two
-/// stretches of work.
+/// stretches of work. Reckoned from that, not counted.
 const LOST_BRIEFLY: f64 = 0.45;
 /// The same for a loop and the threads behind it, which make fewer.
 const LOST_BRIEFLY_TO_A_LOOP: f64 = 0.2;

@@ -282,19 +282,25 @@ impl Builder<'_> {
         self.wait(Amount { known: there, ..Amount::default() }, Stage::Database);
         if !stepped {
             self.database_compute(cpu, Stage::Database);
-            return self.wait(Amount { known: wait.known + back, ..wait }, Stage::Database);
+            return self.wait_for_result(Amount { known: wait.known + back, ..wait });
         }
         // It falls asleep in the middle of its work, and needs a core again for the answer.
         let half = Amount { known: cpu.known.scaled(0.5), share: Share::Half, ..cpu };
         self.database_compute(half, Stage::Database);
+        self.wait_for_result(wait);
+        self.database_compute(half, Stage::Database);
+        self.wait(Amount { known: back, ..Amount::default() }, Stage::Database);
+    }
+
+    /// The database has the query and takes its time, and its thread waits for that, if only at the
+    /// second look.
+    fn wait_for_result(&mut self, wait: Amount) {
         if self.looks_back() {
             self.ops.push(Op::LookBack(Amount { known: LOOK_BACK, ..Amount::default() }));
             self.ops.push(Op::WaitOn(wait, Stage::Database));
         } else {
             self.wait(wait, Stage::Database);
         }
-        self.database_compute(half, Stage::Database);
-        self.wait(Amount { known: back, ..Amount::default() }, Stage::Database);
     }
 
     /// Whether a thread that has sent a query finds the GIL gone when it comes back from that: the
@@ -356,7 +362,7 @@ impl Builder<'_> {
         }
     }
 
-    /// See [`super::rules::Rules::threads_wake`].
+    /// See [`super::rules::Extras::threads_wake`].
     fn threads_wake(&self) -> bool {
         let slices = matches!(self.site.host.sharing, Sharing::Slices { .. });
         slices && self.site.server.kind.dispatcher().is_some()

@@ -229,7 +229,9 @@ fn in_words(tried: &Tried) -> String {
             None => "connections = persistent".to_owned(),
         },
         Change::MaxConnections(count) => format!("max_connections = {count}"),
-        Change::OwnDatabase(..) => "a database host".to_owned(),
+        Change::OwnDatabase(cores, _) => {
+            format!("database host, {cores} core{}", if *cores == 1 { "" } else { "s" })
+        }
         Change::Cores(count) => format!("cores = {count}"),
         Change::Memory(bytes) => format!("memory = {bytes}"),
         Change::Server(name) => format!("server {}", words::printable(name)),
