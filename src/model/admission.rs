@@ -1,4 +1,4 @@
-//! Getting to a worker: Nginx, the listening socket, the backlog, and who accepts.
+//! Getting to a worker: Nginx, the listening socket, the backlog, and a place.
 
 use rand::Rng;
 
@@ -6,11 +6,10 @@ use super::arrivals::{Arrival, Reply, Tape};
 use super::crash::FRONT;
 use super::request::{At, NOWHERE, Request, RequestId, Waiting};
 use super::scope::Scope;
-use super::worker::State;
 use super::{Coming, Event, HOST, World};
 use crate::outcome::{Cause, Stage, Stopped};
 use crate::resource::slots::Seized;
-use crate::site::{Accept, Listen, WorkerKind};
+use crate::site::Listen;
 use crate::units::{Span, Time};
 
 /// Seconds after the first attempt at which a client's kernel tries again when its connection
@@ -183,70 +182,6 @@ impl<S: Scope> World<'_, S> {
             return self.connect(id).who_begins();
         }
         None
-    }
-
-    /// Which worker accepts the connection of `id` now, if any would.
-    #[inline(always)]
-    fn acceptor(&self, id: RequestId) -> Option<u32> {
-        match self.rules.one_queue {
-            _ if !S::PLAIN && self.is_down => None,
-            true => self.idle.last().copied(),
-            false => self.acceptor_of_many(self.requests[id].chance),
-        }
-    }
-
-    /// Which of the workers that each have a queue of their own accepts a connection now.
-    fn acceptor_of_many(&self, chance: u32) -> Option<u32> {
-        // A dispatcher accepts in its own time.
-        if self.extras().dispatches {
-            return None;
-        }
-        match (self.site.server.accept, self.site.server.kind) {
-            (Accept::Shared { .. }, WorkerKind::Async { .. }) if self.workers.len() == 1 => {
-                self.workers[0].accepts(self.site.server.kind).then_some(0)
-            }
-            (Accept::Shared { bias }, _) => self.draw_acceptor(chance, bias),
-            (Accept::PerProcess, _) => self.hashed_acceptor(chance),
-        }
-    }
-
-    /// All processes that look at the socket are woken, and one wins: the k-th in the kernel's
-    /// wake-up order (the last started is first) with weight `bias`^k. Fitted to the spreads
-    /// measured in reference section 1.2 (240 requests over four uvloop workers: 69, 62, 58, 51;
-    /// 0.91^k gives 69, 62, 57, 52). A process whose GIL is busy looks at the socket late, so it
-    /// only gets what no other would take.
-    fn draw_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
-        let kind = self.site.server.kind;
-        let drawn = self.draw_free_acceptor(chance, bias);
-        // A loop accepts only while its turn is free.
-        if drawn.is_some() || matches!(kind, WorkerKind::Async { .. }) {
-            return drawn;
-        }
-        let accepts = |worker: &u32| self.workers[*worker as usize].accepts(kind);
-        draw_weighted(self.wake_up_order().filter(accepts), bias, point(chance))
-    }
-
-    /// Of the processes that compute nothing.
-    pub(super) fn draw_free_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
-        let kind = self.site.server.kind;
-        let free = |worker: &u32| {
-            let worker = &self.workers[*worker as usize];
-            worker.accepts(kind) && worker.turn.is_free()
-        };
-        draw_weighted(self.wake_up_order().filter(free), bias, point(chance))
-    }
-
-    fn wake_up_order(&self) -> impl Iterator<Item = u32> + Clone {
-        (0..self.workers.len() as u32).rev()
-    }
-
-    /// The kernel hashes the connection to one of the processes that listen, free or not.
-    pub(super) fn hashed_acceptor(&self, chance: u32) -> Option<u32> {
-        let listens = |worker: &u32| self.workers[*worker as usize].state == State::Up;
-        let all = 0..self.workers.len() as u32;
-        let count = all.clone().filter(listens).count() as u64;
-        let drawn = (u64::from(chance) * count) >> 32;
-        all.filter(listens).nth(drawn as usize)
     }
 
     /// Lets the first in the backlog in, if a worker would have it.
@@ -467,34 +402,4 @@ impl<S: Scope> World<'_, S> {
             self.run_aside(HOST, FRONT, self.extras().client_cpu);
         }
     }
-}
-
-/// A number of a request's own, as a share of all there are.
-fn point(chance: u32) -> f64 {
-    f64::from(chance) / f64::from(u32::MAX)
-}
-
-/// Draws one of `candidates`, the k-th with weight `bias`^k, at `point` (0 to 1) of their sum.
-fn draw_weighted(
-    candidates: impl Iterator<Item = u32> + Clone,
-    bias: f64,
-    point: f64,
-) -> Option<u32> {
-    let mut all = candidates.clone();
-    let first = all.next()?;
-    if all.next().is_none() {
-        return Some(first);
-    }
-    let weights = || std::iter::successors(Some(1.0), |weight| Some(weight * bias));
-    let total: f64 = candidates.clone().zip(weights()).map(|(_, weight)| weight).sum();
-    let mut below = 0.0;
-    let mut last = None;
-    for (candidate, weight) in candidates.zip(weights()) {
-        below += weight;
-        last = Some(candidate);
-        if point * total < below {
-            break;
-        }
-    }
-    last
 }

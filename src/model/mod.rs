@@ -10,6 +10,7 @@
 //! What every event goes through is inlined by order: the frames of so many small functions, and
 //! the look-ups that each repeats, were a quarter of all instructions (`benches/README.md`).
 
+mod acceptor;
 mod admission;
 mod arrivals;
 mod boot;
