@@ -1,5 +1,6 @@
-//! Statistics: histograms, time averages, and estimates over replications.
+//! Statistics: histograms, time averages, estimates over replications, and curves through them.
 
 pub mod estimate;
 pub mod histogram;
 pub mod level;
+pub mod rising;

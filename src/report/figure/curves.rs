@@ -7,18 +7,21 @@ use crate::report::words;
 /// How far beyond the last point of interest a curve is shown, as a factor of its rate.
 const BEYOND: f64 = 1.25;
 
-pub(super) type Value<'a> = &'a dyn Fn(&Finding) -> (Option<f64>, Option<(f64, f64)>);
+/// A value of a finding, and its interval.
+pub(super) type Value = (Option<f64>, Option<(f64, f64)>);
 
-pub(super) type Wanted<'a> = &'a dyn Fn(&Capacity) -> Vec<(MarkKind, f64)>;
+/// What a figure draws of a capacity.
+pub(super) struct Drawn<'a> {
+    /// What of a finding.
+    pub value: &'a dyn Fn(&Finding) -> Value,
+    /// The curve through these points.
+    pub curve: &'a dyn Fn(&Capacity, Vec<Point>) -> Vec<Point>,
+    /// The rates to be marked on it.
+    pub marks: &'a dyn Fn(&Capacity) -> Vec<(MarkKind, f64)>,
+}
 
 /// The curves, in one panel or in one per plan; the y axes are still to be set.
-pub(super) fn lines(
-    study: &Study,
-    answers: &Answers,
-    split: bool,
-    value: Value,
-    wanted: Wanted,
-) -> Lines {
+pub(super) fn lines(study: &Study, answers: &Answers, split: bool, drawn: &Drawn) -> Lines {
     let mut panels: Vec<Panel> = Vec::new();
     for (plan, capacities) in by_plan(answers, split) {
         let limit = x_limit(&capacities);
@@ -26,8 +29,8 @@ pub(super) fn lines(
             .iter()
             .map(|capacity| Series {
                 look: look(answers, capacity, split),
-                points: curve(capacity, limit, value),
-                marks: marks(capacity, limit, value, wanted),
+                points: curve(capacity, limit, drawn),
+                marks: marks(capacity, limit, drawn),
             })
             .collect();
         let x = x_axis(&capacities, &series);
@@ -155,48 +158,52 @@ fn thinned(capacity: &Capacity) -> Vec<&Finding> {
 }
 
 /// The curve up to `limit`, where it ends in an interpolated point.
-fn curve(capacity: &Capacity, limit: f64, value: Value) -> Vec<Point> {
-    let mut points: Vec<Point> = Vec::new();
-    for finding in thinned(capacity) {
-        let (y, band) = value(finding);
-        let x = finding.rate.get();
-        let point = Point { x, y, band, sustained: !finding.saturated };
-        if x > limit {
-            let last = points.last().copied();
-            points.extend(last.and_then(|last| between(last, point, limit)));
-            break;
-        }
-        points.push(point);
+fn curve(capacity: &Capacity, limit: f64, drawn: &Drawn) -> Vec<Point> {
+    let mut points = whole(capacity, drawn);
+    if let Some(beyond) = points.iter().position(|point| point.x > limit) {
+        let end = on_curve(&points, limit).map(|end| Point { band: None, ..end });
+        points.truncate(beyond);
+        points.extend(end.filter(|_| beyond > 0));
     }
     points
 }
 
-/// The point at `x` between two of a curve.
-fn between(left: Point, right: Point, x: f64) -> Option<Point> {
-    let (low, high) = (left.y?, right.y?);
-    let share = (x - left.x) / (right.x - left.x);
-    let along = |from: f64, to: f64| from + (to - from) * share;
-    let y = match low > 0.0 && high > 0.0 {
-        true => along(low.ln(), high.ln()).exp(),
-        false => along(low, high),
+fn whole(capacity: &Capacity, drawn: &Drawn) -> Vec<Point> {
+    let point = |finding: &Finding| {
+        let (y, band) = (drawn.value)(finding);
+        Point { x: finding.rate.get(), y, band, sustained: !finding.saturated }
     };
-    Some(Point { x, y: Some(y), band: None, sustained: right.sustained })
+    (drawn.curve)(capacity, thinned(capacity).into_iter().map(point).collect())
 }
 
-fn marks(capacity: &Capacity, limit: f64, value: Value, wanted: Wanted) -> Vec<Mark> {
-    let whole = curve(capacity, f64::INFINITY, value);
-    let on_curve = |(kind, x): (MarkKind, f64)| {
-        let after = whole.iter().position(|point| point.x >= x)?;
-        let exact = whole[after].x <= x;
-        let y = match after {
-            _ if exact => whole[after].y?,
-            0 => return None,
-            _ => between(whole[after - 1], whole[after], x)?.y?,
-        };
-        Some(Mark { kind, x, y })
+/// The point of a curve at `x`, which lies on one of its points or between two.
+pub(super) fn on_curve(points: &[Point], x: f64) -> Option<Point> {
+    let after = points.iter().position(|point| point.x >= x)?;
+    match after {
+        _ if points[after].x <= x => Some(points[after]),
+        0 => None,
+        _ => between(points[after - 1], points[after], x),
+    }
+}
+
+/// The point at `x` between two of a curve.
+fn between(left: Point, right: Point, x: f64) -> Option<Point> {
+    let share = (x - left.x) / (right.x - left.x);
+    let along = |from: f64, to: f64| match from > 0.0 && to > 0.0 {
+        true => (from.ln() + (to.ln() - from.ln()) * share).exp(),
+        false => from + (to - from) * share,
     };
-    let shown = wanted(capacity).into_iter().filter(|(_, x)| *x <= limit);
-    shown.filter_map(on_curve).collect()
+    let y = Some(along(left.y?, right.y?));
+    let bands = left.band.zip(right.band);
+    let band = bands.map(|(from, to)| (along(from.0, to.0), along(from.1, to.1)));
+    Some(Point { x, y, band, sustained: right.sustained })
+}
+
+fn marks(capacity: &Capacity, limit: f64, drawn: &Drawn) -> Vec<Mark> {
+    let whole = whole(capacity, drawn);
+    let mark = |(kind, x)| Some(Mark { kind, x, y: on_curve(&whole, x)?.y? });
+    let shown = (drawn.marks)(capacity).into_iter().filter(|(_, x)| *x <= limit);
+    shown.filter_map(mark).collect()
 }
 
 /// From 0, or logarithmic where the lines end at very different rates.

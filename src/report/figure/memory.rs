@@ -1,7 +1,7 @@
 //! Memory against the rate, with the ceiling.
 
-use super::curves::{any_points, heights, lines};
-use super::{Axis, Body, Figure, MarkKind, Series, Unit};
+use super::curves::{Drawn, any_points, heights, lines};
+use super::{Axis, Body, Figure, MarkKind, Point, Series, Unit};
 use crate::experiment::answer::{Answers, Capacity, Finding, Study, Threshold};
 use crate::report::words;
 
@@ -11,14 +11,17 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
         let peak = finding.usage.memory_peak.get();
         ((peak > 0).then_some(peak as f64), None)
     };
-    let wanted = |capacity: &Capacity| {
+    let marks = |capacity: &Capacity| {
         let oom = capacity.oom.rate().map(|rate| (MarkKind::Oom, rate.get()));
         oom.into_iter().collect()
     };
-    let mut lines = lines(study, answers, true, &value, &wanted);
+    let drawn = Drawn { value: &value, curve: &|_, points| envelope(points), marks: &marks };
+    let mut lines = lines(study, answers, true, &drawn);
     for panel in &mut lines.panels {
         let ceiling = panel.title.as_ref().and_then(|plan| ceiling(answers, plan));
-        panel.series.iter_mut().for_each(|series| envelop(series, ceiling));
+        let marks = panel.series.iter_mut().flat_map(|series| &mut series.marks);
+        // Where memory runs out, it is at its ceiling.
+        marks.for_each(|mark| mark.y = ceiling.unwrap_or(mark.y));
         panel.rule = ceiling.map(|bytes| (bytes, format!("memory {}", words::memory(bytes))));
         panel.y = memory_axis(&panel.series, ceiling);
     }
@@ -38,14 +41,14 @@ fn memory_axis(series: &[Series], ceiling: Option<f64>) -> Axis {
 }
 
 /// How high a peak gets depends on how long one looks, which differs from point to point: so the
-/// line shows the most that was seen up to each rate. Where memory runs out, it is at its ceiling.
-fn envelop(series: &mut Series, ceiling: Option<f64>) {
+/// line shows the most that was seen up to each rate.
+fn envelope(mut points: Vec<Point>) -> Vec<Point> {
     let mut most = 0.0f64;
-    for y in series.points.iter_mut().filter_map(|point| point.y.as_mut()) {
+    for y in points.iter_mut().filter_map(|point| point.y.as_mut()) {
         most = most.max(*y);
         *y = most;
     }
-    series.marks.iter_mut().for_each(|mark| mark.y = ceiling.unwrap_or(mark.y));
+    points
 }
 
 fn ceiling(answers: &Answers, plan: &str) -> Option<f64> {

@@ -1,9 +1,10 @@
 //! p95 against the rate.
 
-use super::curves::{any_points, heights, lines};
-use super::{Axis, Body, Figure, LOG_ABOVE, MarkKind, Series, Unit, best, within};
-use crate::experiment::answer::{Answers, Capacity, Finding, Study};
+use super::curves::{Drawn, any_points, heights, lines, on_curve};
+use super::{Axis, Body, Figure, LOG_ABOVE, MarkKind, Point, Series, Unit, best, within};
+use crate::experiment::answer::{Answers, Capacity, Finding, Objective, Study, Threshold};
 use crate::report::words::{self, seconds};
+use crate::stats::rising::rising;
 
 /// Up to so many lines share a panel; more get a panel per plan.
 const LINES_PER_PANEL: usize = 6;
@@ -14,14 +15,16 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
         let p95 = finding.p95.filter(|p95| p95.mean > 0.0);
         (p95.map(|p95| p95.mean), p95.and_then(|p95| words::interval(&p95)))
     };
-    let wanted = |capacity: &Capacity| {
+    let marks = |capacity: &Capacity| {
         let load_line = capacity.load_line.and_then(|line| line.rate());
         let load_line = load_line.map(|rate| (MarkKind::LoadLine, rate.get()));
         let saturation = capacity.saturation.rate().map(|rate| (MarkKind::Saturation, rate.get()));
         load_line.into_iter().chain(saturation).collect()
     };
     let split = answers.capacities.len() > LINES_PER_PANEL;
-    let mut lines = lines(study, answers, split, &value, &wanted);
+    let curve = |capacity: &Capacity, points| through(capacity, &study.objective, points);
+    let drawn = Drawn { value: &value, curve: &curve, marks: &marks };
+    let mut lines = lines(study, answers, split, &drawn);
     let objective = study.objective.p95.map(|p95| p95.as_secs());
     for panel in &mut lines.panels {
         panel.rule = objective.map(|p95| (p95, format!("objective {}", seconds(p95))));
@@ -42,6 +45,59 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
         subtitle,
         body: Body::Lines(lines),
     })
+}
+
+/// The curve through `points`, and through the objective where the load line is told from p95. So far
+/// as rates are sustained p95 rises with them, but for what is chance: near saturation searches look
+/// for no longer than they must.
+fn through(capacity: &Capacity, objective: &Objective, mut points: Vec<Point>) -> Vec<Point> {
+    let crossing = crossing(capacity, objective, &points).map(|crossing| {
+        let at = points.partition_point(|point| point.x < crossing.x);
+        let known = points.get(at).is_some_and(|point| point.x <= crossing.x);
+        points.splice(at..at + usize::from(known), [crossing]);
+        at
+    });
+    let rises = |(_, point): &(usize, &mut Point)| point.sustained && point.y.is_some();
+    let mut rise: Vec<(usize, &mut Point)> = points.iter_mut().enumerate().filter(rises).collect();
+    let known = |(at, point): &(usize, &mut Point)| {
+        let half = if crossing == Some(*at) { CERTAIN } else { half_width(point.band) };
+        (point.y.unwrap_or_default().ln(), half)
+    };
+    let levels = rising(&rise.iter().map(known).collect::<Vec<_>>());
+    rise.iter_mut().zip(levels).for_each(|((_, point), level)| lift(point, level.exp()));
+    points
+}
+
+/// Half the width of an interval, in the logarithm, where it is not told.
+const UNKNOWN: f64 = 1.0;
+
+/// Half the width of the interval of what is given.
+const CERTAIN: f64 = 1e-6;
+
+fn half_width(band: Option<(f64, f64)>) -> f64 {
+    let known = band.filter(|(low, high)| 0.0 < *low && low < high);
+    known.map_or(UNKNOWN, |(low, high)| 0.5 * (high / low).ln())
+}
+
+/// Moves a point to `y`, and its interval with it.
+fn lift(point: &mut Point, y: f64) {
+    let times = y / point.y.unwrap_or(y);
+    point.y = Some(y);
+    point.band = point.band.map(|(low, high)| (low * times, high * times));
+}
+
+/// The load line on the objective, where the first point beyond shows that it is p95 that misses it.
+fn crossing(capacity: &Capacity, objective: &Objective, points: &[Point]) -> Option<Point> {
+    let most = objective.p95?.as_secs();
+    let Some(Threshold::At { rate, beyond, .. }) = capacity.load_line else { return None };
+    let next = capacity.curve.iter().find(|finding| finding.rate >= beyond)?;
+    let fails = objective.errors.is_some_and(|most| next.error_rate.mean > most.get());
+    let slow = next.p95.is_some_and(|p95| p95.mean > most);
+    let mut point =
+        on_curve(points, rate.get()).filter(|point| slow && !fails && point.sustained)?;
+    point.x = rate.get();
+    lift(&mut point, most);
+    Some(point)
 }
 
 fn response_axis(heights: Vec<f64>, objective: Option<f64>) -> Axis {

@@ -4,6 +4,7 @@ use super::*;
 use crate::experiment::answer::{Accuracy, Threshold};
 use crate::outcome::Stage;
 use crate::report::sample;
+use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, PerSecond};
 
 fn four() -> (Study, Answers) {
@@ -69,6 +70,52 @@ fn the_load_line_is_marked_on_the_curve_between_the_points_around_it() {
 }
 
 #[test]
+fn where_p95_misses_the_objective_beyond_it_the_load_line_lies_on_the_objective() {
+    let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
+    let capacity = &mut answers.capacities[0];
+    let point = |rate: f64| sample::finding(rate, 20.5, 2, 0);
+    // 0.117, 0.6 and 2.46 s: the sample at the load line itself says more than the 0.5 s asked for.
+    capacity.curve = [10.0, 18.45, 20.0].map(point).to_vec();
+    let (rate, beyond) = (PerSecond::new(18.45), PerSecond::new(18.6));
+    let accuracy = Accuracy::Resolution;
+    capacity.load_line = Some(Threshold::At { rate, beyond, accuracy });
+    let at_line = |answers: &Answers| {
+        let lines = lines_of(response::figure(&study, answers).unwrap());
+        let series = &lines.panels[0].series[0];
+        assert_eq!((series.points.len(), series.marks[0].x), (3, 18.45));
+        assert_eq!(series.points[1].y, Some(series.marks[0].y));
+        series.marks[0].y
+    };
+    assert!((at_line(&answers) - 0.5).abs() < 1e-12);
+    answers.capacities[0].curve[2].error_rate.mean = 0.5;
+    let p95 = answers.capacities[0].curve[1].p95.unwrap().mean;
+    assert!((at_line(&answers) - p95).abs() < 1e-12, "errors miss it, so p95 is what it is");
+}
+
+#[test]
+fn a_curve_of_p95_falls_only_where_that_cannot_be_chance() {
+    let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
+    let mut curve = [5.0, 10.0, 15.0, 20.0].map(|rate| sample::finding(rate, 23.0, 2, 0));
+    let estimate = |mean, standard_error: f64| {
+        Some(Estimate { mean, standard_error: Some(standard_error), replications: 10 })
+    };
+    for (finding, p95) in curve.iter_mut().zip([
+        estimate(0.2, 0.001),
+        estimate(0.1, 0.001),
+        estimate(0.4, 0.04),
+        estimate(0.3, 0.03),
+    ]) {
+        finding.p95 = p95;
+    }
+    answers.capacities[0].curve = curve.to_vec();
+    let lines = lines_of(response::figure(&study, &answers).unwrap());
+    let drawn: Vec<f64> = lines.panels[0].series[0].points.iter().filter_map(|it| it.y).collect();
+    // As well known as each other: their geometric mean.
+    let expected = [0.2, 0.1, 0.12f64.sqrt(), 0.12f64.sqrt()];
+    assert!(drawn.iter().zip(expected).all(|(it, exp)| (it / exp - 1.0).abs() < 1e-9), "{drawn:?}");
+}
+
+#[test]
 fn a_rate_at_which_nothing_was_answered_leaves_a_gap() {
     let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
     answers.capacities[0].curve[3].p95 = None;
@@ -128,6 +175,7 @@ fn of_findings_close_together_the_best_founded_is_shown() {
     let mut curve = [10.0, 20.0, 20.05, 20.1, 22.0].map(|it| sample::finding(it, 23.0, 2, 0));
     curve[2].replications = 40;
     answers.capacities[0].curve = curve.to_vec();
+    answers.capacities[0].load_line = None;
     let lines = lines_of(response::figure(&study, &answers).unwrap());
     let shown: Vec<f64> = lines.panels[0].series[0].points.iter().map(|it| it.x).collect();
     assert_eq!(shown, [10.0, 20.05, 22.0]);
