@@ -133,6 +133,14 @@ pub struct Server {
     pub on_oom: OnOom,
 }
 
+impl Server {
+    /// Whether a connection changes hands only as an event loop comes to it. Where drivers cost
+    /// nothing, as in a textbook, that takes no turn of it.
+    pub fn shares_connections_in_loop(&self) -> bool {
+        matches!(self.kind, WorkerKind::Async { .. }) && !self.costs.query_cpu.is_zero()
+    }
+}
+
 /// Which process an arriving connection goes to (threads and async; sync workers share one queue).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Accept {

@@ -61,6 +61,73 @@ impl Judgement {
     }
 }
 
+/// The recordings of a case: of the same requests with the same server, once or several times over.
+/// What it says of the prediction is what its middle recording says, as each has luck of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Takes<'a>(Vec<&'a Judgement>);
+
+/// What was recorded several times has so in its name.
+const TAKEN_AGAIN: [&str; 2] = ["-take2", "-take3"];
+
+impl<'a> Takes<'a> {
+    /// The recordings by case, in the order of the cases' first ones.
+    pub fn of(judgements: &'a [Judgement]) -> Vec<Takes<'a>> {
+        let mut cases: Vec<Takes> = Vec::new();
+        for each in judgements {
+            let name = |it: &Judgement| {
+                TAKEN_AGAIN.iter().fold(it.name.clone(), |name, take| name.replace(take, ""))
+            };
+            let same = |case: &&mut Takes| {
+                case.first().machine == each.machine && name(case.first()) == name(each)
+            };
+            match cases.iter_mut().find(same) {
+                Some(case) => case.0.push(each),
+                None => cases.push(Takes(vec![each])),
+            }
+        }
+        cases
+    }
+
+    /// The first recording, which tells all that they have in common.
+    pub fn first(&self) -> &'a Judgement {
+        self.0[0]
+    }
+
+    /// Whether `judgement` is one of them.
+    pub fn has(&self, judgement: &Judgement) -> bool {
+        self.0.iter().any(|each| std::ptr::eq(*each, judgement))
+    }
+
+    /// By how much the predicted p95 is off, in the middle recording.
+    pub fn p95_error(&self) -> Option<f64> {
+        self.middle(|each| each.p95_error().unwrap_or(f64::INFINITY))
+    }
+
+    /// By how much the load is off at which p95 is the measured one, in the middle recording. `None`
+    /// where that is further than it is looked for.
+    pub fn load_error(&self) -> Option<f64> {
+        self.middle(|each| {
+            let far = f64::INFINITY.copysign(-each.p95_error().unwrap_or(-1.0));
+            each.load_error.unwrap_or(far)
+        })
+    }
+
+    /// By how much the largest p95 exceeds the smallest, as a share of it: what a recording's own
+    /// luck comes to. `None` where there is only one.
+    pub fn spread(&self) -> Option<f64> {
+        let p95 = || self.0.iter().filter_map(|each| each.measured.p95_ms);
+        let (low, high) = (p95().reduce(f64::min)?, p95().reduce(f64::max)?);
+        (self.0.len() > 1).then(|| high / low - 1.0)
+    }
+
+    /// The median, where it is finite.
+    fn middle(&self, of: impl Fn(&Judgement) -> f64) -> Option<f64> {
+        let mut all: Vec<f64> = self.0.iter().map(|each| of(each)).collect();
+        all.sort_by(f64::total_cmp);
+        Some(all[(all.len() - 1) / 2]).filter(|it| it.is_finite())
+    }
+}
+
 /// Requests that arrive earlier than this are played and not counted.
 pub const WARMUP: Span = Span::from_whole_secs(5);
 

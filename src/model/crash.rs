@@ -7,7 +7,7 @@ use super::arrivals::below;
 use super::database::Closing;
 use super::processor::Processor;
 use super::program::Op;
-use super::request::{At, NOWHERE, RequestId};
+use super::request::{At, Connection, NOWHERE, RequestId};
 use super::scope::Scope;
 use super::worker::State;
 use super::{Event, HOST, World};
@@ -319,7 +319,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The request's connection closes with its process.
     fn hang_up(&mut self, id: RequestId) {
-        if std::mem::take(&mut self.requests[id].has_connection) {
+        if std::mem::take(&mut self.requests[id].connection).is_held() {
             self.probe.levels.connections.fall(self.now, 1);
             self.close_connections(1);
             self.end_backends(Closing { used: 1, unused: 0 });
@@ -340,7 +340,7 @@ impl<S: Scope> World<'_, S> {
         self.agenda.at(self.now + self.site.database.recovery, Event::DatabaseBack);
         let connected = self.requests.connected();
         for id in &connected {
-            self.requests[*id].has_connection = false;
+            self.requests[*id].connection = Connection::None;
             self.probe.levels.connections.fall(self.now, 1);
         }
         for index in 0..self.workers.len() {

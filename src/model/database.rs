@@ -22,6 +22,8 @@ pub(super) struct Pool {
     /// Being opened.
     opening: u32,
     waiting: VecDeque<RequestId>,
+    /// Whether who waits is only woken up for what is given back, and may come late.
+    wakes: bool,
     /// Whether an event is due that looks after those who wait.
     pub timer: bool,
 }
@@ -42,6 +44,8 @@ pub(super) enum Acquired {
 pub(super) enum Returned {
     /// The first in the queue has it.
     To(RequestId),
+    /// It stays open, and the first in the queue, who has left it, may try to get it.
+    Wakes(RequestId),
     /// It stays open.
     Kept,
     /// It is closed.
@@ -49,11 +53,22 @@ pub(super) enum Returned {
 }
 
 impl Pool {
-    /// An empty pool: connections are opened when first needed.
-    pub(super) fn new(connections: &Connections) -> Pool {
-        let limit = connections.limit.unwrap_or(u32::MAX);
-        let (keep, waiting) = (connections.keep, VecDeque::new());
-        Pool { keep, limit, idle: 0, unused: 0, used: 0, opening: 0, waiting, timer: false }
+    /// An empty pool: connections are opened when first needed. In a loop, pools wait with
+    /// `asyncio.Queue` (asyncpg's, and SQLAlchemy's for asyncio): what is given back lies there until
+    /// the task that has waited for longest has been woken up. Another that comes before takes it, and
+    /// that one waits again, behind all others. Those of threads hand it over.
+    pub(super) fn new(connections: &Connections, in_loop: bool) -> Pool {
+        Pool {
+            keep: connections.keep,
+            limit: connections.limit.unwrap_or(u32::MAX),
+            idle: 0,
+            unused: 0,
+            used: 0,
+            opening: 0,
+            waiting: VecDeque::new(),
+            wakes: in_loop,
+            timer: false,
+        }
     }
 
     /// `who` wants a connection.
@@ -93,13 +108,20 @@ impl Pool {
     /// A connection is given back.
     #[inline]
     pub(super) fn give_back(&mut self) -> Returned {
-        if let Some(who) = self.waiting.pop_front() {
+        let keeps = self.size() <= self.keep;
+        let next = self.waiting.pop_front();
+        if let Some(who) = next
+            && !(self.wakes && keeps)
+        {
             return Returned::To(who);
         }
-        let keeps = self.size() <= self.keep;
         self.used -= 1;
         self.idle += u32::from(keeps);
-        if keeps { Returned::Kept } else { Returned::Closed }
+        match next {
+            Some(who) => Returned::Wakes(who),
+            None if keeps => Returned::Kept,
+            None => Returned::Closed,
+        }
     }
 
     /// A connection could not be opened: the first in the queue, who is returned, may try.
@@ -194,7 +216,7 @@ mod tests {
     use crate::site::Hold;
 
     fn pool(keep: u32, limit: Option<u32>) -> Pool {
-        Pool::new(&Connections { keep, limit, timeout: None, hold: Hold::Query })
+        Pool::new(&Connections { keep, limit, timeout: None, hold: Hold::Query }, false)
     }
 
     #[test]
@@ -207,6 +229,19 @@ mod tests {
         let returned = [pool.give_back(), pool.give_back(), pool.give_back()];
         assert_eq!(returned, [Returned::To(2), Returned::Closed, Returned::Kept]);
         assert_eq!(pool.acquire(3), Acquired::Open);
+    }
+
+    #[test]
+    fn in_a_loop_who_comes_first_takes_what_another_was_woken_up_for() {
+        let one = Connections { keep: 1, limit: Some(1), timeout: None, hold: Hold::Query };
+        let mut pool = Pool::new(&one, true);
+        let acquired = [0, 1, 2].map(|who| pool.acquire(who));
+        assert_eq!(acquired, [Acquired::ToOpen, Acquired::Queued, Acquired::Queued]);
+        pool.opened();
+        assert_eq!(pool.give_back(), Returned::Wakes(1));
+        assert_eq!([3, 1].map(|who| pool.acquire(who)), [Acquired::Open, Acquired::Queued]);
+        assert_eq!((pool.give_back(), pool.acquire(2)), (Returned::Wakes(2), Acquired::Open));
+        assert_eq!(pool.give_back(), Returned::Wakes(1));
     }
 
     #[test]

@@ -242,10 +242,12 @@ impl Builder<'_> {
         self.ops[at] = Op::Acquire { opening };
     }
 
-    /// The connection goes back to the pool, which may reset it first: one query more, sent by a
-    /// task of its own, and the request goes on some iterations later.
+    /// The connection goes back to the pool: in a loop, once that comes to the answer. The pool may
+    /// reset it first: one query more, sent by a task of its own, and the request goes on some
+    /// iterations later.
     fn give_back(&mut self) {
         if !self.resets() {
+            self.passes(usize::from(self.site.server.shares_connections_in_loop()));
             return self.ops.push(Op::Release);
         }
         let known = |known| Amount { known, ..Amount::default() };

@@ -62,6 +62,25 @@ pub(super) enum At {
     Moving,
 }
 
+/// What a request has of a connection to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Connection {
+    /// Nothing.
+    #[default]
+    None,
+    /// It has been woken up for one, and has yet to get it.
+    Promised,
+    /// It holds one.
+    Held,
+}
+
+impl Connection {
+    #[inline]
+    pub(super) fn is_held(self) -> bool {
+        self == Connection::Held
+    }
+}
+
 /// A request that has arrived and is not done with.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
@@ -93,8 +112,8 @@ pub(super) struct Request {
     pub dead: bool,
     /// Holds its worker's turn.
     pub has_turn: bool,
-    /// Holds a connection.
-    pub has_connection: bool,
+    /// A connection to the database.
+    pub connection: Connection,
 }
 
 impl Request {
@@ -116,7 +135,7 @@ impl Request {
             settled: false,
             dead: false,
             has_turn: false,
-            has_connection: false,
+            connection: Connection::None,
         }
     }
 
@@ -127,7 +146,7 @@ impl Request {
             endpoint: self.endpoint,
             worker: std::mem::replace(&mut self.worker, NOWHERE),
             turn: std::mem::take(&mut self.has_turn),
-            connection: std::mem::take(&mut self.has_connection),
+            connection: std::mem::take(&mut self.connection).is_held(),
         }
     }
 
@@ -285,14 +304,17 @@ impl Requests {
     #[inline]
     pub(super) fn remove(&mut self, id: RequestId) {
         let request = &mut self[id];
-        (request.worker, request.has_connection) = (NOWHERE, false);
+        (request.worker, request.connection) = (NOWHERE, Connection::None);
         self.free(id);
     }
 
     /// The number of a request that is in no worker and holds nothing is free.
     #[inline]
     pub(super) fn free(&mut self, id: RequestId) {
-        debug_assert!(self[id].worker == NOWHERE && !self[id].has_connection, "it holds nothing");
+        debug_assert!(
+            self[id].worker == NOWHERE && !self[id].connection.is_held(),
+            "it holds nothing"
+        );
         self.free.push(id);
     }
 
@@ -322,7 +344,7 @@ impl Requests {
     /// The numbers of the requests that hold a connection, in order: dead ones too, whose query
     /// goes on without them. Looks at all requests: for crashes only.
     pub(super) fn connected(&self) -> Vec<RequestId> {
-        let connected = |request: &Request| request.has_connection;
+        let connected = |request: &Request| request.connection.is_held();
         (0..self.requests.len() as u32).filter(|id| connected(&self[*id])).collect()
     }
 }

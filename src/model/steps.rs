@@ -5,7 +5,7 @@ use super::database::{Acquired, Returned};
 use super::dispatcher::DISPATCH;
 use super::processor::Processor;
 use super::program::{Amount, Op, Share};
-use super::request::{At, RequestId};
+use super::request::{At, Connection, RequestId};
 use super::scope::Scope;
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage};
@@ -277,9 +277,12 @@ impl<S: Scope> World<'_, S> {
     fn connected(&mut self, id: RequestId, on: u16) -> bool {
         let request = &mut self.requests[id];
         let waited = request.spend(Stage::Connection, self.now);
-        request.has_connection = true;
+        let before = std::mem::replace(&mut request.connection, Connection::Held);
         request.next += u32::from(on);
-        self.probe.waited(request, Queue::Connection, waited);
+        // Who was woken up for it has told how long that took.
+        if before != Connection::Promised {
+            self.probe.waited(request, Queue::Connection, waited);
+        }
         self.probe.levels.connections.rise(self.now, 1);
         true
     }
@@ -300,7 +303,7 @@ impl<S: Scope> World<'_, S> {
             }
             return if away { self.fail(id, Cause::Down) } else { true };
         }
-        request.has_connection = true;
+        request.connection = Connection::Held;
         request.next += 1;
         self.workers[index as usize].pool.opened();
         self.probe.levels.connections.rise(self.now, 1);
@@ -324,7 +327,7 @@ impl<S: Scope> World<'_, S> {
     #[inline(always)]
     fn give_back(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
-        if std::mem::take(&mut request.has_connection) {
+        if std::mem::take(&mut request.connection).is_held() {
             let index = request.worker;
             self.take_back(index);
         }
@@ -344,8 +347,21 @@ impl<S: Scope> World<'_, S> {
                 self.connected(next, 1 + opening);
                 self.set_ready(next);
             }
+            Returned::Wakes(next) => self.wake_for_connection(next),
             Returned::Kept => {}
             Returned::Closed => self.close_in_order(),
+        }
+    }
+
+    /// Who has waited for a connection is woken up in its loop, to get it if nobody does before.
+    fn wake_for_connection(&mut self, id: RequestId) {
+        self.leave_pool_queue(id);
+        let request = &mut self.requests[id];
+        let waited = request.spend(Stage::Connection, self.now);
+        (request.left, request.connection) = (Span::ZERO, Connection::Promised);
+        self.probe.waited(request, Queue::Connection, waited);
+        if self.take_turn(id) {
+            self.set_ready(id);
         }
     }
 

@@ -83,7 +83,7 @@ impl Worker {
             heap: Heap::default(),
             resident: Bytes::ZERO,
             life: u64::from(index),
-            pool: Pool::new(&server.connections),
+            pool: Pool::new(&server.connections, server.shares_connections_in_loop()),
         }
     }
 

@@ -5,17 +5,17 @@ use minijinja::{Environment, context};
 use super::chart;
 use super::figure::{Axis, Body, Figure, Lines, Look, Panel, Point, Series, Unit};
 use super::words::{digits, percent};
-use crate::experiment::accuracy::Judgement;
+use crate::experiment::accuracy::{Judgement, Takes};
 
 /// Above this, a busy resource makes p95 so steep that the error of the load is what counts.
 const BUSY: f64 = 0.8;
 
-/// `accuracy.csv`: a row per case.
+/// `accuracy.csv`: a row per recording.
 pub fn csv(judgements: &[Judgement]) -> Vec<u8> {
     let mut text = HEADER.to_owned();
-    for each in judgements {
+    for row in rows(judgements) {
         text += "\n";
-        text += &row(each, judgements).join(",");
+        text += &row.join(",");
     }
     text += "\n";
     text.into_bytes()
@@ -26,7 +26,13 @@ const HEADER: &str = "machine,case,requests,utilisation,measured_p50_ms,predicte
     measured_throughput_rps,predicted_throughput_rps,measured_error_rate,predicted_error_rate,\
     load_error,predicted_oom_kills,measured_p95_spread";
 
-fn row(each: &Judgement, all: &[Judgement]) -> Vec<String> {
+fn rows(judgements: &[Judgement]) -> Vec<Vec<String>> {
+    let cases = Takes::of(judgements);
+    let spread = |each| cases.iter().find(|case| case.has(each)).and_then(Takes::spread);
+    judgements.iter().map(|each| row(each, spread(each))).collect()
+}
+
+fn row(each: &Judgement, spread: Option<f64>) -> Vec<String> {
     let maybe = |value: Option<f64>| value.map(|value| digits(value, 5)).unwrap_or_default();
     let (measured, predicted) = (&each.measured, &each.predicted);
     vec![
@@ -47,84 +53,77 @@ fn row(each: &Judgement, all: &[Judgement]) -> Vec<String> {
         digits(predicted.error_rate, 4),
         each.load_error.map(|error| digits(error, 3)).unwrap_or_default(),
         each.oom_kills.to_string(),
-        maybe(spread(each, all)),
+        maybe(spread),
     ]
 }
 
-/// By how much the largest p95 exceeds the smallest, as a share of it, among the recordings of
-/// the same requests with the same server: what a recording's own luck comes to. `None` where
-/// there is only one.
-fn spread(each: &Judgement, all: &[Judgement]) -> Option<f64> {
-    let same = |other: &&Judgement| {
-        other.machine == each.machine && untaken(&other.name) == untaken(&each.name)
-    };
-    let p95: Vec<f64> = all.iter().filter(same).filter_map(|it| it.measured.p95_ms).collect();
-    let (low, high) =
-        (p95.iter().copied().reduce(f64::min)?, p95.iter().copied().reduce(f64::max)?);
-    (p95.len() > 1).then(|| high / low - 1.0)
-}
-
-/// A case's name without the number of the take, which later recordings of it have in theirs.
-fn untaken(name: &str) -> String {
-    name.replace("-take2", "").replace("-take3", "")
-}
-
-/// What the table comes to, in sentences.
+/// What the table comes to, in sentences: what was recorded several times over counts by its middle
+/// recording.
 pub fn sentences(judgements: &[Judgement]) -> Vec<String> {
-    let calm = |each: &&Judgement| each.utilisation < BUSY && !each.breaks;
-    let mut p95: Vec<f64> =
-        judgements.iter().filter(calm).filter_map(|it| it.p95_error()).map(f64::abs).collect();
-    p95.sort_by(f64::total_cmp);
-    let busy = |each: &&Judgement| each.utilisation >= BUSY && !each.breaks;
-    let busy: Vec<&Judgement> = judgements.iter().filter(busy).collect();
-    let loads = busy.iter().filter_map(|each| each.load_error).map(f64::abs);
-    let unknown = busy.iter().filter(|each| each.load_error.is_none()).count();
-    let errors = judgements.iter().map(|each| each.error_rate_error().abs());
+    let cases = Takes::of(judgements);
+    let whole = |case: &&Takes| !case.first().breaks;
+    let (busy, calm): (Vec<&Takes>, Vec<&Takes>) =
+        cases.iter().filter(whole).partition(|case| case.first().utilisation >= BUSY);
+    let errors = judgements.iter().filter(|each| !each.breaks);
+    let errors = errors.map(|each| each.error_rate_error().abs()).fold(0.0, f64::max);
     let mut sentences = Vec::new();
-    if let Some(worst) = p95.last() {
-        sentences.push(format!(
-            "Where the busiest resource is below {}, p95 is off by {} in the median of {} cases \
-             and by {} at worst.",
-            percent(BUSY),
-            percent(p95[(p95.len() - 1) / 2]),
-            p95.len(),
-            percent(*worst)
-        ));
-    }
-    if !busy.is_empty() {
-        let beyond = match unknown {
-            0 => String::new(),
-            count => format!(", and more than the search looks for in {count} of them"),
-        };
-        sentences.push(format!(
-            "Where it is {} or more, the load that gives the measured p95 is off by {} at \
-             worst, of {} cases{beyond}.",
-            percent(BUSY),
-            percent(loads.fold(0.0, f64::max)),
-            busy.len()
-        ));
-    }
-    sentences.extend(noise(judgements));
+    sentences.extend(calmly(&calm));
+    sentences.extend(busily(&busy));
+    sentences.extend(noise(&cases));
     sentences.push(format!(
-        "Error rates are off by {} points at worst.",
-        digits(errors.fold(0.0, f64::max) * 100.0, 3)
+        "Where nothing breaks, error rates are off by {} points at worst.",
+        digits(errors * 100.0, 3)
     ));
     sentences
 }
 
+fn calmly(cases: &[&Takes]) -> Option<String> {
+    let p95 = sorted(cases.iter().filter_map(|case| case.p95_error()).map(f64::abs));
+    Some(format!(
+        "Where the busiest resource is below {}, p95 is off by {} in the median of {} cases and \
+         by {} at worst.",
+        percent(BUSY),
+        percent(median(&p95)?),
+        p95.len(),
+        percent(*p95.last()?)
+    ))
+}
+
+fn busily(cases: &[&Takes]) -> Option<String> {
+    let loads = sorted(cases.iter().filter_map(|case| case.load_error()).map(f64::abs));
+    let beyond = match cases.len() - loads.len() {
+        0 => String::new(),
+        count => format!(", and more than the search looks for in {count} of them"),
+    };
+    Some(format!(
+        "Where it is {} or more, the load that gives the measured p95 is off by {} at worst, of {} \
+         cases{beyond}.",
+        percent(BUSY),
+        percent(*loads.last()?),
+        cases.len()
+    ))
+}
+
 /// What recordings of the same requests differ by: no prediction can be closer than that.
-fn noise(judgements: &[Judgement]) -> Option<String> {
-    let first = |each: &&Judgement| untaken(&each.name) == each.name;
-    let spreads = judgements.iter().filter(first).filter_map(|each| spread(each, judgements));
-    let mut spreads: Vec<f64> = spreads.collect();
-    spreads.sort_by(f64::total_cmp);
+fn noise(cases: &[Takes]) -> Option<String> {
+    let spreads = sorted(cases.iter().filter_map(Takes::spread));
     Some(format!(
         "Three recordings of the same requests differ in p95 by {} in the median of {} cases and \
-         by {} at most: that is the noise of a recording.",
-        percent(spreads.get(spreads.len().checked_sub(1)? / 2).copied()?),
+         by {} at most: that is the noise of a recording. Of these the middle one counts.",
+        percent(median(&spreads)?),
         spreads.len(),
         percent(*spreads.last()?)
     ))
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn median(sorted: &[f64]) -> Option<f64> {
+    sorted.get(sorted.len().checked_sub(1)? / 2).copied()
 }
 
 /// The table and what it comes to, for a terminal.
@@ -209,7 +208,6 @@ fn points<'a>(judgements: impl Iterator<Item = &'a Judgement>) -> Vec<Point> {
 /// One page with the picture and the table.
 pub fn page(judgements: &[Judgement]) -> String {
     let header: Vec<String> = HEADER.split(',').map(|name| name.replace('_', " ")).collect();
-    let rows: Vec<Vec<String>> = judgements.iter().map(|each| row(each, judgements)).collect();
     let mut environment = Environment::new();
     environment
         .add_template("accuracy.html", include_str!("accuracy.html"))
@@ -219,7 +217,7 @@ pub fn page(judgements: &[Judgement]) -> String {
             sentences => sentences(judgements),
             figure => chart::svg(&figure(judgements)),
             header,
-            rows,
+            rows => rows(judgements),
         })
     });
     page.expect("what the template asks for is there")

@@ -6,10 +6,11 @@
 //! session as soon as a slice is over, since the kernel looks there whenever a thread asks for its own
 //! CPU time (`task_sched_runtime`), as the testbed's do every few microseconds.
 //!
-//! What wakes up finds an idle core at once. What had to wait for a busy one stays there when another
-//! falls idle, until that looks for work, once a tick: on Linux 6.18 a core that falls idle mostly
-//! does not look (`NI_RANDOM`: no more often than it found something before; of 478 times that there
-//! was something, it took it 58 times, with gunicorn on two cores, a third busy).
+//! What wakes up finds an idle core at once, or else the one that whoever woke it is about to leave.
+//! What had to wait for a busy one stays there when another falls idle, until that looks for work,
+//! once a tick: on Linux 6.18 a core that falls idle mostly does not look (`NI_RANDOM`: no more often
+//! than it found something before; of 478 times that there was something, it took it 58 times, with
+//! gunicorn on two cores, a third busy).
 
 use std::collections::BTreeMap;
 
@@ -59,6 +60,13 @@ struct Core {
     /// Somebody has woken up who may be to run instead of what runs, which may be about to fall
     /// asleep.
     looks: bool,
+}
+
+impl Core {
+    /// Whether what runs is about to fall asleep, and nothing waits.
+    fn will_be_idle(&self) -> bool {
+        self.waiting.is_empty() && self.running.is_some_and(|job| job.done)
+    }
 }
 
 /// What a thread has to do.
@@ -140,7 +148,9 @@ impl Sliced {
     }
 
     /// The core that a thread wakes up on: where it has not left yet, else the one its process last
-    /// ran on, if that is idle, or the one that fell idle last.
+    /// ran on, if that is idle, or the one that fell idle last; and where none is idle, that of who
+    /// wakes it up and is about to fall asleep, if nobody else waits there (`wake_affine_idle`: what
+    /// comes through a socket is a wake-up of that kind), or else its process's.
     fn core_for(&self, process: u32, who: Runner, stays: bool) -> usize {
         if let Some(index) = self.cores.iter().position(|core| core.queue.keeps(who.thread)) {
             return index;
@@ -152,7 +162,8 @@ impl Sliced {
         }
         let idle = self.cores.iter().enumerate().filter(|(_, core)| core.running.is_none());
         let best = |(index, core): &(usize, &Core)| (*index == home, core.since);
-        idle.max_by_key(best).map_or(home, |(index, _)| index)
+        let waker = || self.cores.iter().position(|core| core.will_be_idle()).unwrap_or(home);
+        idle.max_by_key(best).map_or_else(waker, |(index, _)| index)
     }
 
     /// Lets the core run what its queue picks.
@@ -435,6 +446,19 @@ mod tests {
             cores.start(at(2), (task, process), thread(task), work, false);
         }
         assert_eq!(ends(&mut cores), [(4, 4), (6, 4), (5, 6)]);
+    }
+
+    #[test]
+    fn where_no_core_is_idle_a_thread_wakes_up_on_the_one_that_its_waker_is_about_to_leave() {
+        let mut cores = Sliced::new(2, 1.0, Span::from_millis(2), None);
+        start(&mut cores, 0, 0, 0, 20);
+        start(&mut cores, 0, 1, 1, 5);
+        assert_eq!(cores.change(at(5)), Some(1));
+        // Core 0 is that of both processes; the first gets the other, the second goes where 0 has had
+        // its slice.
+        start(&mut cores, 5, 2, 2, 3);
+        start(&mut cores, 5, 4, 4, 1);
+        assert_eq!(ends(&mut cores), [(4, 6), (2, 8), (0, 21)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use rayon::prelude::*;
-use tonnage::experiment::accuracy::{Judgement, judge};
+use tonnage::experiment::accuracy::{Judgement, Takes, judge};
 use tonnage::report::accuracy::csv;
 use tonnage::scenario;
 use tonnage::trace::{Case, Reader, Source};
@@ -49,11 +49,28 @@ static JUDGED: LazyLock<Vec<Judgement>> = LazyLock::new(|| {
     all.par_iter().map(|(machine, scenario, case)| judged(machine, scenario, case)).collect()
 });
 
+/// The cases in which nothing breaks: what was recorded several times over counts by its middle
+/// recording.
+fn whole() -> Vec<Takes<'static>> {
+    Takes::of(&JUDGED).into_iter().filter(|case| !case.first().breaks).collect()
+}
+
+/// The sizes of what `error` says of the cases that are `busy`, or not, by size.
+fn errors(busy: bool, error: fn(&Takes<'static>) -> Option<f64>) -> Vec<f64> {
+    let cases = whole();
+    let of = cases.iter().filter(|case| is_busy(case) == busy);
+    let mut errors: Vec<f64> = of.map(|case| error(case).unwrap().abs()).collect();
+    errors.sort_by(f64::total_cmp);
+    errors
+}
+
+fn is_busy(case: &Takes) -> bool {
+    case.first().utilisation >= 0.8
+}
+
 #[test]
 fn below_four_fifths_busy_the_median_error_of_p95_is_at_most_two_and_a_half_per_cent() {
-    let calm = JUDGED.iter().filter(|each| each.utilisation < 0.8 && !each.breaks);
-    let mut errors: Vec<f64> = calm.map(|each| each.p95_error().unwrap().abs()).collect();
-    errors.sort_by(f64::total_cmp);
+    let errors = errors(false, Takes::p95_error);
     assert!(errors.len() >= 30, "{} cases", errors.len());
     let median = errors[(errors.len() - 1) / 2];
     assert!(median <= 0.025, "the median error of p95 is {median}");
@@ -61,35 +78,30 @@ fn below_four_fifths_busy_the_median_error_of_p95_is_at_most_two_and_a_half_per_
 
 /// What is asked of a prediction: p95 within a tenth while no resource is busier than four
 /// fifths, and beyond that the load that gives the measured p95 within three per cent.
-fn is_close(each: &Judgement) -> bool {
-    if each.utilisation < 0.8 {
-        return each.p95_error().is_some_and(|error| error.abs() <= 0.10);
+fn is_close(case: &Takes) -> bool {
+    match is_busy(case) {
+        false => case.p95_error().is_some_and(|error| error.abs() <= 0.10),
+        true => case.load_error().is_some_and(|error| error.abs() <= 0.03),
     }
-    each.load_error.is_some_and(|error| error.abs() <= 0.03)
 }
 
 /// Where predictions are not as close as asked, and what is known of why.
-const MISSES: [(&str, &str); 8] = [
+const MISSES: [(&str, &str); 5] = [
     // The machine was slower for some seconds (tests/data/recorded/README.md).
     ("xeon", "async-w1-c1-5"),
-    // 3.05 %: a pool of three connections, each held from the first query to the end.
-    ("epyc", "async-w1-pool3-hold-c1-50"),
-    // One in 25 takes 200 ms: p95 lies between those and the others, where hardly any request is.
+    ("xeon", "sync-w5-c2-110"),
+    // One request in 25 takes 200 ms: p95 lies between those and the others, where hardly any is. At
+    // a load 3 % different it would be the measured one.
     ("epyc", "async-def-w1-mix-c1-45"),
     ("epyc", "gthread-w2t4-mix-c1-45"),
-    // Many short bursts of several processes on one core wait longer than predicted.
-    ("epyc", "sync-w3-light-c1-200"),
-    ("epyc", "sync-w3-queries-c1-70"),
-    // A connection for each request: two more takes of the same requests had a p95 of 178 and 375 ms
-    // where this one has 132, and PostgreSQL took 6.1 and 7.3 ms of CPU for each connection.
-    ("epyc", "sync-w5-noconnreuse-c1-50"),
-    // The same with threads on two cores, where predictions cost 8 % more CPU than was measured.
-    ("epyc", "gthread-w2t8-noconnreuse-c2-100"),
+    // Half of its CPU is the stack's. The first take took 1.83 ms of CPU for a request, as predicted;
+    // the two that were recorded six days later 1.63 and 1.71: the machine was faster then.
+    ("epyc", "async-w1-light-c1-300"),
 ];
 
 #[test]
 fn every_prediction_is_as_close_as_asked_but_for_those_listed() {
-    let missed = JUDGED.iter().filter(|each| !each.breaks && !is_close(each));
+    let missed = whole().into_iter().filter(|case| !is_close(case)).map(|case| case.first());
     let mut missed: Vec<_> = missed.map(|it| (it.machine.as_str(), it.name.as_str())).collect();
     let mut listed = MISSES.to_vec();
     missed.sort_unstable();
@@ -145,19 +157,13 @@ fn the_table_that_is_kept_is_what_the_recordings_give() {
 #[test]
 fn the_readme_quotes_the_table() {
     let readme = fs::read_to_string(here().join("README.md")).unwrap();
-    let of = |busy: bool, error: fn(&Judgement) -> Option<f64>| {
-        let all = JUDGED.iter().filter(|each| !each.breaks && (each.utilisation >= 0.8) == busy);
-        let mut errors: Vec<f64> = all.map(|each| 100.0 * error(each).unwrap().abs()).collect();
-        errors.sort_by(f64::total_cmp);
-        errors
-    };
-    let (calm, busy) = (of(false, Judgement::p95_error), of(true, |each| each.load_error));
-    let beyond = calm.iter().filter(|error| **error > 10.0).count();
-    let within = busy.iter().filter(|error| **error <= 3.0).count();
-    let (median, worst) = (calm[(calm.len() - 1) / 2], calm.last().unwrap());
+    let (calm, busy) = (errors(false, Takes::p95_error), errors(true, Takes::load_error));
+    let beyond = calm.iter().filter(|error| **error > 0.10).count();
+    let within = busy.iter().filter(|error| **error <= 0.03).count();
+    let (median, worst) = (100.0 * calm[(calm.len() - 1) / 2], 100.0 * calm.last().unwrap());
     for quoted in [
         format!("{median:.1} % in the median; more than 10 % in {beyond}, at worst {worst:.0} %"),
-        format!("3 % or less in {within}, at worst {:.0} %", busy.last().unwrap()),
+        format!("3 % or less in {within}, at worst {:.0} %", 100.0 * busy.last().unwrap()),
     ] {
         assert!(readme.contains(&quoted), "the README does not say \"{quoted}\"");
     }
