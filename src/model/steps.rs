@@ -353,7 +353,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Who has waited for a connection is woken up in its loop, to get it if nobody does before.
+    /// Who has waited for a connection is woken up in its loop, to get it if nobody does before. (Where
+    /// it has to wait again, the pool's timeout begins again as well; asyncio's goes on.)
     fn wake_for_connection(&mut self, id: RequestId) {
         self.leave_pool_queue(id);
         let request = &mut self.requests[id];

@@ -322,6 +322,35 @@ fn giving_a_connection_back_takes_a_loop_several_iterations() {
     assert_eq!(play(&site, tape), [Ok(44), Ok(46), Ok(50)]);
 }
 
+/// One loop, plenty of cores, one connection, 1 ms of the driver for a query; A to D call something
+/// for 1, 2, 13 and 17, compute 4, query 10, compute 2. Who waits for the connection is woken up once
+/// it is given back, behind whatever is ready by then: and finds it gone, as B does at 25, and waits
+/// behind all others.
+///
+/// | from | to | runs | ready then, in order | wait for the connection |
+/// |---|---|---|---|---|
+/// | 1 | 6 | A, queries till 16 | B since 2 | |
+/// | 6 | 11 | B | | B |
+/// | 13 | 18 | C | A since 16, D since 17 | B, C |
+/// | 18 | 20 | A, gives it back, answered | D, B | C |
+/// | 20 | 25 | D, takes it, queries till 35 | B | C, B |
+/// | 35 | 37 | D, gives it back, answered | C | B |
+/// | 37 | 37 | C, takes it, queries till 47 | | B |
+/// | 47 | 49 | C, gives it back, answered | B | |
+/// | 49 | 49 | B, takes it, queries till 59 | | |
+/// | 59 | 61 | B, answered | | |
+#[test]
+fn who_is_woken_up_in_a_loop_for_a_connection_may_find_it_gone() {
+    let mut steps = page();
+    steps.insert(0, call(millis(1)));
+    let mut site = Site::textbook(ASYNC, 1, 8, steps);
+    site.server.connections.limit = Some(1);
+    site.server.costs.query_cpu = Span::from_millis(1);
+    let wanted = [1, 2, 13, 17].map(|away| [away, 4, 10, 0, 2]);
+    let tape: Vec<(u64, &[u64])> = wanted.iter().map(|wanted| (0, wanted.as_slice())).collect();
+    assert_eq!(play(&site, &tape), [Ok(20), Ok(61), Ok(49), Ok(37)]);
+}
+
 /// Code that has gone cold takes three times as long.
 ///
 /// | from | to | A |
