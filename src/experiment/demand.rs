@@ -19,6 +19,8 @@ struct Demands {
     database_cpu: f64,
     /// From a worker's hands on to the answer.
     stay: f64,
+    /// Of that, in the database for new connections.
+    opening: f64,
     /// With a connection in use.
     connected: f64,
 }
@@ -82,6 +84,33 @@ pub(crate) fn mean_stay(site: &Site) -> f64 {
     mean_demands(site).stay
 }
 
+/// Work that comes on average at a site's rate, where nothing is lost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Work {
+    /// So many of the workers' host's cores are busy with it.
+    Cores(f64),
+    /// So many places in workers it takes, computing or waiting for something, with nobody else there.
+    Places(f64),
+}
+
+/// The work whose chance tells most of what chance does to p95 and to what is carried: that of what
+/// bounds the rate most tightly, where that is workers' places, and else of the cores. `None` where
+/// some of it is not counted here.
+pub(crate) fn work(site: &Site) -> Option<Work> {
+    let busy = busy_cores(site)?;
+    Some(match bounds(site).first() {
+        Some((Limit::Workers, _)) => Work::Places(busy_places(site)),
+        _ => Work::Cores(busy),
+    })
+}
+
+/// How many requests are in workers' hands on average at the site's rate, each with nobody else
+/// there, and not while it opens a connection: by Little's law.
+pub(crate) fn busy_places(site: &Site) -> f64 {
+    let mean = mean_demands(site);
+    site.traffic.rate.get() * (mean.stay - mean.opening)
+}
+
 /// How many of the workers' host's cores are busy on average at the site's rate, where nothing is
 /// lost: by the utilisation law. `None` where they have other work than what is counted here, or
 /// where traffic is recorded, and what comes of it in whole rounds does not vary.
@@ -118,6 +147,7 @@ fn mean_demands(site: &Site) -> Demands {
         mean.nginx_cpu += share * each.nginx_cpu;
         mean.database_cpu += share * each.database_cpu;
         mean.stay += share * each.stay;
+        mean.opening += share * each.opening;
         mean.connected += share * each.connected;
     }
     mean
@@ -192,7 +222,9 @@ fn add_step(sum: &mut Demands, site: &Site, step: &Step, connection: Connection)
         worker_cpu += site.server.costs.connect_cpu.as_secs();
         database_cpu += database.connect_cpu.as_secs();
         let round_trips = f64::from(Database::CONNECT_ROUND_TRIPS);
-        wait += database.connect_wait.as_secs() + round_trips * database.latency.as_secs();
+        let there = database.connect_wait.as_secs() + round_trips * database.latency.as_secs();
+        wait += there;
+        sum.opening += database.connect_cpu.as_secs() / database_speed + there;
     }
     if resets {
         worker_cpu += site.server.costs.reset_cpu.as_secs();

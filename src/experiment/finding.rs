@@ -2,7 +2,7 @@
 
 use crate::experiment::answer::{Effort, Finding, Objective, Usages};
 use crate::experiment::bottleneck::bottleneck;
-use crate::experiment::demand::{busy_cores, slots};
+use crate::experiment::demand::{slots, work};
 use crate::experiment::summary::{P95, QUANTILES, Summary};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
 use crate::site::{Site, WorkerKind};
@@ -81,9 +81,9 @@ impl Sample {
 
     /// p95 of the requests answered well, in seconds; `None` where none was.
     pub(crate) fn p95(&self) -> Option<Estimate> {
-        let busy = self.slope.and_then(|slope| Some((slope, busy_cores(&self.site)?)));
+        let work = self.slope.and_then(|slope| Some((slope, work(&self.site)?)));
         let own = self.known(|summary| {
-            let evened = busy.map_or(1.0, |(slope, busy)| summary.evened(busy).powf(slope));
+            let evened = work.map_or(1.0, |(slope, work)| summary.evened(work).powf(slope));
             Some(summary.quantiles[P95]? * evened)
         })?;
         let Some(Paired { ratio, p95 }) = self.paired else { return Some(own) };
@@ -96,14 +96,14 @@ impl Sample {
 
     /// Requests that leave a second, had they the work that requests have on average: those that came
     /// had more or less of it by chance, and more where the site makes work of its own. A control
-    /// variate: the logarithm of what leaves, by its regression on that of the cores' work for each
-    /// that left, where that is what it is on average (Lavenberg and Welch 1981).
+    /// variate: the logarithm of what leaves, by its regression on that of the work for each that left,
+    /// where that is what it is on average (Lavenberg and Welch 1981).
     pub(crate) fn carried(&self) -> Estimate {
         let plain = self.mean(Summary::left);
-        let Some(busy) = busy_cores(&self.site) else { return plain };
-        let each = busy / self.site.traffic.rate.get();
-        let work = |summary: &Summary| summary.levels.cores.mean / summary.left() / each;
-        let points = self.summaries.iter().map(|it| (work(it).ln(), it.left().ln()));
+        let Some(work) = work(&self.site) else { return plain };
+        let arrivals = self.site.traffic.rate.get();
+        let point = |it: &Summary| (it.burden(work, arrivals).ln(), it.left().ln());
+        let points = self.summaries.iter().map(point);
         let there = fitted(&points.collect::<Vec<_>>());
         there.map_or(plain, |Estimate { mean, standard_error, replications }| Estimate {
             mean: mean.exp(),

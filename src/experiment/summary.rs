@@ -1,5 +1,6 @@
 //! What is kept of one run.
 
+use crate::experiment::demand::Work;
 use crate::experiment::strata::Strata;
 use crate::outcome::{Cause, Counts, Levels, Outcome, Queue, Stage, Stopped};
 use crate::site::Site;
@@ -60,12 +61,36 @@ impl Summary {
         }
     }
 
-    /// How many times the work that kept so many cores `busy` on average would come on average; 1
-    /// where some of it was lost.
-    pub(crate) fn evened(&self, busy: f64) -> f64 {
-        let came = self.levels.cores.mean;
+    /// How many times the work that came would come on average, where `work` does; 1 where some of it
+    /// was lost.
+    pub(crate) fn evened(&self, work: Work) -> f64 {
+        let (came, due) = match work {
+            Work::Cores(due) => (self.levels.cores.mean, due),
+            Work::Places(due) => (self.places(), due),
+        };
         let all = self.counts.answered == self.counts.arrived;
-        if all && came > 0.0 { busy / came } else { 1.0 }
+        if all && came > 0.0 { due / came } else { 1.0 }
+    }
+
+    /// How many times as much work each request that left had as it has on average, where `work`
+    /// comes with so many `arrivals` a second.
+    pub(crate) fn burden(&self, work: Work, arrivals: f64) -> f64 {
+        match work {
+            Work::Cores(due) => self.levels.cores.mean / self.left() / (due / arrivals),
+            Work::Places(due) => self.stay() / (due / arrivals),
+        }
+    }
+
+    /// How many places in workers the requests that arrived took, with nobody else there.
+    pub(crate) fn places(&self) -> f64 {
+        self.counts.arrived as f64 / self.measured.as_secs() * self.stay()
+    }
+
+    /// How long the average request had to compute, and to wait for what it had asked for, in seconds:
+    /// what nobody else there could have shortened.
+    fn stay(&self) -> f64 {
+        const OWN: [Stage; 3] = [Stage::Compute, Stage::Database, Stage::Call];
+        self.stages.map_or(0.0, |stages| OWN.map(|stage| stages[stage as usize]).iter().sum())
     }
 
     /// How much the crowd inside grew over the window, per request that arrived in it.

@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicBool;
 use crate::experiment::answer::{
     Answers, Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold, Tier, Visits,
 };
-use crate::experiment::demand::{bounds, busy_cores};
+use crate::experiment::demand::{Work, bounds, busy_cores, busy_places, work};
 use crate::experiment::sites::{bare, exp, mm1, query};
+use crate::experiment::summary::Summary;
 use crate::experiment::sweep;
 use crate::experiment::trial::{Crew, Watch};
 use crate::model::simulate;
@@ -188,7 +189,7 @@ fn the_utilisation_law_bounds_the_rate_by_each_resource() {
 /// What p95 is told for where more work or less has come than comes on average: the mean over 64
 /// windows of 100 s is held to it within four of its standard errors.
 #[test]
-fn the_cores_are_as_busy_as_the_utilisation_law_says() {
+fn cores_and_places_are_as_busy_as_the_utilisation_law_says() {
     let steps = || vec![Step::Compute(exp(0.02)), query(exp(0.1)), Step::Compute(exp(0.01))];
     let threads = WorkerKind::Threads {
         threads: 8,
@@ -206,14 +207,32 @@ fn the_cores_are_as_busy_as_the_utilisation_law_says() {
             site.database.connect_cpu = Span::from_millis(3);
             site.server.connections.keep = keep;
             site.server.connections.limit = (keep > 0).then_some(keep);
-            let expected = busy_cores(&site).unwrap();
-            let busy = |seed| simulate(&site, Seed::new(seed)).levels.cores.mean;
-            let found = Estimate::of(&(0..64).map(busy).collect::<Vec<_>>()).unwrap();
-            let error = found.standard_error.unwrap();
-            let off = (found.mean - expected) / error;
-            assert!(off.abs() < 4.0, "{kind:?}, {keep}: {found:?}, not {expected}");
+            let run = |seed| Summary::of(&simulate(&site, Seed::new(seed)), &site);
+            let runs: Vec<Summary> = (0..64).map(run).collect();
+            let cores = runs.iter().map(|run| run.levels.cores.mean).collect::<Vec<_>>();
+            let places = runs.iter().map(Summary::places).collect::<Vec<_>>();
+            let expected = [busy_cores(&site).unwrap(), busy_places(&site)];
+            for (came, expected) in [cores, places].iter().zip(expected) {
+                let found = Estimate::of(came).unwrap();
+                let off = (found.mean - expected) / found.standard_error.unwrap();
+                assert!(off.abs() < 4.0, "{kind:?}, {keep}: {found:?}, not {expected}");
+            }
         }
     }
+}
+
+/// A control variate must have something to do with what it controls.
+#[test]
+fn the_work_that_tells_of_p95_is_that_of_what_is_short() {
+    let told = |workers, steps| {
+        let mut site = bare(WorkerKind::Sync, workers, 1, steps);
+        site.traffic.rate = PerSecond::new(10.0);
+        work(&site)
+    };
+    let page = || vec![Step::Compute(exp(0.02)), query(exp(0.08))];
+    assert_eq!(told(4, page()), Some(Work::Places(1.0)), "40 a second find a place, 50 a core");
+    assert_eq!(told(8, page()), Some(Work::Cores(0.2)), "80 find a place");
+    assert_eq!(told(1, vec![Step::Compute(exp(0.02))]), Some(Work::Cores(0.2)), "it is the same");
 }
 
 /// Where other work comes than arithmetic counts, p95 is told for the work that came.
