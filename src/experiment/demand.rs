@@ -79,6 +79,22 @@ pub(crate) fn longest_stay(site: &Site) -> f64 {
     wanted.map(met).fold(0.0, f64::max)
 }
 
+/// How many times as far a crowd strays by chance at the edge of what is sustained as with exponential
+/// gaps and work: by the root of how uneven both are together, C² of the gaps, which is 1, and of what
+/// requests ask of what bounds the rate most tightly, where that is workers' places (the diffusion
+/// coefficient of G/G/c in heavy traffic, Köllerström 1974). Of the cores' work it is not known here.
+pub(crate) fn straying(site: &Site) -> f64 {
+    let places = bounds(site).first().is_some_and(|(limit, _)| *limit == Limit::Workers);
+    let (mut mean, mut square) = (0.0, 0.0);
+    for endpoint in &site.traffic.endpoints {
+        let share = site.traffic.share(endpoint).get();
+        let stay = demands(site, endpoint).stay;
+        mean += share * stay;
+        square += share * (endpoint.variance_secs2() + stay * stay);
+    }
+    if places && mean > 0.0 { (0.5 * square).sqrt() / mean } else { 1.0 }
+}
+
 /// How long the average request takes with nobody else there, in seconds.
 pub(crate) fn mean_stay(site: &Site) -> f64 {
     mean_demands(site).stay

@@ -2,7 +2,7 @@
 
 use crate::experiment::answer::{Effort, Finding, Objective, Usages};
 use crate::experiment::bottleneck::bottleneck;
-use crate::experiment::demand::{slots, work};
+use crate::experiment::demand::{slots, straying, work};
 use crate::experiment::summary::{P95, QUANTILES, Summary};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
 use crate::site::{Site, WorkerKind};
@@ -130,7 +130,8 @@ impl Sample {
 
     /// By how much a site at the edge of what it sustains grows in such a window, per arrival.
     fn edge(&self) -> f64 {
-        EDGE / (self.arrived() as f64 / f64::from(self.replications())).max(1.0).sqrt()
+        let arrived = self.arrived() as f64 / f64::from(self.replications());
+        EDGE * straying(&self.site) / arrived.max(1.0).sqrt()
     }
 
     /// Whether a run ended early because as many were inside as the simulator allows.

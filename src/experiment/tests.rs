@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use crate::experiment::answer::{
     Answers, Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold, Tier, Visits,
 };
-use crate::experiment::demand::{Work, bounds, busy_cores, busy_places, work};
+use crate::experiment::demand::{Work, bounds, busy_cores, busy_places, straying, work};
 use crate::experiment::sites::{bare, exp, mm1, query};
 use crate::experiment::summary::Summary;
 use crate::experiment::sweep;
@@ -13,7 +13,7 @@ use crate::experiment::trial::{Crew, Watch};
 use crate::model::simulate;
 use crate::outcome::{Budget, Cause};
 use crate::seed::Seed;
-use crate::site::{Accept, Hold, Host, Sharing, Site, Step, WorkerKind};
+use crate::site::{Accept, Dist, Hold, Host, Sharing, Site, Step, WorkerKind};
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
@@ -219,6 +219,20 @@ fn cores_and_places_are_as_busy_as_the_utilisation_law_says() {
             }
         }
     }
+}
+
+/// By the root of half of 1 + C², which is E[S²] / E[S]²: where one in 100 waits 100 times as long as
+/// the others, 100.99 over 1.99².
+#[test]
+fn a_crowd_strays_further_the_more_uneven_stays_are() {
+    let strays = |wait| straying(&bare(WorkerKind::Sync, 5, 2, vec![query(wait)]));
+    let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found}");
+    close(strays(exp(0.1)), 1.0);
+    close(strays(Dist::Fixed(Span::from_millis(100))), 0.5f64.sqrt());
+    let fixed = |millis| Dist::Fixed(Span::from_millis(millis));
+    let rare = Dist::Mix(vec![(0.99, fixed(10)), (0.01, fixed(1_000))]);
+    close(strays(rare), (0.5f64 * 100.99).sqrt() / 1.99);
+    close(straying(&mm1(8.0, 10.0)), 1.0);
 }
 
 /// A control variate must have something to do with what it controls.
