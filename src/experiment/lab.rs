@@ -195,33 +195,15 @@ impl<'a> Lab<'a> {
     fn sample(&self, rate: PerSecond, bound: Bound, measured: Span) -> Option<Sample> {
         let warmup = self.warmup(rate, bound, measured);
         let arrivals = rate.get() * (warmup + measured).as_secs();
-        let site = at(
-            self.site,
-            rate,
-            Horizon {
-                warmup,
-                measured,
-                drain: DRAIN,
-                in_flight_limit: IN_FLIGHT,
-                arrivals_limit: (OVERTIME * arrivals + Bound::ROW.first) as u64,
-            },
-        );
+        let limit = (OVERTIME * arrivals + Bound::ROW.first) as u64;
+        let site = at(self.site, rate, horizon(warmup, measured, limit));
         let summaries = self.replicate(&site, (0, REPLICATIONS))?;
         Some(Sample::new(site, summaries))
     }
 
     fn fixed(&self, rate: PerSecond, replications: u32, warmup: Span, measured: Span) -> Site {
-        at(
-            self.site,
-            rate,
-            Horizon {
-                warmup,
-                measured,
-                drain: DRAIN,
-                in_flight_limit: IN_FLIGHT,
-                arrivals_limit: FIXED_ARRIVALS / u64::from(replications.max(1)),
-            },
-        )
+        let limit = FIXED_ARRIVALS / u64::from(replications.max(1));
+        at(self.site, rate, horizon(warmup, measured, limit))
     }
 
     pub(crate) fn replicate(&self, site: &Site, range: (u32, u32)) -> Option<Vec<Summary>> {
@@ -230,6 +212,11 @@ impl<'a> Lab<'a> {
         self.watch.spent(self.purpose, events);
         Some(summaries)
     }
+}
+
+/// A window after a warm-up, which ends early after so many arrivals.
+fn horizon(warmup: Span, measured: Span, arrivals_limit: u64) -> Horizon {
+    Horizon { warmup, measured, drain: DRAIN, in_flight_limit: IN_FLIGHT, arrivals_limit }
 }
 
 /// `site` at another rate, for as long as `horizon` says.
