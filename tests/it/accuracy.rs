@@ -160,10 +160,31 @@ fn the_readme_quotes_the_table() {
     let (calm, busy) = (errors(false, Takes::p95_error), errors(true, Takes::load_error));
     let beyond = calm.iter().filter(|error| **error > 0.10).count();
     let within = busy.iter().filter(|error| **error <= 0.03).count();
-    let (median, worst) = (100.0 * calm[(calm.len() - 1) / 2], 100.0 * calm.last().unwrap());
+    let mut spreads: Vec<f64> = whole().iter().filter_map(Takes::spread).collect();
+    spreads.sort_by(f64::total_cmp);
+    let percent =
+        |share: Option<&f64>, places: usize| format!("{:.places$} %", 100.0 * share.unwrap());
+    let median = |sorted: &[f64], places| percent(sorted.get((sorted.len() - 1) / 2), places);
+    let recordings = JUDGED.iter().filter(|each| !each.breaks).count();
     for quoted in [
-        format!("{median:.1} % in the median; more than 10 % in {beyond}, at worst {worst:.0} %"),
-        format!("3 % or less in {within}, at worst {:.0} %", 100.0 * busy.last().unwrap()),
+        format!(
+            "{} in the median; more than 10 % in {beyond}, at worst {} | {} cases",
+            median(&calm, 1),
+            percent(calm.last(), 0),
+            calm.len()
+        ),
+        format!(
+            "3 % or less in {within}, at worst {} | {} cases",
+            percent(busy.last(), 0),
+            busy.len()
+        ),
+        format!("less than 1 point | {recordings} recordings"),
+        format!(
+            "p95 by {} in the median, {} at most | {} cases",
+            median(&spreads, 0),
+            percent(spreads.last(), 0),
+            spreads.len()
+        ),
     ] {
         assert!(readme.contains(&quoted), "the README does not say \"{quoted}\"");
     }

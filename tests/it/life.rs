@@ -4,12 +4,12 @@
 use tonnage::model::{Arrival, replay};
 use tonnage::outcome::{Cause, Outcome};
 use tonnage::seed::Seed;
-use tonnage::site::{Dist, FirstRequest, Hold, OnOom, Sharing, Site, Step, WorkerKind};
-use tonnage::units::{Bytes, Span, Time};
+use tonnage::site::{Dist, Hold, Sharing, Site, Step, WorkerKind};
+use tonnage::units::{Span, Time};
 
 use crate::support::{ASYNC, behind_loop, call, millis, query, threads, with_main_thread};
 
-const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 
 /// Requests for the first endpoint, each with its arrival and its demands.
 pub(crate) type Tape<'a> = &'a [(u64, &'a [u64])];
@@ -407,140 +407,6 @@ fn a_worker_does_not_linger_with_a_client_that_has_gone() {
     site.client.patience = Some(Span::from_millis(30));
     let tape: Tape = &[(0, &[40]), (20, &[5])];
     assert_eq!(play(&site, tape), [Err((Cause::Patience, 30)), Ok(45)]);
-}
-
-/// A worker of 100 MB on a host of 40 MB: killed half-way through its boot of 8 s, over and over.
-fn dies_in_its_boot(on_oom: OnOom) -> Outcome {
-    let mut site = Site::textbook(ASYNC, 1, 1, vec![Step::Compute(millis(1))]);
-    site.host.memory = Some(Bytes::from_mib(40));
-    site.server.worker_memory = Bytes::from_mib(100);
-    site.server.boot_cpu = Span::from_whole_secs(8);
-    site.server.on_oom = on_oom;
-    site.horizon.measured = Span::from_whole_secs(59);
-    replay(&site, std::iter::empty(), Seed::new(1)).0
-}
-
-/// The parent looks half a second after it has started a worker, which cannot say that it is well
-/// before it is half-way, so it waits five seconds more and misses nothing in between. From one
-/// start to the next that is 5.5 s: kills at 4 s, at 8 s and up to half a second more, and every
-/// 5.5 s from there. A parent that is told at once, as gunicorn's arbiter, starts one every 4 s.
-#[test]
-fn uvicorns_parent_misses_a_worker_that_died_while_it_waited_for_word() {
-    assert_eq!(dies_in_its_boot(OnOom::Polled).kills, 11);
-    assert_eq!(dies_in_its_boot(OnOom::Respawn).kills, 14);
-}
-
-/// Two workers of 60 MB on a host of 110 MB, and a core for each. Before its first request a worker
-/// holds 50 MB, of which it took 40 at the end of its boot; over that, which costs it 20 ms more
-/// than any other, it grows by half of 10 MB at the beginning, and by the rest at the end.
-///
-/// | from | to | one worker | the other | MB |
-/// |---|---|---|---|---|
-/// | 0 | 8 | boots | boots | up to 10 each |
-/// | 8 | 12 | takes its late memory, 10 MB a ms | the same | up to 50 each |
-/// | 20 | 45 | A: its first request | idle | 55 + 50, then 60 + 50 |
-/// | 50 | 50 | B, and is killed for C: it is the larger one | C: its first request | 60 + 55 |
-/// | 50 | 62 | forked at once: boots, takes its late memory | C | up to 50 + 55 |
-/// | 62 | 75 | idle | C | 50 + 55, then 50 + 60 |
-/// | 80 | 85 | idle | D, a request like any other | 50 + 60 |
-#[test]
-fn who_has_had_its_first_request_dies_for_one_that_has_its() {
-    let mut site = Site::textbook(WorkerKind::Sync, 2, 2, vec![Step::Compute(millis(1))]);
-    site.host.memory = Some(Bytes::from_mib(110));
-    site.server.worker_memory = Bytes::from_mib(60);
-    site.server.late_memory = Bytes::from_mib(40);
-    let (cpu, memory) = (Span::from_millis(20), Bytes::from_mib(10));
-    site.server.first_request = FirstRequest { cpu, memory };
-    site.server.touch_cpu = Span::from_micros(100);
-    site.server.boot_cpu = Span::from_millis(8);
-    let tape: Tape = &[(20, &[5]), (50, &[5]), (50, &[5]), (80, &[5])];
-    assert_eq!(play(&site, tape), [Ok(45), Err((Cause::Killed, 50)), Ok(75), Ok(85)]);
-}
-
-/// 10 MB that take 1 ms each to touch, before 5 ms of work: every time; or not where the allocator
-/// keeps them, which it does from the second time on, and has two blocks that are of no use.
-#[test]
-fn a_request_touches_what_the_allocator_did_not_keep() {
-    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
-    site.traffic.endpoints[0].memory = Bytes::from_mib(10);
-    site.server.touch_cpu = Span::from_millis(1);
-    let wanted: &[u64] = &[5];
-    let tape = [0, 20, 40, 60, 80].map(|at| (at, wanted));
-    let touched = [15, 35, 55, 75, 95].map(Ok);
-    assert_eq!(play(&site, &tape), touched);
-    site.server.keeps_memory = true;
-    let kept = [15, 35, 55, 75, 85].map(Ok);
-    assert_eq!(play(&site, &tape), kept);
-}
-
-/// A and B together are too much for their worker, which is killed at 10.001 s and boots in no time.
-/// The parent looks every 0.5 s, and starts it then. If it had asked the worker how it is within
-/// the last 50 ms, which is one time in ten, it waits for the answer until 5 s after that.
-#[test]
-fn uvicorns_parent_waits_for_word_from_a_worker_killed_right_after_it_had_asked() {
-    let mut site = Site::textbook(ASYNC, 1, 1, vec![call(millis(1))]);
-    site.host.memory = Some(Bytes::from_mib(20));
-    site.server.worker_memory = Bytes::from_mib(10);
-    site.server.on_oom = OnOom::Polled;
-    site.traffic.endpoints[0].memory = Bytes::from_mib(6);
-    let back_after_ms = |seed| {
-        let requests = [10_000, 10_001, 10_002].map(|at| {
-            let arrival = Arrival { at: Time::from_nanos(at * MS), endpoint: 0 };
-            (arrival, vec![Span::from_millis(100)])
-        });
-        let (_, replies) = replay(&site, requests.into_iter(), Seed::new(seed));
-        let ended = replies[2].ended.expect("it is answered in the end");
-        (ended - Time::from_nanos(10_101 * MS)).as_millis()
-    };
-    let (soon, late): (Vec<f64>, Vec<f64>) =
-        (0..400).map(back_after_ms).partition(|back| *back <= 500.0);
-    assert!(late.iter().all(|back| (4_950.0..=5_000.0).contains(back)), "{late:?}");
-    assert!((20..=60).contains(&late.len()), "{} of {}", late.len(), soon.len() + late.len());
-}
-
-/// One worker of 10 MB on a host of 25 MB, and 10 MB a request. A and B together are too much: both
-/// fail at 20, and C, which has come by then, waits in the backlog.
-///
-/// | from | to | the only core is for |
-/// |---|---|---|
-/// | 20 | 50 | freeing 30 MB, a ms each |
-/// | 50 | 54 | the ends of four connections that were never used, a ms each, |
-/// | 50 | 54.6 | and the rest of the worker's own, 0.6 ms |
-/// | 54.6 | 62.6 | its next boot |
-/// | 62.6 | 67.6 | C, answered |
-#[test]
-fn a_killed_worker_is_gone_once_its_memory_is_free_and_its_connections_are_closed() {
-    let mut site = Site::textbook(ASYNC, 1, 1, vec![call(millis(1)), Step::Compute(millis(1))]);
-    site.host.memory = Some(Bytes::from_mib(25));
-    site.server.worker_memory = Bytes::from_mib(10);
-    site.server.boot_cpu = Span::from_millis(8);
-    site.server.exit_cpu = Span::from_millis(1);
-    site.server.connections.limit = Some(4);
-    site.server.opens_pool = true;
-    site.database.unused_close_cpu = Span::from_millis(1);
-    site.traffic.endpoints[0].memory = Bytes::from_mib(10);
-    let ms = Span::from_millis;
-    let requests = [(0, 100, 0), (20, 100, 0), (30, 0, 5)].map(|(at, wait, work)| {
-        (Arrival { at: Time::from_nanos(at * MS), endpoint: 0 }, vec![ms(wait), ms(work)])
-    });
-    let (_, replies) = replay(&site, requests.into_iter(), Seed::new(1));
-    let ended = |reply: &tonnage::model::Reply| (reply.ended.unwrap() - Time::ZERO).as_millis();
-    assert_eq!(replies.iter().map(ended).collect::<Vec<_>>(), [20.0, 20.0, 67.6]);
-    assert_eq!(
-        replies.iter().map(|reply| reply.failed).collect::<Vec<_>>(),
-        [Some(Cause::Killed), Some(Cause::Killed), None]
-    );
-}
-
-/// One process with one thread, on a host that has room for one request beside it: the second waits
-/// for the thread and holds nothing yet.
-#[test]
-fn who_waits_for_a_thread_has_no_memory_yet() {
-    let mut site = Site::textbook(threads(1), 1, 1, vec![Step::Compute(millis(1))]);
-    site.host.memory = Some(Bytes::from_mib(25));
-    site.server.worker_memory = Bytes::from_mib(10);
-    site.traffic.endpoints[0].memory = Bytes::from_mib(10);
-    assert_eq!(play(&site, &[(0, &[5]), (1, &[5])]), [Ok(5), Ok(10)]);
 }
 
 /// Cores in slices of 2 ms, on which nothing ever goes cold.

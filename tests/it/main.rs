@@ -7,6 +7,7 @@ mod cli;
 mod determinism;
 mod explain;
 mod facts;
+mod kills;
 mod laws;
 mod life;
 mod mistakes;
