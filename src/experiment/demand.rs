@@ -81,10 +81,10 @@ pub(crate) fn longest_stay(site: &Site) -> f64 {
 
 /// How many times as far a crowd strays by chance at the edge of what is sustained as with exponential
 /// gaps and work: by the root of how uneven both are together, C² of the gaps, which is 1, and of what
-/// requests ask of what bounds the rate most tightly, where that is workers' places (the diffusion
+/// requests ask of what bounds the rate most tightly, where that is workers' slots (the diffusion
 /// coefficient of G/G/c in heavy traffic, Köllerström 1974). Of the cores' work it is not known here.
 pub(crate) fn straying(site: &Site) -> f64 {
-    let places = bounds(site).first().is_some_and(|(limit, _)| *limit == Limit::Workers);
+    let by_slots = bounds(site).first().is_some_and(|(limit, _)| *limit == Limit::Workers);
     let (mut mean, mut square) = (0.0, 0.0);
     for endpoint in &site.traffic.endpoints {
         let share = site.traffic.share(endpoint).get();
@@ -92,7 +92,7 @@ pub(crate) fn straying(site: &Site) -> f64 {
         mean += share * stay;
         square += share * (endpoint.variance_secs2() + stay * stay);
     }
-    if places && mean > 0.0 { (0.5 * square).sqrt() / mean } else { 1.0 }
+    if by_slots && mean > 0.0 { (0.5 * square).sqrt() / mean } else { 1.0 }
 }
 
 /// How long the average request takes with nobody else there, in seconds.
@@ -105,24 +105,24 @@ pub(crate) fn mean_stay(site: &Site) -> f64 {
 pub(crate) enum Work {
     /// So many of the workers' host's cores are busy with it.
     Cores(f64),
-    /// So many places in workers it takes, computing or waiting for something, with nobody else there.
-    Places(f64),
+    /// So many slots of workers it takes, computing or waiting for something, with nobody else there.
+    Slots(f64),
 }
 
 /// The work whose chance tells most of what chance does to p95 and to what is carried: that of what
-/// bounds the rate most tightly, where that is workers' places, and else of the cores. `None` where
+/// bounds the rate most tightly, where that is workers' slots, and else of the cores. `None` where
 /// some of it is not counted here.
 pub(crate) fn work(site: &Site) -> Option<Work> {
     let busy = busy_cores(site)?;
     Some(match bounds(site).first() {
-        Some((Limit::Workers, _)) => Work::Places(busy_places(site)),
+        Some((Limit::Workers, _)) => Work::Slots(busy_slots(site)),
         _ => Work::Cores(busy),
     })
 }
 
 /// How many requests are in workers' hands on average at the site's rate, each with nobody else
 /// there, and not while it opens a connection: by Little's law.
-pub(crate) fn busy_places(site: &Site) -> f64 {
+pub(crate) fn busy_slots(site: &Site) -> f64 {
     let mean = mean_demands(site);
     site.traffic.rate.get() * (mean.stay - mean.opening)
 }

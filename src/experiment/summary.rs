@@ -66,7 +66,7 @@ impl Summary {
     pub(crate) fn evened(&self, work: Work) -> f64 {
         let (came, due) = match work {
             Work::Cores(due) => (self.levels.cores.mean, due),
-            Work::Places(due) => (self.places(), due),
+            Work::Slots(due) => (self.slots(), due),
         };
         let all = self.counts.answered == self.counts.arrived;
         if all && came > 0.0 { due / came } else { 1.0 }
@@ -77,12 +77,12 @@ impl Summary {
     pub(crate) fn burden(&self, work: Work, arrivals: f64) -> f64 {
         match work {
             Work::Cores(due) => self.levels.cores.mean / self.left() / (due / arrivals),
-            Work::Places(due) => self.stay() / (due / arrivals),
+            Work::Slots(due) => self.stay() / (due / arrivals),
         }
     }
 
-    /// How many places in workers the requests that arrived took, with nobody else there.
-    pub(crate) fn places(&self) -> f64 {
+    /// How many slots of workers the requests that arrived took, with nobody else there.
+    pub(crate) fn slots(&self) -> f64 {
         self.counts.arrived as f64 / self.measured.as_secs() * self.stay()
     }
 

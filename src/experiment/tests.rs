@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use crate::experiment::answer::{
     Answers, Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold, Tier, Visits,
 };
-use crate::experiment::demand::{Work, bounds, busy_cores, busy_places, straying, work};
+use crate::experiment::demand::{Work, bounds, busy_cores, busy_slots, straying, work};
 use crate::experiment::sites::{bare, exp, mm1, query};
 use crate::experiment::summary::Summary;
 use crate::experiment::sweep;
@@ -160,7 +160,7 @@ fn the_utilisation_law_bounds_the_rate_by_each_resource() {
         let rounded = |rate: PerSecond| (rate.get() * 100.0).round() / 100.0;
         bounds(site).into_iter().map(|(limit, rate)| (limit.name(), rounded(rate))).collect()
     };
-    // Pool 10 / 0.2; cores 4 / 0.075; loops 2 / 0.025; places 20 / 0.225.
+    // Pool 10 / 0.2; cores 4 / 0.075; loops 2 / 0.025; slots 20 / 0.225.
     let expected = [("pool", 50.0), ("cores", 53.33), ("gil", 80.0), ("workers", 88.89)];
     assert_eq!(named(&site), expected);
     // Its own host takes the database's CPU, at half the speed, and holding longer.
@@ -189,7 +189,7 @@ fn the_utilisation_law_bounds_the_rate_by_each_resource() {
 /// What p95 is told for where more work or less has come than comes on average: the mean over 64
 /// windows of 100 s is held to it within four of its standard errors.
 #[test]
-fn cores_and_places_are_as_busy_as_the_utilisation_law_says() {
+fn cores_and_slots_are_as_busy_as_the_utilisation_law_says() {
     let steps = || vec![Step::Compute(exp(0.02)), query(exp(0.1)), Step::Compute(exp(0.01))];
     let threads = WorkerKind::Threads {
         threads: 8,
@@ -210,9 +210,9 @@ fn cores_and_places_are_as_busy_as_the_utilisation_law_says() {
             let run = |seed| Summary::of(&simulate(&site, Seed::new(seed)), &site);
             let runs: Vec<Summary> = (0..64).map(run).collect();
             let cores = runs.iter().map(|run| run.levels.cores.mean).collect::<Vec<_>>();
-            let places = runs.iter().map(Summary::places).collect::<Vec<_>>();
-            let expected = [busy_cores(&site).unwrap(), busy_places(&site)];
-            for (came, expected) in [cores, places].iter().zip(expected) {
+            let slots = runs.iter().map(Summary::slots).collect::<Vec<_>>();
+            let expected = [busy_cores(&site).unwrap(), busy_slots(&site)];
+            for (came, expected) in [cores, slots].iter().zip(expected) {
                 let found = Estimate::of(came).unwrap();
                 let off = (found.mean - expected) / found.standard_error.unwrap();
                 assert!(off.abs() < 4.0, "{kind:?}, {keep}: {found:?}, not {expected}");
@@ -244,8 +244,8 @@ fn the_work_that_tells_of_p95_is_that_of_what_is_short() {
         work(&site)
     };
     let page = || vec![Step::Compute(exp(0.02)), query(exp(0.08))];
-    assert_eq!(told(4, page()), Some(Work::Places(1.0)), "40 a second find a place, 50 a core");
-    assert_eq!(told(8, page()), Some(Work::Cores(0.2)), "80 find a place");
+    assert_eq!(told(4, page()), Some(Work::Slots(1.0)), "40 a second find a slot, 50 a core");
+    assert_eq!(told(8, page()), Some(Work::Cores(0.2)), "80 find a slot");
     assert_eq!(told(1, vec![Step::Compute(exp(0.02))]), Some(Work::Cores(0.2)), "it is the same");
 }
 
