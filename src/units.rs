@@ -6,7 +6,7 @@
 //! ends early.
 
 use std::fmt;
-use std::ops::{Add, AddAssign, Mul, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Mul, Rem, Sub, SubAssign};
 
 /// Nanoseconds in a second.
 const NANOS: f64 = 1e9;
@@ -182,6 +182,14 @@ impl Mul<u64> for Span {
     type Output = Span;
     fn mul(self, times: u64) -> Span {
         Span(self.0.saturating_mul(times))
+    }
+}
+
+impl Rem for Span {
+    type Output = Span;
+    /// What is left beyond whole multiples of `period`. A period of no time is a defect and panics.
+    fn rem(self, period: Span) -> Span {
+        Span(self.0 % period.0)
     }
 }
 

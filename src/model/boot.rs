@@ -1,6 +1,6 @@
 //! How a worker comes up: its imports, the memory it takes over them and at their end, its pool.
 
-use super::crash::{BACKEND, BOOT};
+use super::crash::BOOT;
 use super::scope::Scope;
 use super::supervisor::HAS_NO_WORD;
 use super::worker::State;
@@ -12,7 +12,7 @@ use crate::units::{Bytes, Span};
 pub(super) const BOOT_SLICES: u32 = 8;
 
 /// With so many slices of its boot left a worker asks for all connections of its pool, each a
-/// process that the database starts: it comes up when its share of the cores lets it.
+/// process that the database starts. It comes up when it has them all.
 const OPENS_POOL: u32 = 1;
 
 /// In how many pieces a booting worker takes what it takes at once.
@@ -32,8 +32,7 @@ impl<S: Scope> World<'_, S> {
         if self.workers[index as usize].state == State::Booting(OPENS_POOL) {
             let pool = self.pool_at_start();
             slice += self.site.server.costs.connect_cpu * u64::from(pool);
-            let each = self.site.database.connect_cpu;
-            (0..pool).for_each(|_| self.run_aside(self.database_host, BACKEND, each));
+            self.ask_for_pool(index, pool);
         }
         if slice.is_zero() {
             self.booted(index);
@@ -49,7 +48,7 @@ impl<S: Scope> World<'_, S> {
             State::Filling(pieces) => self.filled(index, pieces - 1),
             State::Freeing(closing) => self.freed(index, closing),
             State::Closed => self.ended(index),
-            State::Up | State::Gone => {}
+            State::Opening | State::Up | State::Gone => {}
         }
     }
 
@@ -58,13 +57,21 @@ impl<S: Scope> World<'_, S> {
         if !self.grow(index, State::Booting(left)) {
             return;
         }
-        if left == 0 {
-            self.filled(index, PIECES)
-        } else {
-            self.boot_on(index)
+        let worker = &mut self.workers[index as usize];
+        match left {
+            0 if self.postmaster.owes(index, worker.life) => worker.state = State::Opening,
+            0 => self.filled(index, PIECES),
+            _ => self.boot_on(index),
         }
         if left == HAS_NO_WORD {
             self.has_word(index);
+        }
+    }
+
+    /// The pool of a booting worker is open.
+    pub(super) fn has_pool(&mut self, index: u32) {
+        if self.workers[index as usize].state == State::Opening {
+            self.filled(index, PIECES);
         }
     }
 
@@ -104,6 +111,7 @@ impl<S: Scope> World<'_, S> {
         let part = |of: u64, left, all| of * u64::from(all - left) / u64::from(all);
         Bytes::new(match state {
             State::Booting(left) => part(early, left, BOOT_SLICES),
+            State::Opening => early,
             State::Filling(left) => early + part(late, left, PIECES),
             State::Up | State::Freeing(_) | State::Closed | State::Gone => early + late,
         })

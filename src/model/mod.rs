@@ -24,6 +24,7 @@ mod dispatcher;
 mod heap;
 mod iteration;
 mod looping;
+mod postmaster;
 mod probe;
 mod processor;
 mod program;
@@ -52,6 +53,7 @@ use client::Deadlines;
 use clock::For;
 use cold::CodeRan;
 use database::Postgres;
+use postmaster::Postmaster;
 use probe::{Ended, Probe};
 use processor::Processor;
 use program::{Draws, Op, Program};
@@ -246,6 +248,7 @@ struct World<'a, S: Scope> {
     /// When the database had the query of each request; where its thread looks after that.
     asked: Vec<Time>,
     postgres: Postgres,
+    postmaster: Postmaster,
     /// Which of the host's residents the OOM killer took.
     residents_away: Vec<bool>,
     workers: Vec<Worker>,
@@ -302,6 +305,7 @@ impl<'a, S: Scope> World<'a, S> {
             code_ran: CodeRan::NEVER,
             asked: Vec::new(),
             postgres: Postgres::new(site.database.connection_slots),
+            postmaster: Postmaster::default(),
             residents_away: vec![false; site.host.residents.len()],
             workers: workers.collect(),
             idle: Vec::new(),
@@ -310,7 +314,7 @@ impl<'a, S: Scope> World<'a, S> {
             is_down: false,
             asides: 0,
             lives: u64::from(site.server.workers),
-            rounds: Rounds::Over,
+            rounds: Rounds::Over { looked: None },
             patience: Deadlines::new(site.client.patience),
             reading: Deadlines::new(site.front.read_timeout),
             probe: Probe::new(opens, opens + site.horizon.measured, programs.len()),

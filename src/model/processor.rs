@@ -1,6 +1,6 @@
 //! The cores of a host, however they are shared.
 
-use super::crash::{ASIDE, BACKEND, BOOT, FRONT};
+use super::crash::{ASIDE, BACKEND, FRONT};
 use crate::resource::cores::Cores;
 use crate::resource::run_queue::Runner;
 use crate::resource::sliced::{Cooling, Sliced};
@@ -103,8 +103,9 @@ fn runner(task: u32, process: u32, threaded: bool) -> Runner {
         FRONT => Runner { thread: own, session: whole },
         _ if process >= BACKEND => Runner { thread: own, session: own },
         _ => {
-            // What an idle worker does by the way does not keep it from its next request here.
-            let is_own = threaded || task & (ASIDE | BOOT) == ASIDE;
+            // What an idle worker does by the way does not keep it from its next request here, and
+            // a thread of its own says that it is well.
+            let is_own = threaded || task & ASIDE != 0;
             Runner { thread: if is_own { own } else { whole }, session: SERVER }
         }
     }

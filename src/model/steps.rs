@@ -3,10 +3,12 @@
 use super::crash::{ANSWER, ASIDE, ASIDES, BACKEND, BOOT};
 use super::database::{Acquired, Returned};
 use super::dispatcher::DISPATCH;
+use super::postmaster::FORK;
 use super::processor::Processor;
 use super::program::{Amount, Op, Share};
 use super::request::{At, Connection, RequestId};
 use super::scope::Scope;
+use super::supervisor::LOOK;
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Queue, Stage};
 use crate::units::Span;
@@ -177,6 +179,10 @@ impl<S: Scope> World<'_, S> {
             self.has_word(task & !ANSWER);
         } else if task & BOOT != 0 {
             self.booted(task & !BOOT);
+        } else if task == FORK {
+            self.forked();
+        } else if task == LOOK {
+            self.looks();
         } else if task & ASIDE == 0 {
             self.dispatched(task & !DISPATCH);
         }

@@ -54,6 +54,8 @@ pub(super) enum State {
     Up,
     /// It boots, and has so many slices of that before it.
     Booting(u32),
+    /// It has imported everything, and waits for its pool to be open.
+    Opening,
     /// It has imported everything, and has so many pieces of its late memory before it.
     Filling(u32),
     /// It was killed. The kernel frees its memory, and then closes these connections.

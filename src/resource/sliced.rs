@@ -130,6 +130,8 @@ impl Sliced {
             self.look_ahead(now);
             return false;
         }
+        let has = |job: &Job| !job.done && job.who == who;
+        debug_assert!(!self.jobs().any(has), "a thread does one thing at a time: {job:?}");
         let index = self.core_for(process, who, stays);
         let idle = self.cores[index].running.is_none();
         if idle {
@@ -145,6 +147,10 @@ impl Sliced {
         }
         self.look_ahead(now);
         idle
+    }
+
+    fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.cores.iter().flat_map(|core| core.running.iter().chain(&core.waiting))
     }
 
     /// The core that a thread wakes up on: where it has not left yet, else the one its process last
