@@ -46,6 +46,8 @@ impl<S: Scope> World<'_, S> {
         match self.workers[index as usize].state {
             State::Booting(slices) => self.imported(index, slices - 1),
             State::Filling(pieces) => self.filled(index, pieces - 1),
+            State::Ending(closing) => self.unmap(index, closing),
+            State::Unmapping(closing) => self.unmapped(index, closing),
             State::Freeing(closing) => self.freed(index, closing),
             State::Closed => self.ended(index),
             State::Opening | State::Up | State::Gone => {}
@@ -113,7 +115,12 @@ impl<S: Scope> World<'_, S> {
             State::Booting(left) => part(early, left, BOOT_SLICES),
             State::Opening => early,
             State::Filling(left) => early + part(late, left, PIECES),
-            State::Up | State::Freeing(_) | State::Closed | State::Gone => early + late,
+            State::Up
+            | State::Ending(_)
+            | State::Unmapping(_)
+            | State::Freeing(_)
+            | State::Closed
+            | State::Gone => early + late,
         })
     }
 

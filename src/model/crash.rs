@@ -3,13 +3,12 @@
 
 use rand::RngExt;
 
-use super::arrivals::below;
 use super::database::Closing;
 use super::processor::Processor;
 use super::program::Op;
 use super::request::{At, Connection, NOWHERE, RequestId};
 use super::scope::Scope;
-use super::worker::State;
+use super::worker::{State, Worker};
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Stage};
 use crate::site::OnOom;
@@ -34,10 +33,7 @@ pub(super) const FRONT: u32 = 1 << 31;
 /// gunicorn's arbiter pauses for a random time up to this after each fork of a missing worker, and
 /// misses the next one after that only (`arbiter.py`, `spawn_workers`). Supervisors of other
 /// resident processes are assumed to pause as long before they start one again.
-const RESPAWN_PAUSE_S: f64 = 0.1;
-
-/// CPU of the end of a process that holds next to nothing (measured, on an AMD EPYC).
-const EXIT_CPU: Span = Span::from_micros(600);
+pub(super) const RESPAWN_PAUSE_S: f64 = 0.1;
 
 /// Whom the OOM killer takes.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +76,19 @@ impl<S: Scope> World<'_, S> {
         }
         self.workers[index as usize].resident += bytes;
         self.take_memory(HOST, bytes);
-        self.workers[index as usize].life == life
+        let lives = self.workers[index as usize].life == life;
+        if !lives {
+            self.never_had_it(index);
+        }
+        lives
+    }
+
+    /// What a worker was killed over it never had: nobody waits for that.
+    fn never_had_it(&mut self, index: u32) {
+        let worker = &mut self.workers[index as usize];
+        let excess = self.memory[HOST].excess().min(worker.leaving);
+        worker.leaving -= excess;
+        self.memory[HOST].give(excess);
     }
 
     /// A request in a worker takes its memory, which may be there already, and where it is the
@@ -137,7 +145,12 @@ impl<S: Scope> World<'_, S> {
         if host == HOST {
             self.probe.levels.memory.rise(self.now, bytes.get());
         }
-        while self.memory[host].is_over() {
+        self.kill_until_it_fits(host);
+    }
+
+    /// While too much is used on `host`, somebody dies for it, unless somebody is about to.
+    pub(super) fn kill_until_it_fits(&mut self, host: usize) {
+        while self.memory[host].is_over() && !self.is_about_to_die(host) {
             // With nobody left to kill Linux would panic; here what is left goes on.
             let Some(victim) = self.victim(host) else { return };
             self.probe.killed(self.now);
@@ -147,6 +160,13 @@ impl<S: Scope> World<'_, S> {
                 Victim::Database => self.crash_database(),
             }
         }
+    }
+
+    /// Whether a killed process on `host` has not given back anything yet.
+    fn is_about_to_die(&self, host: usize) -> bool {
+        let ending =
+            |worker: &Worker| matches!(worker.state, State::Ending(_) | State::Unmapping(_));
+        host == HOST && self.workers.iter().any(ending)
     }
 
     /// `bytes` less are used on `host`.
@@ -192,44 +212,9 @@ impl<S: Scope> World<'_, S> {
             OnOom::Polled => self.will_be_missed(index),
             OnOom::Respawn => {}
         }
-        let held = self.workers[index as usize].resident.as_mib();
+        let held = self.workers[index as usize].resident;
         let closing = self.empty_worker(index);
-        let freeing = self.site.server.exit_cpu.scaled(held);
-        self.workers[index as usize].state = State::Freeing(closing);
-        match freeing.is_zero() {
-            true => self.freed(index, closing),
-            false => self.start_apart(HOST, BOOT | index, index, freeing),
-        }
-    }
-
-    /// The memory of a killed worker is free; now its connections close, and whoever they lead to
-    /// is woken before the rest of the worker's own end.
-    pub(super) fn freed(&mut self, index: u32, closing: Closing) {
-        if self.site.server.exit_cpu.is_zero() {
-            self.end_backends(closing);
-            return self.ended(index);
-        }
-        // It closes one after the other, until one that it woke gets its core: any of them.
-        let count = closing.count() as usize;
-        let woken = below(&mut self.respawns, count + 1) as u32;
-        let first = Closing { used: woken.min(closing.used), unused: 0 };
-        let first = Closing { unused: woken - first.used, ..first };
-        self.end_backends(first);
-        self.workers[index as usize].state = State::Closed;
-        self.start_apart(HOST, BOOT | index, index, EXIT_CPU);
-        let (used, unused) = (closing.used - first.used, closing.unused - first.unused);
-        self.end_backends(Closing { used, unused });
-    }
-
-    /// A killed worker is no more: the arbiter is told, and uvicorn's parent will see it.
-    pub(super) fn ended(&mut self, index: u32) {
-        self.workers[index as usize].state = State::Gone;
-        if self.site.server.on_oom == OnOom::Respawn {
-            let starts = self.now.max(self.forks_from);
-            let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
-            self.forks_from = starts + pause;
-            self.agenda.at(starts, Event::Start(index));
-        }
+        self.begin_to_end(index, held, closing);
     }
 
     /// systemd stops the whole unit: every worker, and the socket with its backlog.
@@ -251,13 +236,6 @@ impl<S: Scope> World<'_, S> {
         self.workers[index as usize].state = State::Gone;
     }
 
-    /// The ends of closed connections' processes are something for the database to do.
-    fn end_backends(&mut self, closing: Closing) {
-        let (used, unused) = (self.site.database.close_cpu, self.site.database.unused_close_cpu);
-        (0..closing.used).for_each(|_| self.run_aside(self.database_host, BACKEND, used));
-        (0..closing.unused).for_each(|_| self.run_aside(self.database_host, BACKEND, unused));
-    }
-
     /// Everything in a worker is gone, and it computes no more. Returns the connections of its pool
     /// that nobody had.
     fn empty_worker(&mut self, index: u32) -> Closing {
@@ -270,12 +248,14 @@ impl<S: Scope> World<'_, S> {
         self.cores[HOST].stop(self.now, ANSWER | index);
         let worker = &mut self.workers[index as usize];
         let (resident, busy) = (worker.resident, !worker.turn.is_free());
+        let leaving = std::mem::take(&mut worker.leaving);
         let closing = worker.clear(&self.site.server);
         worker.life = self.lives;
         self.lives += 1;
         self.idle.retain(|other| *other != index);
         self.probe.levels.turns.fall(self.now, u64::from(busy));
         self.give_memory(HOST, resident);
+        self.memory[HOST].give(leaving);
         self.close_connections(closing.count());
         closing
     }

@@ -21,6 +21,7 @@ mod cold;
 mod crash;
 mod database;
 mod dispatcher;
+mod ending;
 mod heap;
 mod iteration;
 mod looping;

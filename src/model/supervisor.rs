@@ -132,7 +132,11 @@ impl<S: Scope> World<'_, S> {
         self.rounds = Rounds::Waiting { worker: index, until };
         self.agenda.at(until, Event::NoWord(index));
         match state {
-            State::Freeing(_) | State::Closed | State::Gone => {}
+            State::Ending(_)
+            | State::Unmapping(_)
+            | State::Freeing(_)
+            | State::Closed
+            | State::Gone => {}
             State::Booting(slices) if slices > HAS_NO_WORD => {}
             State::Booting(_) | State::Opening | State::Filling(_) | State::Up => {
                 self.start_apart(HOST, ANSWER | index, index, ANSWER_CPU);

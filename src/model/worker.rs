@@ -41,6 +41,8 @@ pub(super) struct Worker {
     pub heap: Heap,
     /// What it holds now.
     pub resident: Bytes,
+    /// What it held when it was killed, until that is free.
+    pub leaving: Bytes,
     /// Counts its lives, and orders workers by when they were started.
     pub life: u64,
     /// Its connections.
@@ -58,6 +60,10 @@ pub(super) enum State {
     Opening,
     /// It has imported everything, and has so many pieces of its late memory before it.
     Filling(u32),
+    /// It was killed, and its threads end. These connections will close.
+    Ending(Closing),
+    /// The last of its threads is about to give back the first of its memory.
+    Unmapping(Closing),
     /// It was killed. The kernel frees its memory, and then closes these connections.
     Freeing(Closing),
     /// That is done, and its parent has yet to be told.
@@ -84,6 +90,7 @@ impl Worker {
             owed: Span::ZERO,
             heap: Heap::default(),
             resident: Bytes::ZERO,
+            leaving: Bytes::ZERO,
             life: u64::from(index),
             pool: Pool::new(&server.connections, server.shares_connections_in_loop()),
         }

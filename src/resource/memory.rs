@@ -35,6 +35,11 @@ impl Memory {
         self.used > self.ceiling
     }
 
+    /// How much more is used than there is.
+    pub fn excess(&self) -> Bytes {
+        self.used.saturating_sub(self.ceiling)
+    }
+
     /// How much is used.
     pub fn used(&self) -> Bytes {
         self.used

@@ -6,4 +6,4 @@ pub mod memory;
 pub mod run_queue;
 pub mod sliced;
 pub mod slots;
-mod timeline;
+pub mod timeline;

@@ -15,7 +15,7 @@ use crate::units::{Span, Time};
 /// How often the kernel looks at what runs, and within how much more than a slice it keeps what
 /// somebody is owed (`update_entity_lag`): CONFIG_HZ is 250 in the kernels of Debian, Ubuntu and the
 /// testbed.
-pub(super) const TICK: Span = Span::from_millis(4);
+pub const TICK: Span = Span::from_millis(4);
 
 /// Those that share one thing (`cfs_rq`).
 #[derive(Debug, Clone)]

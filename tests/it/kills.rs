@@ -4,10 +4,10 @@
 use tonnage::model::{Arrival, replay};
 use tonnage::outcome::{Cause, Outcome};
 use tonnage::seed::Seed;
-use tonnage::site::{FirstRequest, OnOom, Site, Step, WorkerKind};
+use tonnage::site::{FirstRequest, OnOom, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{Bytes, Span, Time};
 
-use crate::life::{MS, Tape, play};
+use crate::life::{MS, Tape, play, play_all};
 use crate::support::{ASYNC, call, millis, threads};
 
 /// A worker of 100 MB on a host of 40 MB: killed half-way through its boot of 8 s, over and over.
@@ -142,4 +142,75 @@ fn who_waits_for_a_thread_has_no_memory_yet() {
     site.server.worker_memory = Bytes::from_mib(10);
     site.traffic.endpoints[0].memory = Bytes::from_mib(10);
     assert_eq!(play(&site, &[(0, &[5]), (1, &[5])]), [Ok(5), Ok(10)]);
+}
+
+/// Two workers of 10 MB with 50 threads each on a host of 60 MB, with a core each, and 20 MB a request.
+/// With C, the third, one of them is killed, with what it had before. Its threads take 1 ms to end, and
+/// the first of the 30 MB that it had, which are all, 30 ms to free. D, who wants 20 MB meanwhile, finds
+/// nobody who is about to die when the last thread is at its end, and whoever lives is killed as well.
+#[test]
+fn who_waits_for_the_memory_of_a_process_with_threads_kills_another() {
+    let mut site = Site::textbook(threads(50), 2, 2, vec![call(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(60));
+    site.server.worker_memory = Bytes::from_mib(10);
+    site.server.exit_cpu = Span::from_millis(1);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(20);
+    let abcd: Tape = &[(0, &[100]), (1, &[100]), (10, &[100]), (12, &[100])];
+    let killed = |at| Err((Cause::Killed, at));
+    // With this seed A is in one of them, and the others are in the other one.
+    let seed = Seed::new(2);
+    assert_eq!(play_all(&site, &abcd[..3], seed).1, [Ok(100), killed(10), killed(10)]);
+    let all = play_all(&site, abcd, seed).1;
+    assert_eq!(all, [killed(41), killed(10), killed(10), killed(41)]);
+    // One that frees all at once leaves room for D.
+    site.server.exit_cpu = Span::ZERO;
+    let all = play_all(&site, abcd, seed).1;
+    assert_eq!(all, [Ok(100), killed(10), killed(10), Ok(112)]);
+}
+
+/// One worker of 10 MB on a host of 25 MB with cores for all, and 10 MB a request. A and B together are
+/// too much; C, who comes by then, waits until the worker is back.
+///
+/// | from | to | |
+/// |---|---|---|
+/// | 20 | 27 | it boots, but for an eighth |
+/// | 27 | 33 | the postmaster forks a process for each of three connections, 2 ms each |
+/// | 27 | 28 | the rest of its boot: it waits for its pool |
+/// | 33 | 38 | C, answered |
+#[test]
+fn a_worker_is_back_once_the_postmaster_has_forked_for_its_pool() {
+    let mut site = Site::textbook(ASYNC, 1, 4, vec![call(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(25));
+    site.server.worker_memory = Bytes::from_mib(10);
+    site.server.boot_cpu = Span::from_millis(8);
+    site.server.connections.limit = Some(3);
+    site.server.opens_pool = true;
+    site.database.connect_cpu = Span::from_millis(10);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(10);
+    let tape: Tape = &[(0, &[100]), (20, &[100]), (21, &[5])];
+    let killed = Err((Cause::Killed, 20));
+    assert_eq!(play(&site, tape), [killed, killed, Ok(38)]);
+}
+
+/// A worker boots for 1.5 s on a core with slices, and its parent asks it in the middle of that how it
+/// is. It answers in between, and takes traffic within a second of when it would have: a look comes at
+/// most 5.5 s after the kill, and the rest is its boot and the request.
+#[test]
+fn a_worker_that_is_asked_while_it_boots_boots_on() {
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![call(millis(1))]);
+    let (slice, cold) = (Span::from_micros(1_400), Span::ZERO);
+    site.host.sharing = Sharing::Slices { slice, cold, cold_code: 0.0, cold_after: Span::ZERO };
+    site.host.memory = Some(Bytes::from_mib(20));
+    site.server.worker_memory = Bytes::from_mib(10);
+    site.server.boot_cpu = Span::from_millis(1_500);
+    site.server.on_oom = OnOom::Polled;
+    site.traffic.endpoints[0].memory = Bytes::from_mib(6);
+    let requests = [1_000, 1_001, 1_002].map(|at| {
+        let arrival = Arrival { at: Time::from_nanos(at * MS), endpoint: 0 };
+        (arrival, vec![Span::from_millis(100)])
+    });
+    let (_, replies) = replay(&site, requests.into_iter(), Seed::new(1));
+    let ended = replies[2].ended.expect("it is answered in the end");
+    assert!((2.6..8.2).contains(&ended.as_secs()), "{} s", ended.as_secs());
+    assert_eq!(replies[2].failed, None);
 }

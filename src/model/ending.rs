@@ -1,0 +1,131 @@
+//! How a killed worker ends: its threads, its memory, its connections, and who is told.
+
+use rand::RngExt;
+
+use super::arrivals::below;
+use super::crash::{BACKEND, BOOT, RESPAWN_PAUSE_S};
+use super::database::Closing;
+use super::processor::Processor;
+use super::scope::Scope;
+use super::worker::State;
+use super::{Event, HOST, World};
+use crate::resource::timeline::TICK;
+use crate::site::{OnOom, Sharing, WorkerKind};
+use crate::units::{Bytes, Span};
+
+/// CPU of the end of a thread. Assumed.
+const THREAD_END_CPU: Span = Span::from_micros(20);
+
+/// So much the kernel unmaps before it gives any of it back (`tlb_next_batch`: some 10,000 pages).
+const UNMAPPED_AT_ONCE: Bytes = Bytes::from_mib(38);
+
+/// CPU of the end of a process that holds next to nothing (measured, on an AMD EPYC).
+const EXIT_CPU: Span = Span::from_micros(600);
+
+impl<S: Scope> World<'_, S> {
+    /// A killed worker, which held so much, begins to end.
+    pub(super) fn begin_to_end(&mut self, index: u32, held: Bytes, closing: Closing) {
+        let freeing = self.freeing(held);
+        match self.site.server.kind {
+            WorkerKind::Threads { threads, .. } if !freeing.is_zero() => {
+                self.end_threads(index, threads, held, closing);
+            }
+            _ => self.free(index, freeing, closing),
+        }
+    }
+
+    /// What it takes the kernel to free so much.
+    fn freeing(&self, held: Bytes) -> Span {
+        self.site.server.exit_cpu.scaled(held.as_mib())
+    }
+
+    /// The kernel frees what a killed worker held.
+    fn free(&mut self, index: u32, freeing: Span, closing: Closing) {
+        self.workers[index as usize].state = State::Freeing(closing);
+        match freeing.is_zero() {
+            true => self.freed(index, closing),
+            false => self.start_apart(HOST, BOOT | index, index, freeing),
+        }
+    }
+
+    /// The threads of a killed worker end, each in its own time; what it held stays until then.
+    fn end_threads(&mut self, index: u32, threads: u32, held: Bytes, closing: Closing) {
+        let worker = &mut self.workers[index as usize];
+        (worker.state, worker.leaving) = (State::Ending(closing), held);
+        self.memory[HOST].take(held);
+        self.start_apart(HOST, BOOT | index, index, THREAD_END_CPU * u64::from(threads));
+    }
+
+    /// The last thread of a killed worker ends, and gives back the first of its memory.
+    pub(super) fn unmap(&mut self, index: u32, closing: Closing) {
+        let worker = &mut self.workers[index as usize];
+        let batch = worker.leaving.min(UNMAPPED_AT_ONCE);
+        worker.state = State::Unmapping(closing);
+        self.start_apart(HOST, BOOT | index, index, self.freeing(batch));
+    }
+
+    /// Whether who waits for memory has a core before something that takes `alone` is done: another
+    /// one, or the same, which it loses at the first tick after its slice.
+    fn is_looked_at(&mut self, alone: Span) -> bool {
+        let slice = match self.site.host.sharing {
+            Sharing::Slices { slice, .. } => slice,
+            Sharing::Fair => Span::ZERO,
+        };
+        let exposed = alone.saturating_sub(slice).as_secs() / TICK.as_secs();
+        self.site.host.cores > 1 || self.respawns.random::<f64>() < exposed
+    }
+
+    /// The first of its memory is back. Who waited for that and had a core meanwhile found nobody
+    /// who was about to die: the kernel does not see a process whose main thread is gone and whose
+    /// last one is at its end (`css_task_iter`), and kills another.
+    pub(super) fn unmapped(&mut self, index: u32, closing: Closing) {
+        let worker = &mut self.workers[index as usize];
+        worker.state = State::Freeing(closing);
+        let held = worker.leaving;
+        let batch = self.freeing(held.min(UNMAPPED_AT_ONCE));
+        if self.is_looked_at(self.cores[HOST].alone(batch)) {
+            self.kill_until_it_fits(HOST);
+        }
+        self.workers[index as usize].leaving = Bytes::ZERO;
+        self.memory[HOST].give(held);
+        self.kill_until_it_fits(HOST);
+        self.free(index, self.freeing(held).saturating_sub(batch), closing);
+    }
+
+    /// The memory of a killed worker is free; now its connections close, and whoever they lead to
+    /// is woken before the rest of the worker's own end.
+    pub(super) fn freed(&mut self, index: u32, closing: Closing) {
+        if self.site.server.exit_cpu.is_zero() {
+            self.end_backends(closing);
+            return self.ended(index);
+        }
+        // It closes one after the other, until one that it woke gets its core: any of them.
+        let count = closing.count() as usize;
+        let woken = below(&mut self.respawns, count + 1) as u32;
+        let first = Closing { used: woken.min(closing.used), unused: 0 };
+        let first = Closing { unused: woken - first.used, ..first };
+        self.end_backends(first);
+        self.workers[index as usize].state = State::Closed;
+        self.start_apart(HOST, BOOT | index, index, EXIT_CPU);
+        let (used, unused) = (closing.used - first.used, closing.unused - first.unused);
+        self.end_backends(Closing { used, unused });
+    }
+
+    /// A killed worker is no more: the arbiter is told, and uvicorn's parent will see it.
+    pub(super) fn ended(&mut self, index: u32) {
+        self.workers[index as usize].state = State::Gone;
+        if self.site.server.on_oom == OnOom::Respawn {
+            let starts = self.now.max(self.forks_from);
+            let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
+            self.forks_from = starts + pause;
+            self.agenda.at(starts, Event::Start(index));
+        }
+    }
+
+    /// The ends of closed connections' processes are something for the database to do.
+    pub(super) fn end_backends(&mut self, closing: Closing) {
+        let (used, unused) = (self.site.database.close_cpu, self.site.database.unused_close_cpu);
+        (0..closing.used).for_each(|_| self.run_aside(self.database_host, BACKEND, used));
+        (0..closing.unused).for_each(|_| self.run_aside(self.database_host, BACKEND, unused));
+    }
+}
