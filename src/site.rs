@@ -113,7 +113,8 @@ pub struct Server {
     /// CPU for each MiB that a killed worker held, which the kernel frees before all else.
     pub exit_cpu: Span,
     /// Whether a worker keeps the memory of its requests for the next ones: blocks that the
-    /// allocator takes from its heap stay there (glibc's mmap threshold grows to what was freed).
+    /// allocator takes from its heap stay there (glibc's mmap threshold grows to what was freed), and
+    /// each thread of a pool has a heap of its own.
     pub keeps_memory: bool,
     /// How long a worker, or a thread, stays with its client after the answer, until that has
     /// closed its side (gunicorn 26 and later; reference section 2.2).

@@ -4,6 +4,7 @@
 use rand::RngExt;
 
 use super::database::Closing;
+use super::heap::Heap;
 use super::processor::Processor;
 use super::program::Op;
 use super::request::{At, Connection, NOWHERE, RequestId};
@@ -59,7 +60,9 @@ impl<S: Scope> World<'_, S> {
         let fits = self.site.host.memory.is_none_or(|ceiling| used + all <= ceiling);
         for index in 0..self.site.server.workers {
             if fits {
-                let life = self.workers[index as usize].life;
+                let worker = &mut self.workers[index as usize];
+                worker.heap = Heap::new(&self.site.server, true);
+                let life = worker.life;
                 self.occupy(index, life, self.site.server.worker_memory);
                 self.come_up(index);
             } else {
@@ -114,8 +117,8 @@ impl<S: Scope> World<'_, S> {
 
     /// A request in a worker gives its memory back: to the worker, or to the system.
     fn vacate_request(&mut self, index: u32, bytes: Bytes) {
-        let keeps = self.site.server.keeps_memory;
-        let bytes = self.workers[index as usize].heap.free(bytes, keeps);
+        let chance = || self.respawns.random();
+        let bytes = self.workers[index as usize].heap.free(bytes, chance);
         self.vacate(index, bytes);
     }
 

@@ -88,7 +88,7 @@ impl Worker {
             fresh: false,
             growing: Bytes::ZERO,
             owed: Span::ZERO,
-            heap: Heap::default(),
+            heap: Heap::new(server, false),
             resident: Bytes::ZERO,
             leaving: Bytes::ZERO,
             life: u64::from(index),
@@ -102,7 +102,7 @@ impl Worker {
         self.turn = Slots::new(1);
         self.dispatcher = Dispatching::new();
         (self.accepted, self.bursts_left) = (0, 0);
-        (self.resident, self.heap) = (Bytes::ZERO, Heap::default());
+        (self.resident, self.heap) = (Bytes::ZERO, Heap::new(server, false));
         (self.growing, self.owed) = (Bytes::ZERO, Span::ZERO);
         self.pool.clear()
     }

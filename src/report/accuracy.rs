@@ -61,19 +61,21 @@ fn row(each: &Judgement, spread: Option<f64>) -> Vec<String> {
 /// recording.
 pub fn sentences(judgements: &[Judgement]) -> Vec<String> {
     let cases = Takes::of(judgements);
-    let whole = |case: &&Takes| !case.first().breaks;
+    let (broken, whole): (Vec<&Takes>, Vec<&Takes>) =
+        cases.iter().partition(|case| case.first().breaks);
     let (busy, calm): (Vec<&Takes>, Vec<&Takes>) =
-        cases.iter().filter(whole).partition(|case| case.first().utilisation >= BUSY);
+        whole.iter().partition(|case| case.first().utilisation >= BUSY);
     let errors = judgements.iter().filter(|each| !each.breaks);
     let errors = errors.map(|each| each.error_rate_error().abs()).fold(0.0, f64::max);
     let mut sentences = Vec::new();
     sentences.extend(calmly(&calm));
     sentences.extend(busily(&busy));
-    sentences.extend(noise(&cases));
+    sentences.extend(noise(&whole));
     sentences.push(format!(
         "Where nothing breaks, error rates are off by {} points at worst.",
         digits(errors * 100.0, 3)
     ));
+    sentences.extend(losses(&broken));
     sentences
 }
 
@@ -105,14 +107,29 @@ fn busily(cases: &[&Takes]) -> Option<String> {
 }
 
 /// What recordings of the same requests differ by: no prediction can be closer than that.
-fn noise(cases: &[Takes]) -> Option<String> {
-    let spreads = sorted(cases.iter().filter_map(Takes::spread));
+fn noise(cases: &[&Takes]) -> Option<String> {
+    let spreads = sorted(cases.iter().filter_map(|case| case.spread()));
     Some(format!(
         "Three recordings of the same requests differ in p95 by {} in the median of {} cases and \
          by {} at most: that is the noise of a recording. Of these the middle one counts.",
         percent(median(&spreads)?),
         spreads.len(),
         percent(*spreads.last()?)
+    ))
+}
+
+/// How far error rates are off where something gives way, and what they differ by in themselves.
+fn losses(cases: &[&Takes]) -> Option<String> {
+    let off = sorted(cases.iter().map(|case| case.error_rate_error().abs()));
+    let spreads = sorted(cases.iter().filter_map(|case| case.error_rate_spread()));
+    let points = |share: f64| digits(share * 100.0, 2);
+    Some(format!(
+        "In overload, and where memory runs short, they are off by {} points in the median of {} cases \
+         and by {} at worst; three recordings of the same requests differ by up to {} points.",
+        points(median(&off)?),
+        off.len(),
+        points(*off.last()?),
+        points(*spreads.last()?)
     ))
 }
 

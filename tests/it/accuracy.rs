@@ -116,21 +116,25 @@ fn where_nothing_breaks_error_rates_are_within_a_percentage_point() {
     assert_eq!(far, []);
 }
 
+/// The cases in which something gives way, by machine and name.
+fn broken() -> Vec<(String, Takes<'static>)> {
+    let broken = Takes::of(&JUDGED).into_iter().filter(|case| case.first().breaks);
+    broken.map(|case| (format!("{} {}", case.first().machine, case.first().name), case)).collect()
+}
+
 #[test]
 fn memory_runs_out_where_it_did_and_lasts_where_it_did() {
-    let (killed, survived): (Vec<_>, Vec<_>) = JUDGED
-        .iter()
-        .filter(|each| each.name.contains("oom") || each.name.contains("ballast"))
-        .partition(|each| each.oom_kills > 0);
-    let names = |all: Vec<&Judgement>| {
-        let name = |each: &Judgement| format!("{} {}", each.machine, each.name);
-        all.into_iter().map(name).collect::<Vec<_>>()
-    };
+    let (killed, survived): (Vec<_>, Vec<_>) = broken()
+        .into_iter()
+        .filter(|(name, _)| name.contains("oom") || name.contains("ballast"))
+        .partition(|(_, case)| case.first().oom_kills > 0);
+    let names = |all: Vec<(String, _)>| all.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     let killed_then = [
         "xeon async-oom-c1-80",
         "xeon async-oom-c1-110",
         "xeon sync-w4-ballast100-m400-20",
         "epyc async-oom-c1-110",
+        "epyc gthread-w2t40-oom-c1-20",
         "epyc gthread-w2t40-oom-c1-90",
         "epyc sync-w4-ballast100-m400-20",
     ];
@@ -141,11 +145,20 @@ fn memory_runs_out_where_it_did_and_lasts_where_it_did() {
         "xeon sync-w2-ballast100-m400-20",
         "epyc async-oom-c1-50",
         "epyc async-oom-c1-80",
-        // In fact one worker was killed, once: each of forty threads keeps what it has freed.
-        "epyc gthread-w2t40-oom-c1-20",
         "epyc sync-w2-ballast100-m400-20",
     ];
     assert_eq!(names(survived), survived_then);
+}
+
+/// Takes of one loop of kills differ by up to 13 points, and predictions by seeds by as much.
+#[test]
+fn where_something_breaks_error_rates_are_within_ten_points_but_for_those_listed() {
+    let far = broken().into_iter().filter(|(_, case)| case.error_rate_error().abs() > 0.1);
+    let far: Vec<_> = far.map(|(name, _)| name).collect();
+    // Both of a machine that is not at hand any more. The first was at its limit for up to a second
+    // before each kill, reading its own files again and again, as one of eight takes on the other
+    // machine was; the second was busy with its kills all the time.
+    assert_eq!(far, ["xeon async-oom-c1-80", "xeon sync-w4-ballast100-m400-20"]);
 }
 
 #[test]
@@ -166,6 +179,13 @@ fn the_readme_quotes_the_table() {
         |share: Option<&f64>, places: usize| format!("{:.places$} %", 100.0 * share.unwrap());
     let median = |sorted: &[f64], places| percent(sorted.get((sorted.len() - 1) / 2), places);
     let recordings = JUDGED.iter().filter(|each| !each.breaks).count();
+    let mut lost: Vec<f64> = broken().iter().map(|(_, it)| it.error_rate_error().abs()).collect();
+    lost.sort_by(f64::total_cmp);
+    let far = lost.iter().filter(|error| **error > 0.1).count();
+    let mut strays: Vec<f64> =
+        broken().iter().filter_map(|(_, case)| case.error_rate_spread()).collect();
+    strays.sort_by(f64::total_cmp);
+    let limited = broken().into_iter().filter(|(name, _)| !name.contains("overload")).count();
     for quoted in [
         format!(
             "{} in the median; more than 10 % in {beyond}, at worst {} | {} cases",
@@ -179,6 +199,13 @@ fn the_readme_quotes_the_table() {
             busy.len()
         ),
         format!("less than 1 point | {recordings} recordings"),
+        format!("OOM kills or none | as recorded | {limited} cases"),
+        format!(
+            "{:.1} points in the median; more than 10 in {far} | {} cases",
+            100.0 * lost[(lost.len() - 1) / 2],
+            lost.len()
+        ),
+        format!("up to {:.0} points | {} cases", 100.0 * strays.last().unwrap(), strays.len()),
         format!(
             "p95 by {} in the median, {} at most | {} cases",
             median(&spreads, 0),
