@@ -91,7 +91,10 @@ pub fn text(heading: &Heading, comparison: &Comparison) -> String {
         text += &format!(" {} had no predicted end an hour after the last.", predicted.open);
     }
     if comparison.outcome.kills > 0 {
-        text += &format!(" Predicted OOM kills: {}.", comparison.outcome.kills);
+        text += &format!(
+            " Predicted OOM kills: {}. Whom they hit is chance: another --seed draws that anew.",
+            comparison.outcome.kills
+        );
     }
     text + "\n"
 }
