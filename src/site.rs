@@ -116,6 +116,9 @@ pub struct Server {
     /// allocator takes from its heap stay there (glibc's mmap threshold grows to what was freed), and
     /// each thread of a pool has a heap of its own.
     pub keeps_memory: bool,
+    /// Whether a pool of threads has all of its threads when a run begins, as after a burst: a server
+    /// that was recorded has. Otherwise it adds one when none is idle.
+    pub has_threads: bool,
     /// How long a worker, or a thread, stays with its client after the answer, until that has
     /// closed its side (gunicorn 26 and later; reference section 2.2).
     pub linger: Span,

@@ -30,7 +30,10 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     let mut rows = folder.draft("replay.csv")?;
     let comparison = play(args, &study, combination, endpoint, source, &mut rows)?;
     let heading = recorded::Heading {
-        trace: args.trace.display().to_string(),
+        trace: match args.trace.as_path() {
+            path if path == Path::new("-") => "standard input".to_owned(),
+            path => path.display().to_string(),
+        },
         plan: combination.plan.clone(),
         server: combination.server.clone(),
         speed: args.speed,
@@ -86,6 +89,13 @@ fn play(
     }
     reader.finish().map_err(Failure::Trace)?;
     know_queries(&combination.site.traffic.endpoints[endpoint], with_queries)?;
+    if comparison.measured.count() == 0 {
+        return Err(Failure::Usage(format!(
+            "all {} requests of the trace arrive in the warm-up ({}), so none is left to compare: \
+             choose a shorter --warmup",
+            comparison.requests, args.warmup
+        )));
+    }
     written.map_err(|error| Failure::Io("cannot write replay.csv".to_owned(), error))?;
     Ok(comparison)
 }

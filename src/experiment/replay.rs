@@ -284,6 +284,7 @@ fn site_for(site: &Site, endpoint: usize) -> Site {
     });
     let mut site = site.clone();
     site.traffic.endpoints = endpoints.collect();
+    site.server.has_threads = true;
     site.horizon.drain = DRAIN;
     site.horizon.in_flight_limit = IN_FLIGHT;
     site.horizon.arrivals_limit = u64::MAX;

@@ -61,7 +61,7 @@ impl<S: Scope> World<'_, S> {
         for index in 0..self.site.server.workers {
             if fits {
                 let worker = &mut self.workers[index as usize];
-                worker.heap = Heap::new(&self.site.server, true);
+                worker.heap = Heap::new(&self.site.server, self.site.server.has_threads);
                 let life = worker.life;
                 self.occupy(index, life, self.site.server.worker_memory);
                 self.come_up(index);

@@ -19,11 +19,11 @@ pub(super) enum Heap {
 }
 
 impl Heap {
-    /// That of a process of `server` that has just been started, or one that has served for long.
-    pub(super) fn new(server: &Server, served: bool) -> Heap {
+    /// That of a process of `server`, which has all of its threads or none yet.
+    pub(super) fn new(server: &Server, has_threads: bool) -> Heap {
         match server.kind {
             WorkerKind::Threads { threads, .. } if server.keeps_memory => {
-                let there = if served { threads as usize } else { 0 };
+                let there = if has_threads { threads as usize } else { 0 };
                 Heap::OfThreads(Arenas { idle: vec![Bytes::ZERO; there].into(), busy: Vec::new() })
             }
             _ => Heap::OfProcess(Blocks { may_keep: server.keeps_memory, ..Blocks::default() }),

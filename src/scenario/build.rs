@@ -187,6 +187,7 @@ impl Builder<'_> {
             herd_cpu: self.server.herd_cpu.unwrap_or_default(),
             exit_cpu: self.server.exit_cpu.unwrap_or_default(),
             keeps_memory: self.server.keeps_memory.unwrap_or(false),
+            has_threads: false,
             linger: self.server.linger.unwrap_or_default(),
             boot_cpu: numbers.boot.unwrap_or_default(),
             accept: match self.server.per_process {

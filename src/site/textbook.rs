@@ -59,6 +59,7 @@ impl Server {
             herd_cpu: Span::ZERO,
             exit_cpu: Span::ZERO,
             keeps_memory: false,
+            has_threads: false,
             linger: Span::ZERO,
             boot_cpu: Span::ZERO,
             accept: Accept::Shared { bias: 1.0 },

@@ -145,3 +145,13 @@ fn a_plan_or_server_that_is_not_there_is_named_with_those_that_are() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("\"box\" with \"gunicorn\""), "{said}");
 }
+
+#[test]
+fn a_warm_up_longer_than_the_trace_leaves_nothing_to_compare() {
+    let desk = Desk::new();
+    let output = desk.replay(TRACE, &["--warmup", "1000s"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("requests of the trace arrive in the warm-up (1000s)"), "{said}");
+    assert!(!desk.0.path().join("o/replay.csv").exists());
+}
