@@ -169,6 +169,9 @@ pub struct Finding {
     /// Whether it does not sustain this rate: something grows, or more than 1 % is lost (to
     /// overload or to crashes), or so many were inside that the simulator ended a run.
     pub saturated: bool,
+    /// Whether times and errors grow for as long as that lasts: it is saturated, and hardly anybody
+    /// has given up yet. Then they say how long was simulated, and no more.
+    pub grows: bool,
     /// What is closest to giving way.
     pub bottleneck: Limit,
     /// How many replications this rests on.

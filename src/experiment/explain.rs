@@ -2,7 +2,9 @@
 //! was tried makes of it.
 
 use crate::experiment::advice::Change;
-use crate::experiment::answer::{Answers, Capacity, Combination, Row, Study, Threshold, Tier};
+use crate::experiment::answer::{
+    Answers, Capacity, Combination, Finding, Row, Study, Threshold, Tier,
+};
 
 /// `study` of these combinations at this tier alone.
 pub fn narrowed(study: &Study, combinations: Vec<Combination>, tier: &Tier) -> Study {
@@ -61,7 +63,7 @@ pub enum Effect {
 }
 
 /// Load lines closer to each other than this are the same: either is good to a step of the search,
-/// 1 %, or two.
+/// 1 %, or two. So are times: nobody would see it.
 const NOTICEABLE: f64 = 0.03;
 
 impl Tried {
@@ -73,12 +75,26 @@ impl Tried {
     }
 
     fn by_p95(&self, before: &Standing) -> Effect {
-        let interval =
-            |standing: &Standing| standing.row.finding.p95.and_then(|p95| p95.interval());
-        match (interval(before), interval(&self.standing)) {
-            (Some((low, _)), Some((_, high))) if high < low => Effect::Better,
-            (Some((_, high)), Some((low, _))) if low > high => Effect::Worse,
-            _ => Effect::None,
+        let (before, after) = (&before.row.finding, &self.standing.row.finding);
+        match (before.grows, after.grows) {
+            (true, true) => return Effect::None,
+            (true, false) => return Effect::Better,
+            (false, true) => return Effect::Worse,
+            (false, false) => {}
+        }
+        let interval = |finding: &Finding| finding.p95.and_then(|p95| p95.interval());
+        let mean = |finding: &Finding| finding.p95.map(|p95| p95.mean);
+        let apart = match (interval(before), interval(after)) {
+            (Some((low, _)), Some((_, high))) if high < low => true,
+            (Some((_, high)), Some((low, _))) => low > high,
+            _ => false,
+        };
+        // It is quicker by as much as another carries more.
+        let by_time = |(before, after)| by_rate((after, before));
+        if apart {
+            mean(before).zip(mean(after)).map_or(Effect::None, by_time)
+        } else {
+            Effect::None
         }
     }
 }
@@ -96,7 +112,10 @@ fn by_rate((before, after): (f64, f64)) -> Effect {
 /// Those that were tried, what helps most first: by the rate that is carried and, among equals, by
 /// p95.
 pub fn ranked(mut tried: Vec<Tried>) -> Vec<Tried> {
-    let p95 = |it: &Tried| it.standing.row.finding.p95.map_or(f64::INFINITY, |p95| p95.mean);
+    let p95 = |it: &Tried| {
+        let finding = &it.standing.row.finding;
+        finding.p95.filter(|_| !finding.grows).map_or(f64::INFINITY, |p95| p95.mean)
+    };
     let carries = |it: &Tried| it.standing.carries().unwrap_or(0.0);
     tried.sort_by(|a, b| carries(b).total_cmp(&carries(a)).then(p95(a).total_cmp(&p95(b))));
     tried

@@ -166,6 +166,7 @@ impl Sample {
             slow_request: self.stages(|summary| summary.slow),
             oom_kills_per_hour: self.kills_per_hour(),
             saturated: self.saturated(),
+            grows: self.saturated() && self.mean(Summary::error_rate).mean <= LOSS,
             bottleneck: bottleneck(self),
             replications: self.replications(),
             warmup: horizon.warmup,

@@ -25,6 +25,7 @@ pub fn text(study: &Study, now: &Standing, tried: &[Tried], color: bool) -> Stri
     }
     parts.push(heading("What a change does, for the same requests") + "\n" + &changes(now, tried));
     parts.push(said(&advice(now, tried)));
+    parts.extend(example(now, tried));
     parts.join("\n\n") + "\n"
 }
 
@@ -37,17 +38,24 @@ fn title(now: &Standing) -> String {
 /// How it does, and what it would carry.
 fn summary(study: &Study, now: &Standing) -> Vec<String> {
     let finding = &now.row.finding;
-    let p95 = finding.p95.map(|p95| {
-        let half = p95.relative_half_width().map(|half| format!(" (±{})", percent(half)));
-        format!("p95 is {}{}", seconds(p95.mean), half.unwrap_or_default())
-    });
-    let p95 = p95.unwrap_or_else(|| "nothing is answered".to_owned());
-    let errors = percent(finding.error_rate.mean);
     let verdict = verdict(&study.objective, &now.row);
-    let mut lines = vec![format!("{p95}, {errors} of the requests fail: {verdict}.")];
+    let mut lines = vec![format!("{}: {verdict}.", answers(finding))];
     lines.extend(failures(finding));
     lines.push(sentence(study, &now.capacity));
     lines
+}
+
+/// How it answers, in a sentence.
+fn answers(finding: &Finding) -> String {
+    if finding.grows {
+        return "More comes than is carried, and p95 grows until visitors give up".to_owned();
+    }
+    let half = words::p95_half_width(finding).map(|half| format!(" (±{half})"));
+    let p95 = match finding.p95 {
+        Some(_) => format!("p95 is {}{}", words::p95(finding), half.unwrap_or_default()),
+        None => "nothing is answered".to_owned(),
+    };
+    format!("{p95}, {} of the requests fail", words::errors(finding))
 }
 
 /// What requests fail for, where any do.
@@ -134,7 +142,6 @@ fn changes(now: &Standing, tried: &[Tried]) -> String {
 
 fn row(name: String, standing: &Standing, change: Option<(&Tried, &Standing)>) -> [String; 7] {
     let finding = &standing.row.finding;
-    let half = finding.p95.and_then(|p95| p95.relative_half_width());
     let gain = change.and_then(|(_, now)| gain(now, standing));
     let effect = change.map(|(tried, now)| match tried.effect(now) {
         Effect::Better => "better",
@@ -143,9 +150,9 @@ fn row(name: String, standing: &Standing, change: Option<(&Tried, &Standing)>) -
     });
     [
         name,
-        finding.p95.map_or("none".to_owned(), |p95| seconds(p95.mean)),
-        half.map(percent).unwrap_or_default(),
-        percent(finding.error_rate.mean),
+        words::p95(finding),
+        words::p95_half_width(finding).unwrap_or_default(),
+        words::errors(finding),
         carries(standing),
         gain.map(|gain| format!("{:+.0}%", 100.0 * gain)).unwrap_or_default(),
         effect.unwrap_or_default().to_owned(),
@@ -169,28 +176,25 @@ fn gain(now: &Standing, then: &Standing) -> Option<f64> {
 
 /// What to do: the change that helps most without another machine, and the one that does with one.
 fn advice(now: &Standing, tried: &[Tried]) -> Vec<String> {
-    let best = |machine: bool| {
-        let helps = |it: &&Tried| {
-            it.change.takes_a_machine() == machine && it.effect(now) == Effect::Better
-        };
-        tried.iter().find(helps)
-    };
-    let free = best(false).map_or_else(
+    let free = best(now, tried, false).map_or_else(
         || "Nothing that was tried on this machine helps.".to_owned(),
         |it| format!("On this machine {} helps most: {}.", in_words(it), what_comes_of(it, now)),
     );
-    let paid = best(true).map(|it| {
+    let paid = best(now, tried, true).map(|it| {
         format!("With more of a machine, {} does: {}.", in_words(it), what_comes_of(it, now))
     });
-    let tried: Vec<_> = [best(false), best(true)].into_iter().flatten().collect();
-    let typed = tried.iter().find_map(|it| typed(it));
-    std::iter::once(free).chain(paid).chain(typed).collect()
+    std::iter::once(free).chain(paid).collect()
+}
+
+/// The change that helps most, with another `machine` or without.
+fn best<'a>(now: &Standing, tried: &'a [Tried], machine: bool) -> Option<&'a Tried> {
+    let helps =
+        |it: &&Tried| it.change.takes_a_machine() == machine && it.effect(now) == Effect::Better;
+    tried.iter().find(helps)
 }
 
 /// What carries how much instead of what, at which p95.
 fn what_comes_of(tried: &Tried, now: &Standing) -> String {
-    let p95 = |it: &Standing| it.row.finding.p95.map_or("none".to_owned(), |it| seconds(it.mean));
-    let (then, before) = (p95(&tried.standing), p95(now));
     let rates = match (carries(&tried.standing), carries(now)) {
         (then, before) if then == before => format!("carries {then} as before"),
         (then, before) => format!("carries {then} instead of {before}"),
@@ -198,14 +202,31 @@ fn what_comes_of(tried: &Tried, now: &Standing) -> String {
     let price = tried.standing.capacity.price.filter(|_| matches!(tried.change, Change::Plan(_)));
     let price = price.map(|price| format!(", for {} a month", plain(price)));
     let price = price.unwrap_or_default();
-    format!("{rates}{price}, with a p95 of {then} instead of {before} at this tier")
+    format!("{rates}{price}, {}", at_this_tier(&tried.standing.row.finding, &now.row.finding))
 }
 
-/// How to try one's own: with what was typed for one of these.
-fn typed(tried: &Tried) -> Option<String> {
-    let sets = tried.arguments.iter().map(|argument| format!("--set {}", shell(argument)));
-    let sets: Vec<String> = sets.collect();
-    (!sets.is_empty()).then(|| format!("To see all of that: tonnage run ... {}", sets.join(" ")))
+/// What becomes of p95 at the tier.
+fn at_this_tier(then: &Finding, before: &Finding) -> String {
+    match (then.grows, before.grows) {
+        (true, true) => "but not all of this tier yet".to_owned(),
+        (true, false) => "but not this tier".to_owned(),
+        (false, true) => format!("with a p95 of {} at this tier", words::p95(then)),
+        (false, false) => {
+            let (then, before) = (words::p95(then), words::p95(before));
+            match then == before {
+                true => format!("with a p95 of {then} at this tier, as before"),
+                false => format!("with a p95 of {then} instead of {before} at this tier"),
+            }
+        }
+    }
+}
+
+/// How to see all that the best change does. It is to be copied, so it stays on one line.
+fn example(now: &Standing, tried: &[Tried]) -> Option<String> {
+    let best = [false, true].map(|machine| best(now, tried, machine));
+    let typed = best.into_iter().flatten().find(|it| !it.arguments.is_empty())?;
+    let sets = typed.arguments.iter().map(|argument| format!(" --set {}", shell(argument)));
+    Some(format!("To see all of that: tonnage run ...{}", sets.collect::<String>()))
 }
 
 /// An argument as a shell takes it.
@@ -278,9 +299,10 @@ mod tests {
              87 ms instead of 106 ms at this tier.",
             "With more of a machine, plan 4GB does: carries 41.4/s instead of 20.7/s, for 24 a \
              month, with a p95 of 76.7 ms instead of 106 ms at this tier.",
-            r#"To see all of that: tonnage run ... --set 'server."my app".workers=5'"#,
         ];
         assert_eq!(advice(&now, &tried), expected);
+        let typed = r#"To see all of that: tonnage run ... --set 'server."my app".workers=5'"#;
+        assert_eq!(example(&now, &tried).as_deref(), Some(typed));
     }
 
     #[test]
@@ -288,6 +310,7 @@ mod tests {
         let (_, now, mut tried) = made_up();
         tried.iter_mut().for_each(|each| each.standing = now.clone());
         assert_eq!(advice(&now, &tried), ["Nothing that was tried on this machine helps."]);
+        assert_eq!(example(&now, &tried), None);
     }
 
     #[test]

@@ -141,8 +141,10 @@ fn results(study: &Study, answers: &Answers) -> Table {
 
 fn result_cells(study: &Study, row: &Row) -> Vec<String> {
     let finding = &row.finding;
-    let time = |it: Option<Estimate>| it.map(|it| seconds(it.mean)).unwrap_or_default();
-    let interval = finding.p95.and_then(|p95| words::interval(&p95));
+    let time = |it: Option<Estimate>| {
+        it.filter(|_| !finding.grows).map(|it| seconds(it.mean)).unwrap_or_default()
+    };
+    let interval = finding.p95.filter(|_| !finding.grows).and_then(|p95| words::interval(&p95));
     let interval = interval.map(|(low, high)| format!("{} – {}", seconds(low), seconds(high)));
     vec![
         row.plan.clone(),
@@ -151,10 +153,10 @@ fn result_cells(study: &Study, row: &Row) -> Vec<String> {
         format!("{}/s", plain(row.offered.get())),
         format!("{}/s", plain(finding.served.mean)),
         time(finding.p50),
-        time(finding.p95),
+        words::p95(finding),
         interval.unwrap_or_default(),
         time(finding.p99),
-        percent(finding.error_rate.mean),
+        words::errors(finding),
         percent(finding.usage.cpu_utilisation),
         words::memory(finding.usage.memory_peak.get() as f64),
         text::verdict(&study.objective, row),

@@ -113,6 +113,7 @@ pub(super) fn finding(rate: f64, knee: f64, gib: u64, turn: usize) -> Finding {
         slow_request: Some(shares.map(|share| slow * share / whole)),
         oom_kills_per_hour: if turn == 1 && load > 1.2 { 60.0 } else { 0.0 },
         saturated: load > 1.0,
+        grows: false,
         bottleneck: Limit::Cores,
         replications: 10,
         warmup: Span::from_whole_secs(30),

@@ -71,8 +71,8 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     if answers.capacities.iter().any(|capacity| capacity.carries().is_noisy()) {
         notes.push(NOISY.to_owned());
     }
-    if answers.rows.iter().any(|row| row.finding.saturated) {
-        notes.push(OVERLOADED.to_owned());
+    if answers.rows.iter().any(|row| row.finding.grows) {
+        notes.push(GROWS.to_owned());
     }
     let stopped = answers.rows.iter().filter(|row| row.finding.stopped);
     let stopped: Vec<String> = stopped.map(|row| place(study, row)).collect();
@@ -90,8 +90,8 @@ const NOISY: &str = "A rate with \"about\": so close to it, the simulation's noi
                      rarely the slowest requests come) hides the difference that a per cent of \
                      load makes.";
 
-const OVERLOADED: &str = "Overloaded rows have no p95 to settle at: it grows with the time \
-                          measured, until visitors give up.";
+const GROWS: &str = "Where it \"grows\", the load is more than is carried, and there is no p95 and no \
+                     share of errors to settle at before visitors give up as fast as they come.";
 
 /// Whether a row has a p95 to be precise about, and was not simulated long enough for it.
 fn is_weak(row: &Row) -> bool {
@@ -231,9 +231,9 @@ fn table(study: &Study, answers: &Answers) -> String {
             shown,
             cut(&words::printable(&row.tier), 24),
             plain(row.offered.get()),
-            row.finding.p95.map_or("none".to_owned(), |p95| seconds(p95.mean)),
+            words::p95(&row.finding),
             half_width(row),
-            percent(row.finding.error_rate.mean),
+            words::errors(&row.finding),
             verdict(&study.objective, row),
         ]);
     }
@@ -246,9 +246,8 @@ fn table(study: &Study, answers: &Answers) -> String {
 }
 
 fn half_width(row: &Row) -> String {
-    let half = row.finding.p95.and_then(|p95| p95.relative_half_width());
     let mark = if is_weak(row) { "*" } else { "" };
-    half.map(|half| format!("{}{mark}", percent(half))).unwrap_or_default()
+    words::p95_half_width(&row.finding).map(|half| half + mark).unwrap_or_default()
 }
 
 /// What to make of a row, in a few words.

@@ -1,6 +1,6 @@
 //! How reports write numbers, and what they call things.
 
-use crate::experiment::answer::{Limit, Objective, Study, Visits};
+use crate::experiment::answer::{Finding, Limit, Objective, Study, Visits};
 use crate::outcome::{Cause, Stage};
 use crate::site::{Arrivals, Trace};
 use crate::stats::estimate::Estimate;
@@ -49,6 +49,29 @@ pub(super) fn seconds(secs: f64) -> String {
         _ => format!("{} µs", plain(secs * 1e6)),
     }
 }
+
+/// p95 at a rate: `312 ms`; `none` where nothing was answered, and `grows` where it says how long was
+/// simulated and no more.
+pub(super) fn p95(finding: &Finding) -> String {
+    match finding.p95 {
+        _ if finding.grows => GROWS.to_owned(),
+        Some(p95) => seconds(p95.mean),
+        None => "none".to_owned(),
+    }
+}
+
+/// The half width of p95's interval, where p95 is one to have an interval.
+pub(super) fn p95_half_width(finding: &Finding) -> Option<String> {
+    let p95 = finding.p95.filter(|_| !finding.grows);
+    p95.and_then(|p95| p95.relative_half_width()).map(percent)
+}
+
+/// The share of requests that fail at a rate; `grows` as for p95.
+pub(super) fn errors(finding: &Finding) -> String {
+    if finding.grows { GROWS.to_owned() } else { percent(finding.error_rate.mean) }
+}
+
+const GROWS: &str = "grows";
 
 /// Bytes in MB or GB (binary): `812 MB`, `1.56 GB`.
 pub(super) fn memory(bytes: f64) -> String {
