@@ -29,6 +29,9 @@
 //!
 //! A test reads the sources and holds this table.
 //!
+//! Where a number or a rule comes from is said beside it. "Reference section 6.2" is of the project's
+//! notes on how gunicorn, uvicorn, Django, PostgreSQL, Nginx and Linux behave, measured and sourced.
+//!
 //! # What is deliberately absent
 //!
 //! - `kernel` and `resource` know nothing of Python, PostgreSQL or requests.

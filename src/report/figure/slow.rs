@@ -52,12 +52,15 @@ fn bar(row: &Row) -> Bar {
     let used = Stage::ALL.into_iter().filter(|stage| spent[*stage as usize] > 0.0);
     let segments =
         used.map(|stage| (stage as usize, spent[stage as usize], words::stage_in_short(stage)));
-    let total = row.finding.p95.map_or(spent.iter().sum(), |p95| p95.mean);
+    let total = match row.finding.p95 {
+        Some(_) => words::p95(&row.finding),
+        None => seconds(spent.iter().sum()),
+    };
     let verdict = if row.finding.saturated { ", not sustained" } else { "" };
     Bar {
         name: format!("{} · {}/s", row.tier, words::plain(row.offered.get())),
         segments: segments.collect(),
-        label: format!("{}{verdict}", seconds(total)),
+        label: format!("{total}{verdict}"),
         alarming: row.finding.saturated || row.meets_objective == Some(false),
     }
 }
@@ -76,23 +79,25 @@ fn axis_end(rows: &[&Row], groups: &[Group], objective: Option<f64>) -> f64 {
     (if shown { end.min(cut) } else { end }).max(1e-6)
 }
 
-/// What slow requests spend most of their time on, at the rates that are sustained (or at all,
-/// where none is).
+/// What slow requests spend most of their time on: where the objective is missed; if it is nowhere, at
+/// the rates that are sustained, or at all.
 fn title(rows: &[&Row]) -> String {
-    let sustained: Vec<&Row> = rows.iter().copied().filter(|row| !row.finding.saturated).collect();
-    let rows = if sustained.is_empty() { rows } else { &sustained };
-    let shares = mean_shares(rows);
+    let those = |is: fn(&&Row) -> bool| rows.iter().copied().filter(is).collect::<Vec<&Row>>();
+    let missed = those(|row| row.meets_objective == Some(false));
+    let sustained = those(|row| !row.finding.saturated);
+    let rows = [&missed[..], &sustained[..], rows].into_iter().find(|rows| !rows.is_empty());
+    let shares = mean_shares(rows.unwrap_or_default());
     let most = Stage::ALL
         .into_iter()
         .reduce(|a, b| if shares[b as usize] > shares[a as usize] { b } else { a })
         .unwrap_or(Stage::Compute);
-    let doing = words::doing(most);
-    match words::percent((shares[most as usize] * 100.0).round() / 100.0) {
-        share if shares[most as usize] > 0.5 => {
-            format!("Slow requests spend most of their time ({share}) {doing}")
-        }
-        share => format!("Slow requests spend the largest part of their time ({share}) {doing}"),
-    }
+    let part = if shares[most as usize] > 0.5 { "most" } else { "the largest part" };
+    let who = match missed.is_empty() {
+        true => "Slow requests spend",
+        false => "Where the objective is missed, slow requests spend",
+    };
+    let share = words::percent((shares[most as usize] * 100.0).round() / 100.0);
+    format!("{who} {part} of their time ({share}) {}", words::doing(most))
 }
 
 /// The share of their time that the rows' slow requests spend in each stage, each row counting
