@@ -148,8 +148,8 @@ const SPEEDS: (f64, f64) = (0.8, 1.25);
 /// So many halvings find it to 0.1 %.
 const HALVINGS: u32 = 9;
 
-/// Where chance decides how long a loop of kills lasts, a prediction is the middle one by error rate,
-/// of so many seeds.
+/// Where something gives way, chance may decide for how long: a prediction is the middle one by error
+/// rate, of so many seeds.
 const SEEDS: u64 = 9;
 
 /// Judges the prediction for `requests` on `site`'s endpoint number `endpoint`; `breaks` says that
@@ -165,7 +165,7 @@ pub fn judge(
         true => middle_of_seeds(site, endpoint, requests),
         false => play(site, endpoint, requests, 1.0, Seed::new(1)),
     };
-    let counted = || played.iter().filter(|each| each.arrived >= Time::ZERO + WARMUP);
+    let counted = || counted(&played);
     let spans = counted().map(|each| each.arrived);
     let last = spans.max().unwrap_or(Time::ZERO + WARMUP);
     let seconds = (last - (Time::ZERO + WARMUP)).as_secs().max(1e-9);
@@ -188,6 +188,12 @@ pub fn judge(
     }
 }
 
+/// Those that count: they come after the warm-up.
+fn counted(played: &[Played]) -> impl Iterator<Item = &Played> {
+    played.iter().filter(|each| each.arrived >= Time::ZERO + WARMUP)
+}
+
+/// What comes of the middle one of [`SEEDS`], by how many are lost.
 fn middle_of_seeds(
     site: &Site,
     endpoint: usize,
@@ -195,10 +201,7 @@ fn middle_of_seeds(
 ) -> (Comparison, Vec<Played>) {
     let with = |seed| play(site, endpoint, requests, 1.0, Seed::new(seed));
     let mut all: Vec<_> = (1..=SEEDS).map(with).collect();
-    let lost = |played: &[Played]| {
-        let counted = played.iter().filter(|each| each.arrived >= Time::ZERO + WARMUP);
-        counted.filter(|each| each.predicted.is_none()).count()
-    };
+    let lost = |played: &[Played]| counted(played).filter(|each| each.predicted.is_none()).count();
     all.sort_by_key(|(_, played)| lost(played));
     all.swap_remove(all.len() / 2)
 }
@@ -262,8 +265,7 @@ fn utilisation(site: &Site, comparison: &Comparison) -> f64 {
 fn load_error(site: &Site, endpoint: usize, requests: &[Recorded], target: f64) -> Option<f64> {
     let p95 = |speed: f64| {
         let (_, played) = play(site, endpoint, requests, speed, Seed::new(1));
-        let counted = played.iter().filter(|each| each.arrived >= Time::ZERO + WARMUP);
-        figures(counted.map(|each| each.predicted), 1.0).p95_ms.unwrap_or(f64::INFINITY)
+        figures(counted(&played).map(|each| each.predicted), 1.0).p95_ms.unwrap_or(f64::INFINITY)
     };
     let (mut low, mut high) = SPEEDS;
     if p95(low) > target || p95(high) < target {

@@ -34,6 +34,8 @@ pub enum Purpose {
     Thinning,
     /// Who of those that wait gets the GIL.
     Gil,
+    /// What allocators keep, and who is in time for memory that a killed process gives back.
+    Memory,
 }
 
 /// The stream for `purpose` in the run with `seed`.

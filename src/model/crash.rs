@@ -23,8 +23,9 @@ pub(super) const BOOT: u32 = 1 << 31;
 pub(super) const ASIDE: u32 = 1 << 30;
 /// Marks a task on the cores that is a worker's word that it is well.
 pub(super) const ANSWER: u32 = BOOT | ASIDE;
-/// So many asides have different numbers: nobody asks for one of them again.
-pub(super) const ASIDES: u32 = 1 << 10;
+/// So many asides have different numbers: nobody asks for one of them again, and there are never as
+/// many at once (PostgreSQL's processes for thousands of connections, at most).
+pub(super) const ASIDES: u32 = 1 << 14;
 
 /// Processes on the cores that are not workers, which have their own numbers: the database's, one
 /// for each request that it works for, and what sends requests from the same host.
@@ -91,7 +92,7 @@ impl<S: Scope> World<'_, S> {
         let worker = &mut self.workers[index as usize];
         let excess = self.memory[HOST].excess().min(worker.leaving);
         worker.leaving -= excess;
-        self.memory[HOST].give(excess);
+        self.give_memory(HOST, excess);
     }
 
     /// A request in a worker takes its memory, which may be there already, and where it is the
@@ -117,7 +118,7 @@ impl<S: Scope> World<'_, S> {
 
     /// A request in a worker gives its memory back: to the worker, or to the system.
     fn vacate_request(&mut self, index: u32, bytes: Bytes) {
-        let chance = || self.respawns.random();
+        let chance = || self.memory_luck.random();
         let bytes = self.workers[index as usize].heap.free(bytes, chance);
         self.vacate(index, bytes);
     }
@@ -257,8 +258,7 @@ impl<S: Scope> World<'_, S> {
         self.lives += 1;
         self.idle.retain(|other| *other != index);
         self.probe.levels.turns.fall(self.now, u64::from(busy));
-        self.give_memory(HOST, resident);
-        self.memory[HOST].give(leaving);
+        self.give_memory(HOST, resident + leaving);
         self.close_connections(closing.count());
         closing
     }

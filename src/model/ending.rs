@@ -1,4 +1,7 @@
 //! How a killed worker ends: its threads, its memory, its connections, and who is told.
+//!
+//! What a process with one thread held is taken to be there for others at once: while the kernel frees
+//! it, whoever wants memory waits, and nobody else is killed.
 
 use rand::RngExt;
 
@@ -53,6 +56,7 @@ impl<S: Scope> World<'_, S> {
         let worker = &mut self.workers[index as usize];
         (worker.state, worker.leaving) = (State::Ending(closing), held);
         self.memory[HOST].take(held);
+        self.probe.levels.memory.rise(self.now, held.get());
         self.start_apart(HOST, BOOT | index, index, THREAD_END_CPU * u64::from(threads));
     }
 
@@ -72,7 +76,7 @@ impl<S: Scope> World<'_, S> {
             Sharing::Fair => Span::ZERO,
         };
         let exposed = alone.saturating_sub(slice).as_secs() / TICK.as_secs();
-        self.site.host.cores > 1 || self.respawns.random::<f64>() < exposed
+        self.site.host.cores > 1 || self.memory_luck.random::<f64>() < exposed
     }
 
     /// The first of its memory is back. Who waited for that and had a core meanwhile found nobody
@@ -81,20 +85,23 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn unmapped(&mut self, index: u32, closing: Closing) {
         let worker = &mut self.workers[index as usize];
         worker.state = State::Freeing(closing);
-        let held = worker.leaving;
-        let batch = self.freeing(held.min(UNMAPPED_AT_ONCE));
-        if self.is_looked_at(self.cores[HOST].alone(batch)) {
+        let first = worker.leaving.min(UNMAPPED_AT_ONCE);
+        if self.is_looked_at(self.cores[HOST].alone(self.freeing(first))) {
             self.kill_until_it_fits(HOST);
         }
-        self.workers[index as usize].leaving = Bytes::ZERO;
-        self.memory[HOST].give(held);
+        let worker = &mut self.workers[index as usize];
+        worker.leaving -= first;
+        let rest = worker.leaving;
+        self.give_memory(HOST, first);
         self.kill_until_it_fits(HOST);
-        self.free(index, self.freeing(held).saturating_sub(batch), closing);
+        self.free(index, self.freeing(rest), closing);
     }
 
     /// The memory of a killed worker is free; now its connections close, and whoever they lead to
     /// is woken before the rest of the worker's own end.
     pub(super) fn freed(&mut self, index: u32, closing: Closing) {
+        let rest = std::mem::take(&mut self.workers[index as usize].leaving);
+        self.give_memory(HOST, rest);
         if self.site.server.exit_cpu.is_zero() {
             self.end_backends(closing);
             return self.ended(index);

@@ -22,7 +22,9 @@ impl Heap {
     /// That of a process of `server`, which has all of its threads or none yet.
     pub(super) fn new(server: &Server, has_threads: bool) -> Heap {
         match server.kind {
-            WorkerKind::Threads { threads, .. } if server.keeps_memory => {
+            WorkerKind::Threads { threads, dispatcher, .. }
+                if server.keeps_memory && dispatcher.is_none_or(|it| it.answer_cpu.is_none()) =>
+            {
                 let there = if has_threads { threads as usize } else { 0 };
                 Heap::OfThreads(Arenas { idle: vec![Bytes::ZERO; there].into(), busy: Vec::new() })
             }
@@ -55,7 +57,8 @@ const STAYS: f64 = 0.4;
 
 /// What each thread of a pool keeps in its arena: in the end, the largest block that it had. Whoever
 /// has been idle for longest takes the next request, and a thread is only added where none is idle
-/// (`ThreadPoolExecutor`), so each has its turn. Measured: pools of 8, 16, 24 and 40 threads come to
+/// (`ThreadPoolExecutor`), so each has its turn. (The threads behind a loop, anyio's, are others: who
+/// has been idle for the shortest time is next, so only as many as are at work hold anything.) Measured: pools of 8, 16, 24 and 40 threads come to
 /// hold 9, 17, 31 and 41 blocks of 3 MB, however few requests are in flight.
 #[derive(Debug)]
 pub(super) struct Arenas {

@@ -19,7 +19,7 @@ const FORKING: f64 = 0.2;
 const REST: f64 = 0.54;
 
 /// Pools that it has yet to fork processes for, each in turn: workers that boot at once ask by turns
-/// as well.
+/// as well. What a killed worker has asked for waits in the listening socket, and is forked too.
 #[derive(Debug, Default)]
 pub(super) struct Postmaster {
     pools: VecDeque<Asked>,

@@ -57,7 +57,7 @@ pub(super) enum Rounds {
         /// When.
         next: Time,
     },
-    /// It wakes up for that.
+    /// It wakes up for that, or does it.
     Waking,
     /// It waits for word from a worker.
     Waiting {
@@ -110,6 +110,8 @@ impl<S: Scope> World<'_, S> {
     /// The parent looks after its workers, from `first` on: it starts those that are gone, and
     /// waits for word from those that live.
     fn look_after(&mut self, first: u32) {
+        // One that boots in no time has word at once, and nobody waits for it.
+        self.rounds = Rounds::Waking;
         for index in first..self.site.server.workers {
             match self.workers[index as usize].state {
                 State::Gone => self.start(index),
@@ -156,6 +158,7 @@ impl<S: Scope> World<'_, S> {
         if self.rounds == (Rounds::Waiting { worker: index, until: self.now }) {
             if self.workers[index as usize].state != State::Gone {
                 self.end_worker(index);
+                self.kill_until_it_fits(HOST);
             }
             self.look_after(index);
         }

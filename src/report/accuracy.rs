@@ -124,8 +124,9 @@ fn losses(cases: &[&Takes]) -> Option<String> {
     let spreads = sorted(cases.iter().filter_map(|case| case.error_rate_spread()));
     let points = |share: f64| digits(share * 100.0, 2);
     Some(format!(
-        "In overload, and where memory runs short, they are off by {} points in the median of {} \
-         cases and by {} at worst; three recordings of the same requests differ by up to {} points.",
+        "In overload, and where memory runs short, they are off by {} points in the median of \
+         {} cases and by {} at worst; three recordings of the same requests differ by up to {} \
+         points.",
         points(median(&off)?),
         off.len(),
         points(*off.last()?),

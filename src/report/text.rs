@@ -90,8 +90,9 @@ const NOISY: &str = "A rate with \"about\": so close to it, the simulation's noi
                      rarely the slowest requests come) hides the difference that a per cent of \
                      load makes.";
 
-const GROWS: &str = "Where it \"grows\", the load is more than is carried, and there is no p95 and no \
-                     share of errors to settle at before visitors give up as fast as they come.";
+const GROWS: &str = "Where it \"grows\", the load is more than is carried, and there is no p95 \
+                     and no share of errors to settle at before visitors give up as fast as they \
+                     come.";
 
 /// Whether a row has a p95 to be precise about, and was not simulated long enough for it.
 fn is_weak(row: &Row) -> bool {

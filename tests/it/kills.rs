@@ -214,3 +214,42 @@ fn a_worker_that_is_asked_while_it_boots_boots_on() {
     assert!((2.6..8.2).contains(&ended.as_secs()), "{} s", ended.as_secs());
     assert_eq!(replies[2].failed, None);
 }
+
+/// How `count` requests fare, 5 s apart, that fill a worker's memory two by two, on a core with slices.
+fn fill_it_by_twos(site: &mut Site, count: u64, seed: u64) -> Vec<Option<Cause>> {
+    let (slice, cold) = (Span::from_micros(1_400), Span::ZERO);
+    site.host.sharing = Sharing::Slices { slice, cold, cold_code: 0.0, cold_after: Span::ZERO };
+    site.server.worker_memory = Bytes::from_mib(10);
+    site.host.memory = Some(Bytes::from_mib(20 + 10 * u64::from(site.server.workers)));
+    site.traffic.endpoints[0].memory = Bytes::from_mib(11);
+    let requests = (1..=count).map(|at| {
+        let arrival = Arrival { at: Time::from_nanos(at * 5_000 * MS), endpoint: 0 };
+        (arrival, vec![Span::from_millis(7_000)])
+    });
+    let (outcome, replies) = replay(site, requests, Seed::new(seed));
+    assert!(outcome.kills > 0);
+    replies.into_iter().map(|reply| reply.failed).collect()
+}
+
+/// Workers that boot in no time have word at once, and their parent asks each of them but once. One
+/// time in ten it has asked the one that is killed just before, gives it up, and goes on with the rest.
+#[test]
+fn a_parent_that_gave_up_on_a_worker_goes_on_with_the_next() {
+    for seed in 1..=40 {
+        let mut site = Site::textbook(ASYNC, 2, 1, vec![call(millis(1))]);
+        site.server.on_oom = OnOom::Polled;
+        let failed = fill_it_by_twos(&mut site, 20, seed);
+        assert!(failed.contains(&None), "they come back: {failed:?}");
+    }
+}
+
+/// The processes of a pool of 1,100 connections end at once, each a task of its own.
+#[test]
+fn more_than_a_thousand_connections_close_at_once() {
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![call(millis(1))]);
+    site.server.connections.limit = Some(1_100);
+    site.server.opens_pool = true;
+    site.database.unused_close_cpu = Span::from_millis(1);
+    let killed = Some(Cause::Killed);
+    assert_eq!(fill_it_by_twos(&mut site, 3, 1), [killed, killed, None]);
+}
