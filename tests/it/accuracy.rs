@@ -156,7 +156,7 @@ fn where_something_breaks_error_rates_are_within_ten_points_but_for_those_listed
     let far = broken().into_iter().filter(|(_, case)| case.error_rate_error().abs() > 0.1);
     let far: Vec<_> = far.map(|(name, _)| name).collect();
     // Both of a machine that is not at hand any more. The first was at its limit for up to a second
-    // before each kill, reading its own files again and again, as one of eight takes on the other
+    // before each kill, reading its own files again and again, as one of seven takes on the other
     // machine was; the second was busy with its kills all the time.
     assert_eq!(far, ["xeon async-oom-c1-80", "xeon sync-w4-ballast100-m400-20"]);
 }
