@@ -176,6 +176,13 @@ fn breaking(study: &Study) -> String {
 
 fn memory_clause(capacity: &Capacity) -> String {
     match capacity.oom {
+        // A worker that dies now and then need not break the objective.
+        Threshold::At { rate, .. } if capacity.carries().rate() > Some(rate) => {
+            format!(
+                "; memory runs out, and workers die now and then, from {}/s on",
+                plain(rate.get())
+            )
+        }
         Threshold::At { rate, .. } => format!("; memory runs out at {}/s", plain(rate.get())),
         Threshold::AtRest => "; memory does not hold it even at rest".to_owned(),
         Threshold::Never if capacity.budget.ceiling.is_some() => {
@@ -326,6 +333,24 @@ mod tests {
         assert!(said.ends_with(end), "{said}");
         answers.capacities[0].saturation = Threshold::NotSearched;
         assert!(sentences(&study, &answers)[0].contains("was tried at the tiers' rates only"));
+    }
+
+    #[test]
+    fn memory_that_runs_out_before_the_objective_is_broken_is_said_to_cost_a_worker_now_and_then() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        let carries = answers.capacities[0].carries();
+        for (oom, clause) in [(carries, "; memory runs out at 20.7/s."), (half(carries), EARLIER)] {
+            answers.capacities[0].oom = oom;
+            let said = &sentences(&study, &answers)[0];
+            assert!(said.ends_with(clause), "{said}");
+        }
+    }
+
+    const EARLIER: &str = "; memory runs out, and workers die now and then, from 10.3/s on.";
+
+    fn half(threshold: Threshold) -> Threshold {
+        let Threshold::At { rate, beyond, accuracy } = threshold else { return threshold };
+        Threshold::At { rate: PerSecond::new(rate.get() / 2.0), beyond, accuracy }
     }
 
     #[test]
