@@ -33,11 +33,12 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     let y = response_axis(ranges.collect(), objective);
     lines.panels.iter_mut().for_each(|panel| panel.y = y.clone());
     let faded = lines.panels.iter().flat_map(|panel| &panel.series).any(goes_on_unsustained);
-    let mut subtitle = "95th percentile of the response time against requests per second, \
+    let mut subtitle =
+        "95th percentile of the response time, evened out where chance lets it fall, \
                         with its 95% interval"
-        .to_owned();
+            .to_owned();
     if faded {
-        subtitle.push_str("; faint where the rate is not sustained");
+        subtitle.push_str("; faint where not sustained");
     }
     any_points(&lines).then(|| Figure {
         name: "response-time",
