@@ -84,18 +84,11 @@ impl Tried {
         }
         let interval = |finding: &Finding| finding.p95.and_then(|p95| p95.interval());
         let mean = |finding: &Finding| finding.p95.map(|p95| p95.mean);
-        let apart = match (interval(before), interval(after)) {
-            (Some((low, _)), Some((_, high))) if high < low => true,
-            (Some((_, high)), Some((low, _))) => low > high,
-            _ => false,
-        };
-        // It is quicker by as much as another carries more.
-        let by_time = |(before, after)| by_rate((after, before));
-        if apart {
-            mean(before).zip(mean(after)).map_or(Effect::None, by_time)
-        } else {
-            Effect::None
-        }
+        let apart = interval(before).zip(interval(after));
+        let apart = apart.is_some_and(|((low, high), (least, most))| most < low || least > high);
+        let means = mean(before).zip(mean(after)).filter(|_| apart);
+        // Less is better of times, as more is of rates.
+        means.map_or(Effect::None, |(before, after)| by_rate((after, before)))
     }
 }
 

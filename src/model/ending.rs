@@ -76,7 +76,7 @@ impl<S: Scope> World<'_, S> {
             Sharing::Fair => Span::ZERO,
         };
         let exposed = alone.saturating_sub(slice).as_secs() / TICK.as_secs();
-        self.site.host.cores > 1 || self.memory_luck.random::<f64>() < exposed
+        self.site.host.cores > 1 || self.memory_chances.random::<f64>() < exposed
     }
 
     /// The first of its memory is back. Who waited for that and had a core meanwhile found nobody

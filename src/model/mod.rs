@@ -230,7 +230,7 @@ struct World<'a, S: Scope> {
     chances: Option<Stream>,
     respawns: Stream,
     gil: Stream,
-    memory_luck: Stream,
+    memory_chances: Stream,
     /// When gunicorn's arbiter can start a worker.
     forks_from: Time,
 
@@ -296,7 +296,7 @@ impl<'a, S: Scope> World<'a, S> {
             chances: rules.needs_chance.then(|| stream(seed, Purpose::Accept)),
             respawns: stream(seed, Purpose::Respawn),
             gil: stream(seed, Purpose::Gil),
-            memory_luck: stream(seed, Purpose::Memory),
+            memory_chances: stream(seed, Purpose::Memory),
             forks_from: Time::ZERO,
             agenda: Agenda::new(),
             requests: Requests::new(demands),

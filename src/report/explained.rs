@@ -306,6 +306,26 @@ mod tests {
     }
 
     #[test]
+    fn a_p95_that_grows_is_compared_with_none() {
+        let (study, mut now, mut tried) = made_up();
+        // It carries the same, and is quicker.
+        tried[1].standing.capacity = now.capacity.clone();
+        assert_eq!(tried[1].effect(&now), Effect::Better);
+        let grow = |standing: &mut Standing| standing.row.finding.grows = true;
+        grow(&mut tried[1].standing);
+        assert_eq!(tried[1].effect(&now), Effect::Worse);
+        grow(&mut now);
+        assert_eq!(tried[1].effect(&now), Effect::None);
+        tried[1].standing.row.finding.grows = false;
+        assert_eq!(tried[1].effect(&now), Effect::Better);
+        let said = what_comes_of(&tried[1], &now);
+        assert_eq!(said, "carries 20.7/s as before, with a p95 of 87 ms at this tier");
+        assert!(summary(&study, &now)[0].starts_with("More comes than is carried, and p95 grows"));
+        let row = row("as it is".to_owned(), &now, None);
+        assert_eq!(row[1..4], ["grows", "", "grows"]);
+    }
+
+    #[test]
     fn where_nothing_helps_that_is_said() {
         let (_, now, mut tried) = made_up();
         tried.iter_mut().for_each(|each| each.standing = now.clone());
