@@ -11,7 +11,9 @@ use crate::site::Connections;
 /// no limit, a persistent connection per thread keeps as many as there are threads.
 #[derive(Debug)]
 pub(super) struct Pool {
+    /// As many stay open that are nobody's.
     keep: u32,
+    /// As many are open, or being opened, in all.
     limit: u32,
     /// Open and nobody's.
     idle: u32,
@@ -105,10 +107,13 @@ impl Pool {
         self.used += 1;
     }
 
-    /// A connection is given back.
+    /// A connection is given back. As many lie idle as the pool keeps, however many are in use besides:
+    /// what is beyond that is closed. (SQLAlchemy 2.0, `QueuePool._do_return_conn`: `put` into a
+    /// queue for `pool_size`, and closed where that is full. "The total number of sleeping
+    /// connections the pool will allow is pool_size.")
     #[inline]
     pub(super) fn give_back(&mut self) -> Returned {
-        let keeps = self.size() <= self.keep;
+        let keeps = self.idle < self.keep;
         let next = self.waiting.pop_front();
         if let Some(who) = next
             && !(self.wakes && keeps)
@@ -227,8 +232,22 @@ mod tests {
         pool.opened();
         pool.opened();
         let returned = [pool.give_back(), pool.give_back(), pool.give_back()];
-        assert_eq!(returned, [Returned::To(2), Returned::Closed, Returned::Kept]);
+        assert_eq!(returned, [Returned::To(2), Returned::Kept, Returned::Closed]);
         assert_eq!(pool.acquire(3), Acquired::Open);
+    }
+
+    #[test]
+    fn connections_beyond_those_kept_stay_open_while_fewer_lie_idle() {
+        let mut pool = pool(2, Some(4));
+        (0..4).for_each(|who| assert_eq!(pool.acquire(who), Acquired::ToOpen));
+        (0..4).for_each(|_| pool.opened());
+        for who in 4..100 {
+            assert_eq!([pool.give_back(), pool.give_back()], [Returned::Kept; 2]);
+            assert_eq!([pool.acquire(who), pool.acquire(who)], [Acquired::Open; 2]);
+        }
+        let returned = [0; 4].map(|_| pool.give_back());
+        let last = [Returned::Kept, Returned::Kept, Returned::Closed, Returned::Closed];
+        assert_eq!(returned, last);
     }
 
     #[test]
