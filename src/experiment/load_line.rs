@@ -4,6 +4,7 @@ use crate::experiment::answer::{Accuracy, Effort, Objective, Threshold, Tier};
 use crate::experiment::finding::{Sample, meets};
 use crate::experiment::goal::{Bound, Goal, meets_objective};
 use crate::experiment::lab::Lab;
+use crate::experiment::saturation::KNOWN;
 use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
 use crate::experiment::summary::Summary;
 use crate::units::{Fraction, PerSecond, Span};
@@ -20,10 +21,6 @@ const PRECISION: f64 = 0.015;
 /// quantiles are to be trusted up to there.
 const FINEST: f64 = 0.01;
 const COARSEST: f64 = 0.20;
-
-/// A load line is told without "about" where its interval reaches no further than two steps of
-/// the resolution.
-const KNOWN: f64 = 2.0 * RESOLUTION;
 
 /// A rate no further than this from the answer, as a share, is explored to the end, to be built on.
 const NEAR: f64 = 0.05;
@@ -148,7 +145,8 @@ impl Judge<'_, '_> {
         (rate.get() / self.most.get()).min(0.999)
     }
 
-    /// Whether a sample near `rate` places the load line to within [`KNOWN`].
+    /// Whether a sample near `rate` places the load line to within [`KNOWN`]: only then it is told
+    /// without "about".
     fn is_known(&self, rate: PerSecond) -> bool {
         let near = |sample: &&Sample| {
             let apart = (sample.site.traffic.rate.get() / rate.get()).ln();

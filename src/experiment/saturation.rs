@@ -37,6 +37,10 @@ const CONFIRMATIONS: u32 = 4;
 /// of it). Three times that is time to spare.
 const IDLE: f64 = 0.46;
 
+/// Of two rates no further apart than this, as a share, it is all the same which is told: two steps
+/// of the resolution.
+pub(super) const KNOWN: f64 = 2.0 * RESOLUTION;
+
 /// The search goes down to this share of where it begins.
 const FLOOR: f64 = 1e-3;
 
@@ -62,9 +66,9 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
     let carried = if fits { carried(lab, bound, high)? } else { Carried::Unknown };
     if let Carried::Plainly(rate, overload) = carried {
         match confirm(lab, bound, rate, overload)? {
-            Confirmed::Sustained(rate) => {
+            Confirmed::Sustained(rate, accuracy) => {
                 let beyond = rate.scaled(1.0 + RESOLUTION);
-                return Some(Threshold::At { rate, beyond, accuracy: Accuracy::Resolution });
+                return Some(Threshold::At { rate, beyond, accuracy });
             }
             Confirmed::NotEven(rate) => high = rate,
         }
@@ -76,7 +80,7 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
 /// What trials at the rate that is carried under overload tell.
 enum Confirmed {
     /// It is sustained, or what a trial there carried is.
-    Sustained(PerSecond),
+    Sustained(PerSecond, Accuracy),
     /// Not even this is sustained.
     NotEven(PerSecond),
 }
@@ -84,14 +88,15 @@ enum Confirmed {
 /// Tries `rate`, and what was carried there where that contradicts it. Where what is busy under
 /// `overload` is less so at `rate`, by more than less leaves, the overload made work of its own
 /// (connections that were opened for its crowd), and by the utilisation law so much more is carried
-/// without it.
+/// without it. Until when depends on when a crowd comes by chance, so where that is more than
+/// [`KNOWN`], no answer but the bound itself is better than "about".
 fn confirm(
     lab: &mut Lab,
     bound: PerSecond,
     mut rate: PerSecond,
     overload: Overload,
 ) -> Option<Confirmed> {
-    let (mut high, mut contradicted) = (rate, false);
+    let (mut high, mut contradicted, mut raised) = (rate, false, false);
     for _ in 0..CONFIRMATIONS {
         lab.full = Some(rate.get());
         let sample = lab.explore(rate, Goal::Sustains, Bound::CONFIRMS)?;
@@ -100,9 +105,11 @@ fn confirm(
             let spare = to_spare(&overload.busy, &utilisations(sample));
             let more = (rate.get() * spare * left).min(bound.get());
             if contradicted || more <= (1.0 + idle_by_chance(sample)) * rate.get() {
-                return Some(Confirmed::Sustained(rate));
+                let known = !raised && more <= (1.0 + KNOWN) * rate.get() || rate == bound;
+                let accuracy = if known { Accuracy::Resolution } else { Accuracy::Noise };
+                return Some(Confirmed::Sustained(rate, accuracy));
             }
-            rate = PerSecond::new(more);
+            (rate, raised) = (PerSecond::new(more), true);
             continue;
         }
         (high, contradicted) = (rate, true);

@@ -377,6 +377,26 @@ fn work_that_comes_only_with_an_overload_does_not_lower_the_saturation_point() {
     assert_near(capacity(site, Objective::default()).saturation, 50.0);
 }
 
+/// Here they come and go with the crowd, so how much is carried depends on when there is one.
+#[test]
+fn where_an_overload_makes_work_again_and_again_the_saturation_point_is_about() {
+    let kind = WorkerKind::Threads {
+        threads: 40,
+        switch_interval: Span::from_millis(5),
+        worker_connections: None,
+        dispatcher: None,
+    };
+    let mut steps = vec![query(exp(0.002)); 4];
+    steps.push(Step::Compute(exp(0.002)));
+    let mut site = bare(kind, 2, 2, steps);
+    (site.server.connections.keep, site.server.connections.limit) = (5, Some(15));
+    site.server.costs.query_cpu = Span::from_micros(200);
+    site.server.costs.connect_cpu = Span::from_millis(6);
+    assert!(capacity(site.clone(), Objective::default()).saturation.is_noisy());
+    site.server.connections.keep = 15;
+    assert!(!capacity(site, Objective::default()).saturation.is_noisy());
+}
+
 #[test]
 fn waiting_alone_is_sustained_at_any_rate() {
     let steps = vec![Step::Call { wait: exp(0.2), cpu: Span::ZERO }];
