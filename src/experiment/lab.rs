@@ -28,8 +28,8 @@ const CRASH_LOOP: Span = Span::from_whole_secs(600);
 const WARMUP: f64 = 0.25;
 
 /// How long a run may go on after its window: longer than every timeout a site has (Nginx gives
-/// up after 60 s, TCP after 33 s).
-const DRAIN: Span = Span::from_whole_secs(120);
+/// up after 60 s, TCP after 131 s).
+const DRAIN: Span = Span::from_whole_secs(140);
 
 /// At most so many requests inside a run: 100,000 of them take some 50 MB.
 pub(crate) const IN_FLIGHT: u32 = 100_000;

@@ -22,7 +22,8 @@ fn a_backlog_of_three_holds_four_and_a_unix_socket_refuses_the_next_at_once() {
 }
 
 /// Linux 6.18: reference section 1.1.
-const RETRIES_MS: [u64; 7] = [1_000, 2_000, 3_000, 4_000, 5_000, 7_000, 11_000];
+const RETRIES_MS: [u64; 10] =
+    [1_000, 2_000, 3_000, 4_000, 5_000, 7_000, 11_000, 19_000, 35_000, 67_000];
 
 #[test]
 fn a_full_tcp_backlog_is_silent_and_the_client_tries_again_at_its_instants() {
@@ -43,7 +44,10 @@ fn the_last_tcp_retry_in_vain_is_a_failure() {
     site.front.backlog = Some(0);
     site.front.listen = Listen::Tcp;
     let tape: Tape = &[(0, &[LONG]), (1, &[1]), (10, &[1])];
-    assert_eq!(play(&site, tape)[2], Err((Cause::Backlog, 11_010)));
+    assert_eq!(play(&site, tape)[2], Err((Cause::Backlog, 131_010)));
+    // Nginx gives up before.
+    site.front.connect_timeout = Some(Span::from_whole_secs(60));
+    assert_eq!(play(&site, tape)[2], Err((Cause::Timeout, 60_010)));
 }
 
 #[test]
