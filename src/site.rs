@@ -138,6 +138,18 @@ pub struct Server {
 }
 
 impl Server {
+    /// How many connections a process has open while nobody uses any: as many as it keeps, but no
+    /// more than could ever be asked for at a time, unless it opens its pool unasked.
+    pub fn kept_connections(&self) -> u32 {
+        let keep = self.connections.keep;
+        match self.kind {
+            _ if self.opens_pool => keep,
+            WorkerKind::Sync => keep.min(1),
+            WorkerKind::Threads { threads, .. } => keep.min(threads),
+            WorkerKind::Async { .. } => keep,
+        }
+    }
+
     /// Whether a connection changes hands only as an event loop comes to it. Where drivers cost
     /// nothing, as in a textbook, that takes no turn of it.
     pub fn shares_connections_in_loop(&self) -> bool {
@@ -201,9 +213,12 @@ pub enum Hold {
 /// What happens to the site when the OOM killer takes a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnOom {
-    /// The worker boots again: its parent is told at once (gunicorn), or whoever runs a single
-    /// process (systemd with `OOMPolicy=continue`, Docker).
+    /// The worker boots again: its parent is told at once (gunicorn).
     Respawn,
+    /// The only process boots again, for whoever runs it (systemd with `Restart=`, Docker). The
+    /// listening socket was its own: whoever has connected to it loses the connection, and nobody
+    /// else is let in until it is up (uvicorn without `--workers`).
+    Alone,
     /// The worker boots again once its parent looks after it (uvicorn `--workers`): every half a
     /// second, one worker after the other.
     Polled,

@@ -133,7 +133,8 @@ pub(crate) fn busy_slots(site: &Site) -> f64 {
 pub(crate) fn busy_cores(site: &Site) -> Option<f64> {
     let Connections { keep, limit, .. } = site.server.connections;
     let workers = u64::from(site.server.workers);
-    let most = limit.map(|each| u64::from(each) * workers).or(slots(site));
+    let pools = limit.map(|each| u64::from(each) * workers);
+    let most = [pools, slots(site)].into_iter().flatten().min();
     let costs = site.server.costs.connect_cpu + site.database.connect_cpu + site.database.close_cpu;
     let opened_at_times = keep > 0 && most.is_none_or(|most| most > u64::from(keep) * workers);
     let opened_at_times = opened_at_times && !costs.is_zero();

@@ -131,7 +131,7 @@ fn connections(site: &Site) -> Option<u64> {
 
 /// Connections that requests in workers' hands can use and that workers keep.
 fn slots_in_use(site: &Site) -> Option<u64> {
-    let kept = u64::from(site.server.workers) * u64::from(site.server.connections.keep);
+    let kept = u64::from(site.server.workers) * u64::from(site.server.kept_connections());
     slots(site).map(|slots| slots + kept)
 }
 

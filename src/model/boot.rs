@@ -5,6 +5,7 @@ use super::scope::Scope;
 use super::supervisor::HAS_NO_WORD;
 use super::worker::State;
 use super::{HOST, World};
+use crate::site::OnOom;
 use crate::units::{Bytes, Span};
 
 /// In how many slices a booting worker's memory grows to its full size: importing an application
@@ -158,6 +159,9 @@ impl<S: Scope> World<'_, S> {
             return;
         }
         self.workers[index as usize].state = State::Up;
+        if self.site.server.on_oom == OnOom::Alone {
+            self.open_socket();
+        }
         if self.rules.one_queue {
             self.idle.push(index);
         }

@@ -3,6 +3,7 @@
 
 use rand::RngExt;
 
+use super::admission::backlog_room;
 use super::database::Closing;
 use super::heap::Heap;
 use super::processor::Processor;
@@ -145,11 +146,18 @@ impl<S: Scope> World<'_, S> {
         if bytes == Bytes::ZERO {
             return;
         }
+        self.use_memory(host, bytes);
+        self.kill_until_it_fits(host);
+    }
+
+    /// `bytes` more are used on `host`, whether or not they fit.
+    pub(super) fn use_memory(&mut self, host: usize, bytes: Bytes) {
+        let before = self.memory[host].held();
         self.memory[host].take(bytes);
         if host == HOST {
-            self.probe.levels.memory.rise(self.now, bytes.get());
+            let more = self.memory[host].held() - before;
+            self.probe.levels.memory.rise(self.now, more.get());
         }
-        self.kill_until_it_fits(host);
     }
 
     /// While too much is used on `host`, somebody dies for it, unless somebody is about to.
@@ -176,9 +184,11 @@ impl<S: Scope> World<'_, S> {
     /// `bytes` less are used on `host`.
     pub(super) fn give_memory(&mut self, host: usize, bytes: Bytes) {
         if bytes > Bytes::ZERO {
+            let before = self.memory[host].held();
             self.memory[host].give(bytes);
             if host == HOST {
-                self.probe.levels.memory.fall(self.now, bytes.get());
+                let fewer = before - self.memory[host].held();
+                self.probe.levels.memory.fall(self.now, fewer.get());
             }
         }
     }
@@ -214,6 +224,7 @@ impl<S: Scope> World<'_, S> {
         match self.site.server.on_oom {
             OnOom::Stop => return self.stop_all(),
             OnOom::Polled => self.will_be_missed(index),
+            OnOom::Alone => self.close_socket(),
             OnOom::Respawn => {}
         }
         let held = self.workers[index as usize].resident;
@@ -223,8 +234,18 @@ impl<S: Scope> World<'_, S> {
 
     /// systemd stops the whole unit: every worker, and the socket with its backlog.
     fn stop_all(&mut self) {
-        (self.is_down, self.backlog_room) = (true, 0);
         (0..self.site.server.workers).for_each(|index| self.end_worker(index));
+        self.close_socket();
+    }
+
+    /// Somebody listens.
+    pub(super) fn open_socket(&mut self) {
+        (self.is_down, self.backlog_room) = (false, backlog_room(&self.site.front));
+    }
+
+    /// Nobody listens any more, and whoever was in the backlog is cut off.
+    fn close_socket(&mut self) {
+        (self.is_down, self.backlog_room) = (true, 0);
         while let Some(id) = self.backlog.pop_front() {
             self.probe.levels.backlog.fall(self.now, 1);
             self.probe.levels.inside.fall(self.now, 1);

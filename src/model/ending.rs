@@ -55,8 +55,7 @@ impl<S: Scope> World<'_, S> {
     fn end_threads(&mut self, index: u32, threads: u32, held: Bytes, closing: Closing) {
         let worker = &mut self.workers[index as usize];
         (worker.state, worker.leaving) = (State::Ending(closing), held);
-        self.memory[HOST].take(held);
-        self.probe.levels.memory.rise(self.now, held.get());
+        self.use_memory(HOST, held);
         self.start_apart(HOST, BOOT | index, index, THREAD_END_CPU * u64::from(threads));
     }
 
@@ -121,7 +120,7 @@ impl<S: Scope> World<'_, S> {
     /// A killed worker is no more: the arbiter is told, and uvicorn's parent will see it.
     pub(super) fn ended(&mut self, index: u32) {
         self.workers[index as usize].state = State::Gone;
-        if self.site.server.on_oom == OnOom::Respawn {
+        if matches!(self.site.server.on_oom, OnOom::Respawn | OnOom::Alone) {
             let starts = self.now.max(self.forks_from);
             let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
             self.forks_from = starts + pause;

@@ -49,6 +49,7 @@ use crate::resource::memory::Memory;
 use crate::seed::Seed;
 use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
+use admission::backlog_room;
 use arrivals::{Drawing, Recording, Visitors};
 use client::Deadlines;
 use clock::For;
@@ -313,7 +314,7 @@ impl<'a, S: Scope> World<'a, S> {
             workers: workers.collect(),
             idle: Vec::new(),
             backlog: VecDeque::new(),
-            backlog_room: site.front.backlog.map_or(usize::MAX, |most| most as usize + 1),
+            backlog_room: backlog_room(&site.front),
             is_down: false,
             asides: 0,
             lives: u64::from(site.server.workers),

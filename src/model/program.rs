@@ -230,6 +230,8 @@ impl Builder<'_> {
         self.ops.push(Op::Acquire { opening: 0 });
         let Database { connect_cpu, connect_wait, latency, .. } = self.site.database;
         let client = self.site.server.costs.connect_cpu;
+        // The last slots are kept back from ordinary roles, so a refusal comes once the client has
+        // proved who it is (PostgreSQL's `InitPostgres`).
         self.compute(Amount { known: client, ..Amount::default() });
         self.ops.push(Op::Open);
         self.database_compute(

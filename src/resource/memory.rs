@@ -44,6 +44,11 @@ impl Memory {
     pub fn used(&self) -> Bytes {
         self.used
     }
+
+    /// How much of it is there: what is beyond the ceiling was asked for, and is never had.
+    pub fn held(&self) -> Bytes {
+        self.used.min(self.ceiling)
+    }
 }
 
 #[cfg(test)]

@@ -73,13 +73,14 @@ fn warnings((resolved, combination): (&Resolved, &Combination)) -> Vec<String> {
         warnings.push(format!("{who}: the database's host is too small: {budget}"));
     }
     let server = &combination.site.server;
-    let kept = u64::from(server.workers) * u64::from(server.connections.keep);
+    let each = server.kept_connections();
+    let kept = u64::from(server.workers) * u64::from(each);
     if let Some(slots) = combination.site.database.connection_slots
         && kept > u64::from(slots)
     {
         warnings.push(format!(
-            "{who}: {} workers x {} kept connections = {kept} > {slots} that PostgreSQL grants",
-            server.workers, server.connections.keep
+            "{who}: {} workers x {each} kept connections = {kept} > {slots} that PostgreSQL grants",
+            server.workers
         ));
     }
     warnings
@@ -201,16 +202,27 @@ impl Builder<'_> {
                 reset_cpu: self.server.reset_cpu.unwrap_or_default(),
             },
             connections: self.connections(&numbers)?,
-            opens_pool: self.server.opens_pool.unwrap_or(false),
+            opens_pool: self.opens_pool(&numbers),
             on_oom: self.on_oom(workers),
         })
+    }
+
+    /// Whether a booting worker opens its pool: where the stack's does, only one of a fixed size.
+    fn opens_pool(&self, numbers: &ServerNumbers) -> bool {
+        let how = numbers.connections.as_ref().map(|connections| connections.how);
+        let is_fixed = matches!(how, Some(How::Pool { overflow: 0, .. }));
+        let stack = numbers.opens_pool.filter(|_| is_fixed);
+        self.server.numbers.opens_pool.or(stack).unwrap_or(false)
     }
 
     /// What happens after a kill: unless the site stops, that is up to the supervisor. uvicorn has
     /// none of its own for a single process, and gunicorn is the usual one for the other kinds.
     fn on_oom(&self, workers: u32) -> OnOom {
-        let uvicorn = self.server.kind == Some(Kind::Async) && workers > 1;
-        let usual = if uvicorn { OnOom::Polled } else { OnOom::Respawn };
+        let usual = match self.server.kind {
+            Some(Kind::Async) if workers > 1 => OnOom::Polled,
+            Some(Kind::Async) => OnOom::Alone,
+            _ => OnOom::Respawn,
+        };
         let asked = self.server.on_oom.filter(|asked| *asked == OnOom::Stop);
         asked.or(self.server.supervisor).unwrap_or(usual)
     }

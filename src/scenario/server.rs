@@ -38,7 +38,6 @@ pub(super) struct ServerFile {
     pub(super) database_latency: Option<Span>,
     pub(super) connection_ends: Option<Hold>,
     pub(super) linger: Option<Span>,
-    pub(super) opens_pool: Option<bool>,
     pub(super) reset_cpu: Option<Span>,
     pub(super) keeps_memory: Option<bool>,
     pub(super) boot_memory: Option<Bytes>,
@@ -67,6 +66,7 @@ pub(super) struct ServerNumbers {
     pub(super) finish_cpu: Option<Span>,
     pub(super) worker_connections: Option<Option<u32>>,
     pub(super) connections: Option<ConnectionsFile>,
+    pub(super) opens_pool: Option<bool>,
 }
 
 impl ServerNumbers {
@@ -86,6 +86,7 @@ impl ServerNumbers {
             finish_cpu: self.finish_cpu.or(other.finish_cpu),
             worker_connections: self.worker_connections.or(other.worker_connections),
             connections: self.connections.or_else(|| other.connections.clone()),
+            opens_pool: self.opens_pool.or(other.opens_pool),
         }
     }
 }
@@ -183,7 +184,6 @@ pub(super) fn read(section: &Section<'_>) -> ServerFile {
         ),
         database_latency: section.read("database_latency", span),
         linger: section.read("linger", span),
-        opens_pool: section.read("opens_pool", yes),
         reset_cpu: section.read("reset_cpu", span),
         keeps_memory: section.read("keeps_memory", yes),
         boot_memory: section.read("boot_memory", bytes_each),
@@ -219,6 +219,7 @@ pub(super) fn numbers(section: &Section<'_>) -> ServerNumbers {
         finish_cpu: section.read("finish_cpu", span),
         worker_connections: section.read("worker_connections", limit(count(1, 1_000_000))),
         connections: section.read("connections", connections),
+        opens_pool: section.read("opens_pool", yes),
     }
 }
 

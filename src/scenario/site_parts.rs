@@ -124,7 +124,7 @@ fn residents(host: &Host) -> Vec<Line> {
 
 /// PostgreSQL and the connections that stay open when nobody uses them.
 fn postgres(site: &Site) -> [Line; 2] {
-    let kept = site.server.workers.saturating_mul(site.server.connections.keep);
+    let kept = site.server.workers.saturating_mul(site.server.kept_connections());
     let kept = site.database.connection_slots.map_or(kept, |slots| kept.min(slots));
     [
         ("postgres".to_owned(), 1, site.database.memory),

@@ -179,6 +179,49 @@ fn every_key_arrives_where_it_belongs() {
     assert!(matches!(scenario.study.effort, Effort::Fixed { replications: 30, .. }));
 }
 
+/// A plan, an endpoint, and servers of every kind with a pool of ten.
+const POOLS: &str = r#"
+title = "pools"
+stack = "fastapi"
+plan = [{ name = "box", cores = 1 }]
+database = { connections = { pool = 10 } }
+endpoint = [{ name = "page", steps = [{ query = "1ms" }] }]
+tier = [{ name = "all", rate = "1/s" }]
+server = [
+    { name = "sync", kind = "sync", workers = 1 },
+    { name = "threads", kind = "threads", workers = 1, threads = 4 },
+    { name = "overflowing", kind = "async", workers = 1, connections = { pool = 5, overflow = 5 } },
+    { name = "async", kind = "async", workers = 1 },
+]
+"#;
+
+/// asyncpg opens all of its pool at once; SQLAlchemy and a process of few threads what is asked for.
+#[test]
+fn a_process_keeps_as_many_connections_as_it_opens() {
+    let kept = |sets: &[&str]| {
+        let all = scenario(POOLS, sets).study.combinations.into_iter();
+        all.map(|it| (it.site.server.kept_connections(), it.site.server.opens_pool)).collect()
+    };
+    let usual: Vec<(u32, bool)> = kept(&[]);
+    assert_eq!(usual, [(1, false), (4, false), (5, false), (10, true)]);
+    let opened: Vec<(u32, bool)> = kept(&["server.*.opens_pool=true"]);
+    assert_eq!(opened, [(10, true), (10, true), (5, true), (10, true)]);
+}
+
+#[test]
+fn a_single_uvicorn_has_nobody_who_holds_its_socket() {
+    let on_oom = |sets: &[&str]| {
+        let all = scenario(POOLS, sets).study.combinations.into_iter();
+        all.map(|it| it.site.server.on_oom).skip(1).step_by(2).collect()
+    };
+    let alone: Vec<OnOom> = on_oom(&[]);
+    assert_eq!(alone, [OnOom::Respawn, OnOom::Alone]);
+    let several: Vec<OnOom> = on_oom(&["server.*.workers=2"]);
+    assert_eq!(several, [OnOom::Respawn, OnOom::Polled]);
+    let under_gunicorn: Vec<OnOom> = on_oom(&["server.async.supervisor=gunicorn"]);
+    assert_eq!(under_gunicorn, [OnOom::Respawn, OnOom::Respawn]);
+}
+
 /// A gunicorn whose main thread takes time, and a uvicorn with `def` endpoints.
 const DISPATCHED: &str = r#"
 title = "threads"

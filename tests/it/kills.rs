@@ -31,6 +31,33 @@ fn uvicorns_parent_misses_a_worker_that_died_while_it_waited_for_word() {
     assert_eq!(dies_in_its_boot(OnOom::Respawn).kills, 14);
 }
 
+/// A loop alone, with its own listening socket: at 20 ms it takes memory that is not there, with
+/// nobody else to die for it, and boots for 100 ms. Who is in it is cut off, and who comes before it
+/// is up again finds nobody; gunicorn's arbiter would have held the socket, and that one would have
+/// waited.
+#[test]
+fn the_socket_of_a_single_uvicorn_dies_with_it() {
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![call(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(100));
+    site.server.worker_memory = Bytes::from_mib(60);
+    site.server.boot_cpu = Span::from_millis(100);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(30);
+    let tape: Tape = &[(0, &[50]), (20, &[1]), (60, &[1]), (130, &[1])];
+    let gone = |at| Err((Cause::Killed, at));
+    let refused = |at| Err((Cause::Down, at));
+    site.server.on_oom = OnOom::Alone;
+    assert_eq!(play(&site, tape), [gone(20), gone(20), refused(60), Ok(131)]);
+    site.server.on_oom = OnOom::Respawn;
+    assert_eq!(play(&site, tape), [gone(20), gone(20), Ok(121), Ok(131)]);
+}
+
+/// What a worker was killed over it never had.
+#[test]
+fn no_more_memory_is_used_than_there_is() {
+    let outcome = dies_in_its_boot(OnOom::Respawn);
+    assert_eq!(outcome.levels.memory.most, Bytes::from_mib(40).get());
+}
+
 /// Two workers of 60 MB on a host of 110 MB, and a core for each. Before its first request a worker
 /// holds 50 MB, of which it took 40 at the end of its boot; over that, which costs it 20 ms more
 /// than any other, it grows by half of 10 MB at the beginning, and by the rest at the end.
