@@ -27,6 +27,9 @@ pub struct Outcome {
     pub profile: Profile,
     /// What was in use on average.
     pub levels: Levels,
+    /// CPU in the window that requests took beyond their work because code had gone cold: on the
+    /// workers' host, and on the database's own.
+    pub chilled: [Span; 2],
     /// How many requests each arrival found inside (backlog and workers), itself not counted.
     pub seen: Histogram,
     /// Requests inside when the window opened and when it closed.

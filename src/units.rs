@@ -151,6 +151,12 @@ impl Span {
         Span(self.0.saturating_sub(other.0))
     }
 
+    /// What share of something that decays is gone by then: 1 - e^(-self / `over`). `over` must not
+    /// be zero.
+    pub fn share_of_decay(self, over: Span) -> f64 {
+        -(-(self.as_nanos() as f64) / over.as_nanos() as f64).exp_m1()
+    }
+
     /// This span stretched by `factor` (at least 0), rounded up.
     pub fn scaled(self, factor: f64) -> Span {
         Span::from_nanos_f64(self.0 as f64 * factor)

@@ -28,6 +28,8 @@ pub(crate) struct Summary {
     pub slow: Option<[f64; Stage::COUNT]>,
     pub stages: Option<[f64; Stage::COUNT]>,
     pub levels: Levels,
+    /// Cores of each host that were busy with what cold code costs beyond its work.
+    pub chilled: [f64; 2],
     /// Requests inside as the window opened and as it closed.
     pub inside: (u64, u64),
     /// Mean, and mean square, of what arrivals found inside.
@@ -53,6 +55,7 @@ impl Summary {
             slow,
             stages: outcome.profile.mean(),
             levels: outcome.levels,
+            chilled: chilled(outcome, site),
             inside: outcome.inside,
             seen: (outcome.seen.mean().unwrap_or(0.0), outcome.seen.mean_square().unwrap_or(0.0)),
             kills: outcome.kills,
@@ -65,7 +68,7 @@ impl Summary {
     /// was lost.
     pub(crate) fn evened(&self, work: Work) -> f64 {
         let (came, due) = match work {
-            Work::Cores(due) => (self.levels.cores.mean, due),
+            Work::Cores(due) => (self.cores(), due),
             Work::Slots(due) => (self.slots(), due),
         };
         let all = self.counts.answered == self.counts.arrived;
@@ -76,9 +79,14 @@ impl Summary {
     /// comes with so many `arrivals` a second.
     pub(crate) fn burden(&self, work: Work, arrivals: f64) -> f64 {
         match work {
-            Work::Cores(due) => self.levels.cores.mean / self.left() / (due / arrivals),
+            Work::Cores(due) => self.cores() / self.left() / (due / arrivals),
             Work::Slots(due) => self.stay() / (due / arrivals),
         }
+    }
+
+    /// How many of the workers' host's cores were busy with the work that came.
+    fn cores(&self) -> f64 {
+        self.levels.cores.mean - self.chilled[0]
     }
 
     /// How many slots of workers the requests that arrived took, with nobody else there.
@@ -87,10 +95,13 @@ impl Summary {
     }
 
     /// How long the average request had to compute, and to wait for what it had asked for, in seconds:
-    /// what nobody else there could have shortened.
+    /// what nobody else there could have shortened, nor any code that had run before.
     fn stay(&self) -> f64 {
         const OWN: [Stage; 3] = [Stage::Compute, Stage::Database, Stage::Call];
-        self.stages.map_or(0.0, |stages| OWN.map(|stage| stages[stage as usize]).iter().sum())
+        let own = |stages: [f64; Stage::COUNT]| OWN.map(|stage| stages[stage as usize]);
+        let stay: f64 = self.stages.map_or(0.0, |stages| own(stages).iter().sum());
+        let chilled: f64 = self.chilled.iter().sum();
+        stay - chilled * self.measured.as_secs() / (self.counts.arrived as f64).max(1.0)
     }
 
     /// How much the crowd inside grew over the window, per request that arrived in it.
@@ -126,6 +137,14 @@ impl Summary {
         let waited = [Cause::Timeout, Cause::Patience].map(|it| self.counts.failed[it as usize]);
         share((self.counts.failures() - waited.iter().sum::<u64>()) as f64, self.counts.arrived)
     }
+}
+
+/// Cores of each host that were busy with what cold code costs beyond its work.
+fn chilled(outcome: &Outcome, site: &Site) -> [f64; 2] {
+    let own = site.database.host.as_ref().unwrap_or(&site.host);
+    let measured = outcome.measured.as_secs().max(f64::MIN_POSITIVE);
+    let [of_host, of_own] = outcome.chilled.map(|more| more.as_secs() / measured);
+    [of_host / site.host.speed, of_own / own.speed]
 }
 
 /// `part` of `whole`; zero where there is no whole.

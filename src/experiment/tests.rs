@@ -168,6 +168,7 @@ fn the_utilisation_law_bounds_the_rate_by_each_resource() {
         cores: 1,
         speed: 0.5,
         sharing: Sharing::Fair,
+        cooling: None,
         memory: None,
         residents: Vec::new(),
     });

@@ -47,7 +47,7 @@ impl<S: Scope> World<'_, S> {
     fn loses_turn(&mut self, id: RequestId, call: Call) -> bool {
         let request = &self.requests[id];
         let worker = &self.workers[request.worker as usize];
-        let Sharing::Slices { slice, .. } = self.site.host.sharing else { return false };
+        let Sharing::Slices { slice } = self.site.host.sharing else { return false };
         if !request.has_turn || worker.turn.waiting() == 0 {
             return false;
         }

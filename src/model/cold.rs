@@ -6,7 +6,6 @@
 //! with the time since code of the same kind ran: asleep, or at what the application computes, which
 //! goes round in a small loop of its own and is not what gets cold.
 
-use super::processor::Processor;
 use super::program::Amount;
 use super::request::RequestId;
 use super::scope::Scope;
@@ -33,25 +32,29 @@ impl CodeRan {
 impl<S: Scope> World<'_, S> {
     /// What the stack's part of `amount` costs beyond its work. Half of it comes before what the
     /// request computes, and half of it behind that.
-    pub(super) fn cold_stack(&self, id: RequestId, amount: Amount) -> Span {
-        let cores = &self.cores[HOST];
+    pub(super) fn cold_stack(&mut self, id: RequestId, amount: Amount) -> Span {
         let before = self.now - self.code_ran.stack;
-        match amount.drawn {
-            None => cores.chill(amount.known, before),
-            Some(index) => {
-                let half = amount.known.scaled(0.5);
-                cores.chill(half, before) + cores.chill(half, self.requests.demand(id, index))
-            }
-        }
+        let Some(index) = amount.drawn else { return self.chilled(HOST, amount.known, before) };
+        let (half, meanwhile) = (amount.known.scaled(0.5), self.requests.demand(id, index));
+        self.chilled(HOST, half, before) + self.chilled(HOST, half, meanwhile)
     }
 
     /// What so much of a dispatcher's work costs beyond it: all of it is the stack's.
-    pub(super) fn cold_dispatch(&self, work: Span) -> Span {
-        self.cores[HOST].chill(work, self.now - self.code_ran.dispatcher)
+    pub(super) fn cold_dispatch(&mut self, work: Span) -> Span {
+        self.chilled(HOST, work, self.now - self.code_ran.dispatcher)
     }
 
     /// What a query of that much work costs the database beyond it.
-    pub(super) fn cold_query(&self, work: Span) -> Span {
-        self.cores[self.database_host].chill(work, self.now - self.code_ran.database)
+    pub(super) fn cold_query(&mut self, work: Span) -> Span {
+        self.chilled(self.database_host, work, self.now - self.code_ran.database)
+    }
+
+    /// What so much code costs on `host` beyond its work where none of its kind has run for so long.
+    fn chilled(&mut self, host: usize, code: Span, away: Span) -> Span {
+        let own = self.site.database.host.as_ref().filter(|_| host != HOST);
+        let cooling = own.unwrap_or(&self.site.host).cooling;
+        let more = cooling.map_or(Span::ZERO, |cooling| cooling.chill(code, away));
+        self.probe.chilled(host, more);
+        more
     }
 }

@@ -71,7 +71,7 @@ impl<S: Scope> World<'_, S> {
     /// one, or the same, which it loses at the first tick after its slice.
     fn is_looked_at(&mut self, alone: Span) -> bool {
         let slice = match self.site.host.sharing {
-            Sharing::Slices { slice, .. } => slice,
+            Sharing::Slices { slice } => slice,
             Sharing::Fair => Span::ZERO,
         };
         let exposed = alone.saturating_sub(slice).as_secs() / TICK.as_secs();

@@ -26,6 +26,7 @@ pub(super) struct Probe {
     kills: u64,
     first_kill: Option<Time>,
     closed: Levels,
+    chilled: [Span; 2],
     measured: Span,
     /// Everything that goes up and down, but for the cores.
     pub levels: Gauges,
@@ -94,6 +95,7 @@ impl Probe {
             kills: 0,
             first_kill: None,
             closed: Levels::default(),
+            chilled: [Span::ZERO; 2],
             measured: Span::ZERO,
             levels: Gauges::default(),
         }
@@ -165,6 +167,13 @@ impl Probe {
         }
     }
 
+    /// A request takes `more` CPU of `host` than its work: code there has gone cold.
+    pub(super) fn chilled(&mut self, host: usize, more: Span) {
+        if self.is_open {
+            self.chilled[host] += more;
+        }
+    }
+
     /// A request was answered well, while its client waited.
     #[inline(always)]
     pub(super) fn answered(&mut self, request: &Request, now: Time) {
@@ -208,6 +217,7 @@ impl Probe {
             waits: self.waits,
             profile: self.profile,
             levels: self.closed,
+            chilled: self.chilled,
             seen: self.seen,
             inside: self.inside,
             kills: self.kills,

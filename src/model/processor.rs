@@ -4,7 +4,7 @@ use super::crash::{ASIDE, BACKEND, FRONT};
 use crate::resource::cores::Cores;
 use crate::resource::run_queue::Runner;
 use crate::resource::sliced::{Cooling, Sliced};
-use crate::site::{Host, Sharing};
+use crate::site::{self, Host, Sharing};
 use crate::stats::level::{Level, Usage};
 use crate::units::{Span, Time};
 
@@ -33,12 +33,6 @@ pub(super) trait Processor {
     fn open(&mut self, now: Time);
     /// The window closes: how many cores were busy in it.
     fn close(&mut self, now: Time) -> Usage;
-
-    /// See [`Sliced::chill`]; cores shared fairly have no caches.
-    #[inline]
-    fn chill(&self, _code: Span, _away: Span) -> Span {
-        Span::ZERO
-    }
 }
 
 /// Cores shared fairly.
@@ -122,11 +116,11 @@ pub(super) struct SlicedCores {
 
 impl Processor for SlicedCores {
     fn new(host: &Host, threaded: bool) -> SlicedCores {
-        let Sharing::Slices { slice, cold, cold_code, cold_after } = host.sharing else {
+        let Sharing::Slices { slice } = host.sharing else {
             unreachable!("cores shared fairly have no slices")
         };
-        let cooling = Cooling { most: cold, code: cold_code, over: cold_after };
-        let cooling = (!cold_after.is_zero()).then_some(cooling);
+        let cooling =
+            host.cooling.map(|site::Cooling { core, over, .. }| Cooling { most: core, over });
         let cores = Sliced::new(host.cores, host.speed, slice, cooling);
         SlicedCores { cores, threaded, busy: Level::default() }
     }
@@ -171,10 +165,6 @@ impl Processor for SlicedCores {
 
     fn close(&mut self, now: Time) -> Usage {
         self.busy.close(now)
-    }
-
-    fn chill(&self, code: Span, away: Span) -> Span {
-        self.cores.chill(code, away)
     }
 }
 
@@ -237,10 +227,5 @@ impl Processor for AnyCores {
 
     fn close(&mut self, now: Time) -> Usage {
         either!(self, cores => cores.close(now))
-    }
-
-    #[inline]
-    fn chill(&self, code: Span, away: Span) -> Span {
-        either!(self, cores => cores.chill(code, away))
     }
 }

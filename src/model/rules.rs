@@ -94,9 +94,8 @@ impl Extras {
                 || site.front.read_timeout.is_some(),
             owes: has_first || !site.server.touch_cpu.is_zero(),
             uses_memory: has_first || endpoints.any(|one| one.memory + one.growth > Bytes::ZERO),
-            goes_cold: hosts(site).any(
-                |host| matches!(host.sharing, Sharing::Slices { cold_code, .. } if cold_code > 0.0),
-            ),
+            goes_cold: hosts(site)
+                .any(|host| host.cooling.is_some_and(|cooling| cooling.code > 0.0)),
             front_cpu: site.front.nginx_cpu + client_cpu,
             client_cpu,
             herd_cpu: site.server.herd_cpu,

@@ -18,14 +18,11 @@ use super::run_queue::{RunQueue, Runner};
 use super::timeline::TICK;
 use crate::units::{Span, Time};
 
-/// How cores and what runs on them go cold: after a time t they have by the share 1 - e^(-t /
-/// over).
+/// How cores go cold while they are idle: after a time t by the share 1 - e^(-t / over).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cooling {
-    /// What the first task on a core that has gone cold while it was idle takes beyond its work.
+    /// What the first task on a core that has gone cold takes beyond its work.
     pub most: Span,
-    /// How many times more code costs that has gone cold, beyond what it costs warm.
-    pub code: f64,
     /// The time it takes to get most of the way there. Above zero.
     pub over: Span,
 }
@@ -135,8 +132,9 @@ impl Sliced {
         let index = self.core_for(process, who, stays);
         let idle = self.cores[index].running.is_none();
         if idle {
-            let most = self.cooling.map_or(Span::ZERO, |cooling| cooling.most);
-            job.work += most.scaled(self.coldness(now - self.cores[index].since));
+            let asleep = now - self.cores[index].since;
+            let cold = |it: Cooling| it.most.scaled(asleep.share_of_decay(it.over));
+            job.work += self.cooling.map_or(Span::ZERO, cold);
         }
         self.cores[index].waiting.push(job);
         let core = &mut self.cores[index];
@@ -207,20 +205,6 @@ impl Sliced {
             self.busier = 1;
         }
         self.look_ahead(now);
-    }
-
-    /// What `code` costs beyond its work where it has not run for so long, because its core slept
-    /// or ran something else.
-    pub fn chill(&self, code: Span, away: Span) -> Span {
-        let times = self.cooling.map_or(0.0, |cooling| cooling.code);
-        code.scaled(times * self.coldness(away))
-    }
-
-    /// How cold something has gone in such a time: 0 to 1.
-    fn coldness(&self, away: Span) -> f64 {
-        self.cooling.map_or(0.0, |Cooling { over, .. }| {
-            -(-(away.as_nanos() as f64) / over.as_nanos() as f64).exp_m1()
-        })
     }
 
     /// When a task will be done, or something else changes, if nothing happens before;
@@ -470,11 +454,8 @@ mod tests {
     #[test]
     fn a_core_goes_cold_while_it_is_idle() {
         let (most, over) = (Span::from_millis(8), Span::from_millis(1));
-        let cooling = Cooling { most, code: 3.0, over };
+        let cooling = Cooling { most, over };
         let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), Some(cooling));
-        let code = Span::from_millis(2);
-        assert_eq!(cores.chill(code, Span::from_whole_secs(1)), code * 3);
-        assert_eq!(cores.chill(code, Span::ZERO), Span::ZERO);
         start(&mut cores, 1_000, 1, 1, 5);
         assert_eq!(ends(&mut cores), [(1, 1_013)]);
         start(&mut cores, 1_013, 2, 2, 5);

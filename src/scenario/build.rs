@@ -5,9 +5,9 @@ use super::endpoint::{EndpointFile, What};
 use super::file::File;
 use super::machine::PlanFile;
 use super::numbers::in_force;
-use super::preset::Preset;
+use super::preset::{Preset, Stack};
 use super::problem::{Found, Problem};
-use super::server::{How, Kind, ServerFile, ServerNumbers};
+use super::server::{How, Kind, MOST_THREADS, ServerFile, ServerNumbers};
 use super::site_parts::{database, database_budget, front, host, nothing, rest};
 use super::{Resolved, Scenario};
 use crate::experiment::answer::{Combination, Effort, Study, Tier, Visits};
@@ -137,7 +137,7 @@ impl Builder<'_> {
         Some(Site {
             host: host(self.file, self.plan, self.preset)?,
             server: self.site_server()?,
-            database: database(self.file, self.server, self.preset),
+            database: database(self.file, self.plan, self.server, self.preset),
             front: front(&self.file.front, &self.preset.front),
             client: Client {
                 patience: self.file.client.patience.flatten(),
@@ -227,6 +227,14 @@ impl Builder<'_> {
         asked.or(self.server.supervisor).unwrap_or(usual)
     }
 
+    /// Threads of a process that has some. Django's under an event loop has one for each request,
+    /// without limit, and all of them share the GIL (reference section 3.4).
+    fn threads(&self) -> Option<u32> {
+        let is_django = self.preset.stack == Stack::Django;
+        let each = is_django && self.server.kind == Some(Kind::Async);
+        self.server.threads.or(each.then_some(MOST_THREADS))
+    }
+
     fn kind(&self, numbers: &ServerNumbers) -> Option<WorkerKind> {
         Some(match self.server.kind? {
             Kind::Sync => WorkerKind::Sync,
@@ -236,8 +244,8 @@ impl Builder<'_> {
                 worker_connections: numbers.worker_connections.flatten(),
                 dispatcher: main_thread(numbers),
             },
-            Kind::Async if self.server.threads.is_some() => WorkerKind::Threads {
-                threads: self.server.threads?,
+            Kind::Async if self.threads().is_some() => WorkerKind::Threads {
+                threads: self.threads()?,
                 switch_interval: numbers.switch_interval.unwrap_or(SWITCH_INTERVAL),
                 worker_connections: None,
                 dispatcher: Some(Dispatcher {
@@ -255,7 +263,7 @@ impl Builder<'_> {
     /// textbook's way is that each thread has its own, and an event loop as many as it needs.
     fn connections(&self, numbers: &ServerNumbers) -> Option<Connections> {
         let kind = self.server.kind?;
-        let threads = self.server.threads;
+        let threads = self.threads();
         let silent = match kind {
             Kind::Async if threads.is_none() => How::PerRequest,
             _ => How::Persistent,

@@ -25,6 +25,12 @@ pub(super) struct PlanFile {
     pub(super) speed: Option<f64>,
     pub(super) slice: Option<Span>,
     pub(super) cold_start: Option<Span>,
+    pub(super) cold: ColdFile,
+}
+
+/// What a stack may say of a plan as well: how its code goes cold.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct ColdFile {
     pub(super) cold_code: Option<f64>,
     pub(super) cold_after: Option<Span>,
 }
@@ -87,16 +93,22 @@ pub(super) fn plan(section: &Section<'_>) -> PlanFile {
         speed: section.read("speed", number(0.01, 100.0, false)),
         slice: section.read("slice", span_above_zero),
         cold_start: section.read("cold_start", span),
-        cold_code: section.read("cold_code", number(0.0, 100.0, true)),
-        cold_after: section.read("cold_after", span_above_zero),
+        cold: cold(section),
     };
-    let way = "say how long a task runs before it gives way, too: slice = \"2ms\"";
     if !section.has("slice") {
-        for key in ["cold_start", "cold_code", "cold_after"] {
-            section.refuse(key, "cores shared fairly never go cold", way);
-        }
+        let why = "of cores that are shared fairly none ever sleeps alone";
+        let way = "say how long a task runs before it gives way, too: slice = \"2ms\"";
+        section.refuse("cold_start", why, way);
     }
     plan
+}
+
+/// The keys that a preset may have as well.
+pub(super) fn cold(section: &Section<'_>) -> ColdFile {
+    ColdFile {
+        cold_code: section.read("cold_code", number(0.0, 100.0, false)),
+        cold_after: section.read("cold_after", span_above_zero),
+    }
 }
 
 pub(super) fn database(section: &Section<'_>, folder: Folder<'_>) -> DatabaseFile {

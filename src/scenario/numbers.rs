@@ -18,7 +18,8 @@ pub(super) fn in_force(file: &File, document: &Table, presets: &[Preset]) -> Vec
     for ((server, preset), written) in file.servers.iter().zip(presets).zip(written) {
         let one = OneServer { file, document, server, written };
         for (section, number) in &preset.numbers {
-            if one.leaves_to_preset(section, number.name()) {
+            let general = section == "server" && one.is_said_of_its_kind(preset, number.name());
+            if !general && one.leaves_to_preset(section, number.name()) {
                 put(&mut numbers, number, server);
             }
         }
@@ -68,10 +69,28 @@ impl OneServer<'_> {
         let said = match (section, key) {
             ("server", "connections") => own(key) || shared("database", key),
             ("server" | "threads" | "async", _) => own(key),
+            ("plan", _) => self.every_plan_has(key),
             ("database", "latency") => own("database_latency") || shared(section, key),
             _ => shared(section, key),
         };
         !said && self.concerns(section, key)
+    }
+
+    /// Whether `preset` has a number for servers of this kind that goes before its general one.
+    fn is_said_of_its_kind(&self, preset: &Preset, key: &str) -> bool {
+        let mut numbers = preset.numbers.iter();
+        numbers.any(|(section, number)| {
+            matches!(&**section, "threads" | "async")
+                && number.name() == key
+                && self.concerns(section, key)
+        })
+    }
+
+    fn every_plan_has(&self, key: &str) -> bool {
+        match self.document.get("plan").map(|entry| &entry.node.value) {
+            Some(Value::List(plans)) => plans.iter().all(|plan| has(plan, key)),
+            _ => false,
+        }
     }
 
     /// Whether a number of a preset has any effect on this server.

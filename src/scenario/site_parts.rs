@@ -5,7 +5,7 @@ use super::machine::{FrontFile, PlanFile};
 use super::preset::Preset;
 use super::server::ServerFile;
 use crate::outcome::Budget;
-use crate::site::{Database, Dist, Front, Host, Listen, Resident, Sharing, Site};
+use crate::site::{Cooling, Database, Dist, Front, Host, Listen, Resident, Sharing, Site};
 use crate::units::{Bytes, Span};
 
 /// The workers' host on `plan`.
@@ -24,19 +24,20 @@ pub(super) fn host(file: &File, plan: &PlanFile, preset: &Preset) -> Option<Host
     Some(Host {
         cores: plan.cores?,
         speed: plan.speed.unwrap_or(1.0),
-        sharing: sharing(plan),
+        sharing: plan.slice.map_or(Sharing::Fair, |slice| Sharing::Slices { slice }),
+        cooling: cooling(plan, preset),
         memory: plan.memory,
         residents,
     })
 }
 
-/// How the plan's cores are shared: fairly, where it says no slice.
-fn sharing(plan: &PlanFile) -> Sharing {
-    plan.slice.map_or(Sharing::Fair, |slice| Sharing::Slices {
-        slice,
-        cold: plan.cold_start.unwrap_or_default(),
-        cold_code: plan.cold_code.unwrap_or_default(),
-        cold_after: plan.cold_after.unwrap_or_default(),
+/// How what has not run for a while goes cold; never, where nothing says how soon.
+fn cooling(plan: &PlanFile, preset: &Preset) -> Option<Cooling> {
+    let (own, stack) = (plan.cold, preset.plan);
+    Some(Cooling {
+        core: plan.cold_start.unwrap_or_default(),
+        code: own.cold_code.or(stack.cold_code).unwrap_or_default(),
+        over: own.cold_after.or(stack.cold_after)?,
     })
 }
 
@@ -49,7 +50,12 @@ fn operating_system(file: &File, preset: &Preset) -> Vec<Resident> {
 }
 
 /// The database, as that server sees it.
-pub(super) fn database(file: &File, server: &ServerFile, preset: &Preset) -> Database {
+pub(super) fn database(
+    file: &File,
+    plan: &PlanFile,
+    server: &ServerFile,
+    preset: &Preset,
+) -> Database {
     let (own, stack) = (&file.database, &preset.database);
     let round_trip = own.host.as_ref().and_then(|host| host.round_trip).unwrap_or_default();
     let latency = server.database_latency.or(own.latency).or(stack.latency).unwrap_or_default();
@@ -61,6 +67,7 @@ pub(super) fn database(file: &File, server: &ServerFile, preset: &Preset) -> Dat
             cores: host.cores,
             speed: host.speed.unwrap_or(1.0),
             sharing: Sharing::Fair,
+            cooling: cooling(plan, preset),
             memory: host.memory,
             residents: operating_system(file, preset),
         }),

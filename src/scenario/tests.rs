@@ -209,6 +209,18 @@ fn a_process_keeps_as_many_connections_as_it_opens() {
 }
 
 #[test]
+fn django_under_an_event_loop_has_a_thread_and_a_connection_for_each_request() {
+    let scenario = scenario(POOLS, &["stack=django", "database.connections=per-request"]);
+    let server = &scenario.study.combinations[3].site.server;
+    assert!(matches!(server.kind, WorkerKind::Threads { threads: 10_000, .. }));
+    assert_eq!((server.connections.keep, server.connections.limit), (0, None));
+    assert_eq!(server.costs.request_cpu, Span::from_micros(1_990));
+    let costs = scenario.numbers.iter().filter(|number| number.key == "server.request_cpu");
+    let values: Vec<_> = costs.map(|it| (&*it.value, it.servers.len())).collect();
+    assert_eq!(values, [("0.36ms", 2), ("1.99ms", 2)]);
+}
+
+#[test]
 fn a_single_uvicorn_has_nobody_who_holds_its_socket() {
     let on_oom = |sets: &[&str]| {
         let all = scenario(POOLS, sets).study.combinations.into_iter();

@@ -16,6 +16,7 @@ impl Site {
                 cores,
                 speed: 1.0,
                 sharing: Sharing::Fair,
+                cooling: None,
                 memory: None,
                 residents: Vec::new(),
             },

@@ -139,12 +139,7 @@ fn a_thread_waits_an_interval_for_the_gil_beside_one_and_takes_its_chance_beside
 fn lost_over_sending(micros: u64, cores: u32) -> usize {
     let kind = with_main_thread(2, Span::ZERO, Span::ZERO);
     let mut site = Site::textbook(kind, 1, cores, vec![Step::Compute(millis(1))]);
-    site.host.sharing = Sharing::Slices {
-        slice: Span::from_micros(1_400),
-        cold: Span::ZERO,
-        cold_code: 0.0,
-        cold_after: Span::ZERO,
-    };
+    site.host.sharing = Sharing::Slices { slice: Span::from_micros(1_400) };
     site.server.costs.request_cpu = Span::from_micros(1);
     let wants = [Span::from_micros(micros), Span::from_whole_secs(1)];
     let requests = wants.map(|want| (Arrival { at: Time::ZERO, endpoint: 0 }, vec![want]));

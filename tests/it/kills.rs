@@ -55,7 +55,7 @@ fn the_socket_of_a_single_uvicorn_dies_with_it() {
 #[test]
 fn no_more_memory_is_used_than_there_is() {
     let outcome = dies_in_its_boot(OnOom::Respawn);
-    assert_eq!(outcome.levels.memory.most, Bytes::from_mib(40).get());
+    assert_eq!(outcome.levels.memory.peak, Bytes::from_mib(40).get());
 }
 
 /// Two workers of 60 MB on a host of 110 MB, and a core for each. Before its first request a worker
@@ -168,8 +168,7 @@ fn opens_pool_in_8_ms(site: &mut Site, connections: u32) {
 
 /// Cores with slices of 1.4 ms that never go cold.
 fn has_slices(site: &mut Site) {
-    let (slice, cold) = (Span::from_micros(1_400), Span::ZERO);
-    site.host.sharing = Sharing::Slices { slice, cold, cold_code: 0.0, cold_after: Span::ZERO };
+    site.host.sharing = Sharing::Slices { slice: Span::from_micros(1_400) };
 }
 
 /// One worker of 10 MB on a host of 25 MB, and 10 MB a request. A and B together are too much: both

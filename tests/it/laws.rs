@@ -118,7 +118,10 @@ fn obeys_the_utilisation_law(name: &str, site: &Site, runs: &[Outcome]) {
         answered && outcome.kills == 0 && outcome.inside.1 < outcome.counts.arrived / 50 + 20
     };
     let (Some(work), true) = (mean_work(site), runs.iter().all(calm)) else { return };
-    let busy: Vec<f64> = runs.iter().map(|run| run.levels.cores.mean).collect();
+    // Beside what code costs beyond its work where it has gone cold.
+    let chilled =
+        |run: &Outcome| run.chilled[0].as_secs() / run.measured.as_secs() / site.host.speed;
+    let busy: Vec<f64> = runs.iter().map(|run| run.levels.cores.mean - chilled(run)).collect();
     let busy = Estimate::of(&busy).unwrap();
     let expected = site.traffic.rate.get() * work / site.host.speed;
     let allowed = 4.0 * busy.standard_error.unwrap() + 1e-3 * expected;
@@ -127,7 +130,7 @@ fn obeys_the_utilisation_law(name: &str, site: &Site, runs: &[Outcome]) {
 }
 
 /// Seconds of the host's cores that a request costs on average; `None` where that depends on how
-/// many connections are opened, or on how cold the cores and the code on them have gone.
+/// many connections are opened, or on how cold the cores have gone.
 fn mean_work(site: &Site) -> Option<f64> {
     let costs = &site.server.costs;
     let same_host = site.database.host.is_none();
@@ -160,11 +163,8 @@ fn mean_work(site: &Site) -> Option<f64> {
         share.get() * (stack + drivers + demand.compute_secs + database + openings)
     };
     let known = keep == 0 || opening.is_zero() || limit.is_some_and(|limit| limit <= keep);
-    let goes_cold = matches!(
-        site.host.sharing,
-        Sharing::Slices { cold_after, .. } if !cold_after.is_zero()
-    );
-    (known && !goes_cold).then(|| site.traffic.endpoints.iter().map(of).sum())
+    let wakes = site.host.cooling.is_some_and(|cooling| !cooling.core.is_zero());
+    (known && !wakes).then(|| site.traffic.endpoints.iter().map(of).sum())
 }
 
 /// The sites of every scenario that ships, at each of their tiers.
@@ -265,8 +265,14 @@ fn per_process() -> Site {
 
 fn database_apart() -> Site {
     let mut site = page(ASYNC, 2, 50.0);
-    let host =
-        Host { cores: 1, speed: 1.5, sharing: Sharing::Fair, memory: None, residents: Vec::new() };
+    let host = Host {
+        cores: 1,
+        speed: 1.5,
+        sharing: Sharing::Fair,
+        cooling: None,
+        memory: None,
+        residents: Vec::new(),
+    };
     site.database.host = Some(host);
     site.database.latency = Span::from_millis(1);
     site.host.speed = 0.8;
@@ -474,8 +480,14 @@ impl Memory {
         database.connection_memory = mib(2);
         database.recovery = Span::from_millis(400);
         let memory = Some(mib(self.database + 5));
-        let host =
-            Host { cores: 1, speed: 1.0, sharing: Sharing::Fair, memory, residents: Vec::new() };
+        let host = Host {
+            cores: 1,
+            speed: 1.0,
+            sharing: Sharing::Fair,
+            cooling: None,
+            memory,
+            residents: Vec::new(),
+        };
         database.host = self.database_apart.then_some(host);
     }
 }

@@ -4,7 +4,7 @@
 use tonnage::model::{Arrival, replay};
 use tonnage::outcome::{Cause, Outcome};
 use tonnage::seed::Seed;
-use tonnage::site::{Dist, Hold, Sharing, Site, Step, WorkerKind};
+use tonnage::site::{Cooling, Dist, Hold, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{Span, Time};
 
 use crate::support::{ASYNC, behind_loop, call, millis, query, threads, with_main_thread};
@@ -368,19 +368,17 @@ fn code_that_has_not_run_for_long_costs_more() {
     let ms = Span::from_millis;
     let mut site = Site::textbook(WorkerKind::Sync, 1, 1, page());
     site.server.costs.request_cpu = ms(1);
-    let sharing = |cold_code| Sharing::Slices {
-        slice: ms(2),
-        cold: Span::ZERO,
-        cold_code,
-        cold_after: ms(1),
-    };
-    site.host.sharing = sharing(2.0);
+    let goes_cold = |code| Some(Cooling { core: Span::ZERO, code, over: ms(1) });
+    site.host.sharing = Sharing::Slices { slice: ms(2) };
+    site.host.cooling = goes_cold(2.0);
     let tape: Tape = &[(2000, &[1000, 1000, 1, 0]), (4006, &[1000, 1000, 1, 0])];
     assert_eq!(play(&site, tape), [Ok(4006), Ok(6012)]);
     let together: Tape = &[(2000, &[0, 0, 0, 0]), (2000, &[0, 0, 0, 0])];
     assert_eq!(play(&site, together), [Ok(2002), Ok(2003)]);
-    site.host.sharing = sharing(0.0);
+    site.host.cooling = goes_cold(0.0);
     assert_eq!(play(&site, together), [Ok(2001), Ok(2002)], "some code never goes cold");
+    (site.host.sharing, site.host.cooling) = (Sharing::Fair, goes_cold(2.0));
+    assert_eq!(play(&site, tape), [Ok(4006), Ok(6012)], "on cores shared fairly as well");
 }
 
 /// A load generator on the only core takes 2 to send a request, and 2 to take its answer.
@@ -412,8 +410,7 @@ fn a_worker_does_not_linger_with_a_client_that_has_gone() {
 /// Cores in slices of 2 ms, on which nothing ever goes cold.
 fn sliced(kind: WorkerKind, workers: u32, steps: Vec<Step>) -> Site {
     let mut site = Site::textbook(kind, workers, 1, steps);
-    let (slice, zero) = (Span::from_millis(2), Span::ZERO);
-    site.host.sharing = Sharing::Slices { slice, cold: zero, cold_code: 0.0, cold_after: zero };
+    site.host.sharing = Sharing::Slices { slice: Span::from_millis(2) };
     site
 }
 
