@@ -151,6 +151,11 @@ impl Span {
         Span(self.0.saturating_sub(other.0))
     }
 
+    /// The shortest span of whole `steps`, which must not be zero, that is no shorter.
+    pub fn up_to_whole(self, step: Span) -> Span {
+        step * self.as_nanos().div_ceil(step.as_nanos())
+    }
+
     /// What share of something that decays is gone by then: 1 - e^(-self / `over`). `over` must not
     /// be zero.
     pub fn share_of_decay(self, over: Span) -> f64 {

@@ -5,7 +5,7 @@ use crate::experiment::demand::{longest_stay, mean_stay, slots};
 use crate::experiment::finding::Sample;
 use crate::experiment::lab::{IN_FLIGHT, Lab, REPLICATIONS, at};
 use crate::experiment::search::{Found, Trial, Verdict, largest};
-use crate::site::{Endpoint, Horizon, Site, WorkerKind};
+use crate::site::{Endpoint, Horizon, Site};
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Fraction, PerSecond, Span, Time};
 
@@ -97,42 +97,27 @@ fn fullest(site: &Site) -> Option<Bytes> {
         return None;
     }
     let hungriest = wanted(site).map(|endpoint| endpoint.memory).max().unwrap_or(Bytes::ZERO);
-    let requests = match (hungriest, places(site)) {
+    // Who waits for a thread holds none.
+    let requests = match (hungriest, slots(site)) {
         (Bytes::ZERO, _) => Bytes::ZERO,
-        (each, places) => each * places?,
+        (each, slots) => each * slots?,
     };
     let connections = match (site.database.host.is_none(), site.database.connection_memory) {
-        (true, each) if each > Bytes::ZERO => each * connections(site)?,
+        (true, each) if each > Bytes::ZERO => each * more_connections(site)?,
         _ => Bytes::ZERO,
     };
     Some(requests + connections)
 }
 
-/// Requests that hold memory at a time at most. A threaded worker holds more than its threads:
-/// those it accepted, up to its connections.
-fn places(site: &Site) -> Option<u64> {
-    match site.server.kind {
-        WorkerKind::Threads { worker_connections, dispatcher, .. } => {
-            let limit = dispatcher.and_then(|its| its.limit_concurrency);
-            let most = worker_connections.or(limit.map(|limit| limit.saturating_sub(1)));
-            most.map(|most| u64::from(most) * u64::from(site.server.workers))
-        }
-        _ => slots(site),
-    }
-}
-
-/// Connections at a time at most.
-fn connections(site: &Site) -> Option<u64> {
+/// Connections at a time at most, beyond those that are kept.
+fn more_connections(site: &Site) -> Option<u64> {
     let workers = u64::from(site.server.workers);
+    let kept = workers * u64::from(site.server.kept_connections());
     let pools = site.server.connections.limit.map(|limit| workers * u64::from(limit));
-    let slots = site.database.connection_slots.map(u64::from);
-    [pools, slots, slots_in_use(site)].into_iter().flatten().min()
-}
-
-/// Connections that requests in workers' hands can use and that workers keep.
-fn slots_in_use(site: &Site) -> Option<u64> {
-    let kept = u64::from(site.server.workers) * u64::from(site.server.kept_connections());
-    slots(site).map(|slots| slots + kept)
+    let granted = site.database.connection_slots.map(u64::from);
+    let used = slots(site).map(|slots| slots + kept);
+    let most = [pools, granted, used].into_iter().flatten().min();
+    most.map(|most| most.saturating_sub(kept))
 }
 
 fn wanted(site: &Site) -> impl Iterator<Item = &Endpoint> {
@@ -176,12 +161,14 @@ impl Course {
     fn crossing(&self) -> Option<PerSecond> {
         let full = self.saturation.rate()?.get();
         let beyond = self.points.iter().filter(|(rate, _)| rate.get() > full);
-        let mut known: Vec<(f64, f64)> =
-            beyond.map(|(rate, share)| ((rate.get() - full).ln(), share.ln())).collect();
+        let logarithms = beyond.map(|(rate, share)| ((rate.get() - full).ln(), share.ln()));
+        // Where nothing was taken, nothing is told.
+        let mut known: Vec<(f64, f64)> = logarithms.filter(|(_, y)| y.is_finite()).collect();
         known.sort_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs()));
         let (x, y) = *known.first()?;
         let power = known.get(1).map_or(1.0, |(next_x, next_y)| (next_y - y) / (next_x - x));
-        (power > 0.0).then(|| PerSecond::new(full + (x - y / power).exp()))
+        let crossing = full + (x - y / power).exp();
+        (power > 0.0 && crossing.is_finite()).then(|| PerSecond::new(crossing))
     }
 
     /// The same where a rate next to it was tried, at which memory is nearly full.

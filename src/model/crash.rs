@@ -53,10 +53,12 @@ impl<S: Scope> World<'_, S> {
         let own = self.site.database.host.as_ref().map_or(&[][..], |host| &host.residents[..]);
         for (host, residents) in [(HOST, &self.site.host.residents[..]), (1, own)] {
             for resident in residents {
-                self.take_memory(host, resident.memory * u64::from(resident.count));
+                self.use_memory(host, resident.memory * u64::from(resident.count));
             }
         }
-        self.take_memory(self.database_host, self.site.database.memory);
+        self.use_memory(self.database_host, self.site.database.memory);
+        // Whoever dies for it has what it gives back.
+        [HOST, 1].into_iter().for_each(|host| self.kill_until_it_fits(host));
         let all = self.site.server.worker_memory * u64::from(self.site.server.workers);
         let used = self.memory[HOST].used();
         let fits = self.site.host.memory.is_none_or(|ceiling| used + all <= ceiling);

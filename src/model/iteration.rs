@@ -3,6 +3,7 @@
 use super::World;
 use super::request::{At, RequestId};
 use super::scope::Scope;
+use super::worker::State;
 use crate::site::{Accept, WorkerKind};
 use crate::units::Span;
 
@@ -39,6 +40,7 @@ impl<S: Scope> World<'_, S> {
         if self.workers[index as usize].burst_over()
             && !self.backlog.is_empty()
             && matches!(self.site.server.accept, Accept::Shared { .. })
+            && self.workers[index as usize].state == State::Up
         {
             self.accept(index);
         }

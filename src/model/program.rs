@@ -26,6 +26,14 @@ pub(super) struct Amount {
     pub share: Share,
 }
 
+impl Amount {
+    /// The same up to the next whole `step` of the database's clock.
+    fn stepped(self, step: Span) -> Amount {
+        let share = if self.drawn.is_some() { Share::Stepped } else { self.share };
+        Amount { known: self.known.up_to_whole(step), share, ..self }
+    }
+}
+
 /// How much of a drawn quantity an operation takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Share {
@@ -278,8 +286,9 @@ impl Builder<'_> {
         let latency = self.site.database.latency;
         let there = Span::from_nanos(latency.as_nanos() / 2);
         let back = latency - there;
-        let stepped = wait.drawn.is_some() && !self.site.database.wait_step.is_zero();
-        let wait = if stepped { Amount { share: Share::Stepped, ..wait } } else { wait };
+        let step = self.site.database.wait_step;
+        let stepped = wait != Amount::default() && !step.is_zero();
+        let wait = if stepped { wait.stepped(step) } else { wait };
         if cpu == Amount::default() {
             return self.wait(Amount { known: wait.known + latency, ..wait }, Stage::Database);
         }

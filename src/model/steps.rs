@@ -69,7 +69,7 @@ impl<S: Scope> World<'_, S> {
         let step = self.site.database.wait_step;
         match share {
             Share::Whole => drawn,
-            Share::Stepped => step * drawn.as_nanos().div_ceil(step.as_nanos()),
+            Share::Stepped => drawn.up_to_whole(step),
             Share::Half => drawn.scaled(0.5),
         }
     }

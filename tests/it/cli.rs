@@ -130,6 +130,34 @@ fn workers_that_do_not_all_fit_are_flagged_before_simulating_with_the_arithmetic
     assert_eq!(output.status.code(), Some(0));
 }
 
+/// All its connections are counted at rest, and its requests take no memory.
+#[test]
+fn a_site_that_takes_no_more_memory_than_at_rest_never_runs_out() {
+    let desk = Desk::new();
+    let rest = "worker_memory = \"120MB\"\nconnections = { pool = 20 }\nkind = \"async\"";
+    let text = QUICK.replace("kind = \"sync\"", rest).replace("\"bare\"", "\"fastapi\"");
+    desk.save("full.toml", &text.replace("cores = 1", "cores = 1\nmemory = \"800MB\""));
+    let output = desk.tonnage("run full.toml");
+    assert!(
+        String::from_utf8_lossy(&desk.read("output/full/capacity.csv")).contains(",never,"),
+        "{}",
+        stdout(&output)
+    );
+    assert_eq!((stderr(&output), output.status.code()), (String::new(), Some(0)));
+}
+
+/// Whatever does not fit on a host dies there over and over; that is a result as any other.
+#[test]
+fn hosts_too_small_for_what_lives_on_them_are_simulated() {
+    let desk = Desk::new();
+    desk.save("small.toml", &QUICK.replace("\"bare\"", "\"django\""));
+    let (own, plan) = ("database.host.cores=1 --set database.host.memory=128MB", "150MB");
+    for set in [own.to_owned(), format!("plan.box.memory={plan} --set system.redis=100MB")] {
+        let output = desk.tonnage(&format!("run small.toml --no-search --set {set}"));
+        assert_eq!(output.status.code(), Some(0), "{set}: {}", stderr(&output));
+    }
+}
+
 #[test]
 fn quiet_prints_nothing_and_writes_all_the_same() {
     let desk = Desk::new();

@@ -51,6 +51,21 @@ fn the_socket_of_a_single_uvicorn_dies_with_it() {
     assert_eq!(play(&site, tape), [gone(20), gone(20), Ok(121), Ok(131)]);
 }
 
+/// Each request leaves 5 MB behind in a worker of 10 on a host of 12, which dies of the first: whoever
+/// is in the backlog then waits for its second life, also where a loop was between two bursts.
+#[test]
+fn a_worker_that_dies_as_its_request_ends_takes_no_other() {
+    for kind in [WorkerKind::Sync, ASYNC] {
+        let mut site = Site::textbook(kind, 1, 1, vec![Step::Compute(millis(1))]);
+        site.host.memory = Some(Bytes::from_mib(12));
+        site.server.worker_memory = Bytes::from_mib(10);
+        site.server.boot_cpu = Span::from_millis(1_000);
+        site.traffic.endpoints[0].growth = Bytes::from_mib(5);
+        let tape: Tape = &[(0, &[10]), (5, &[10])];
+        assert_eq!(play(&site, tape), [Ok(10), Ok(1_020)], "{kind:?}");
+    }
+}
+
 /// What a worker was killed over it never had.
 #[test]
 fn no_more_memory_is_used_than_there_is() {

@@ -1,11 +1,11 @@
 //! Literal timetables: a few requests with fixed demands, and when each has its answer.
 //! All times in milliseconds.
 
-use tonnage::model::{Arrival, replay};
+use tonnage::model::{Arrival, replay, simulate};
 use tonnage::outcome::{Cause, Outcome};
 use tonnage::seed::Seed;
 use tonnage::site::{Cooling, Dist, Hold, Sharing, Site, Step, WorkerKind};
-use tonnage::units::{Span, Time};
+use tonnage::units::{PerSecond, Span, Time};
 
 use crate::support::{ASYNC, behind_loop, call, millis, query, threads, with_main_thread};
 
@@ -379,6 +379,20 @@ fn code_that_has_not_run_for_long_costs_more() {
     assert_eq!(play(&site, together), [Ok(2001), Ok(2002)], "some code never goes cold");
     (site.host.sharing, site.host.cooling) = (Sharing::Fair, goes_cold(2.0));
     assert_eq!(play(&site, tape), [Ok(4006), Ok(6012)], "on cores shared fairly as well");
+}
+
+/// Of 2.5 ms it waits 3, drawn or always the same.
+#[test]
+fn a_query_s_wait_is_rounded_up_to_the_database_s_clock() {
+    let wait = Dist::Fixed(Span::from_micros(2_500));
+    let cpu = Dist::Fixed(Span::from_millis(2));
+    let step = Step::Query { wait, cpu, driver: None };
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![step]);
+    site.database.wait_step = Span::from_millis(1);
+    site.traffic.rate = PerSecond::new(0.01);
+    site.horizon.measured = Span::from_whole_secs(1_000);
+    let outcome = simulate(&site, Seed::new(1));
+    assert_eq!(outcome.response[0].max(), Span::from_millis(5).as_nanos());
 }
 
 /// A load generator on the only core takes 2 to send a request, and 2 to take its answer.
