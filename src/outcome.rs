@@ -83,7 +83,7 @@ pub enum Cause {
     Connections,
     /// No connection of the pool came free in time: 500.
     Pool,
-    /// Nginx gave up: 504.
+    /// Nginx gave up: 504. Or gunicorn killed the worker that was at it for too long: 500.
     Timeout,
     /// The client's patience was over.
     Patience,

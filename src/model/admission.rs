@@ -21,6 +21,9 @@ const RETRIES_S: [u64; 10] = [1, 2, 3, 4, 5, 7, 11, 19, 35, 67];
 /// When it gives up, at last.
 const GIVES_UP: Span = Span::from_whole_secs(131);
 
+/// gunicorn's arbiter looks this often for workers whose heartbeat is too old (reference section 2.4).
+const ARBITER_LOOKS: Span = Span::from_whole_secs(1);
+
 /// How many the backlog holds: the kernel lets in one more than it was asked for (reference section
 /// 1.1).
 pub(super) fn backlog_room(front: &Front) -> usize {
@@ -304,6 +307,10 @@ impl<S: Scope> World<'_, S> {
         (request.worker, request.at) = (index, At::Moving);
         let waited = self.now - request.arrived;
         self.probe.waited_for_place(request, waited);
+        if self.extras().has_more_sources {
+            self.overtime.end(index);
+            self.overtime.begin_looked_at(index, self.now, ARBITER_LOOKS);
+        }
     }
 
     /// Who would be accepted by a worker that falls idle now, and nothing happens before that.
@@ -339,6 +346,9 @@ impl<S: Scope> World<'_, S> {
         self.probe.levels.inside.fall(self.now, 1);
         self.probe.levels.workers.fall(self.now, 1);
         let mut next = None;
+        if self.extras().has_more_sources {
+            self.overtime.end(index);
+        }
         if self.rules.one_queue {
             self.idle.push(index);
         } else {

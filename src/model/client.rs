@@ -46,6 +46,15 @@ impl Deadlines {
         }
     }
 
+    /// The same for somebody who looks only every so often whether the time is over.
+    #[inline]
+    pub(super) fn begin_looked_at(&mut self, id: u32, from: Time, every: Span) {
+        if let Some(span) = self.span {
+            let due = from + span - Time::ZERO;
+            self.list(id, Time::ZERO + due.up_to_whole(every));
+        }
+    }
+
     fn list(&mut self, id: RequestId, due: Time) {
         if self.links.len() <= id as usize {
             self.links.resize(id as usize + 1, LOOSE);

@@ -1,6 +1,7 @@
 //! What happens next: the earliest of what is due, and of who comes.
 //!
-//! Of what happens at once the first of these comes first: cores, agenda, patience, reading, tape.
+//! Of what happens at once the first of these comes first: cores, agenda, patience, reading, the
+//! arbiter, tape.
 
 use super::admission::Reception;
 use super::processor::Processor;
@@ -90,10 +91,10 @@ impl<S: Scope> World<'_, S> {
         Due { host, database, agenda, first }
     }
 
-    /// When somebody's patience ends: a client's, or Nginx's.
+    /// When somebody's patience ends: a client's, Nginx's, or that of gunicorn's arbiter.
     #[inline(always)]
     fn patience_ends(&self) -> Time {
-        self.patience.next_due().min(self.reading.next_due())
+        self.patience.next_due().min(self.reading.next_due()).min(self.overtime.next_due())
     }
 
     /// Requests arrive, one after the other, as long as each only queues, which changes nothing of
@@ -120,7 +121,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// Handles the first of what is due, or of what is due at the same time: that is, from cores to
-    /// reading, in this order. Returns who can go on at once.
+    /// the arbiter, in this order. Returns who can go on at once.
     #[inline(always)]
     fn happens(&mut self, due: Due) -> Option<RequestId> {
         self.move_clock(due.first);
@@ -132,8 +133,10 @@ impl<S: Scope> World<'_, S> {
             self.handle()
         } else if self.patience.next_due() == due.first {
             self.patience_over()
-        } else {
+        } else if self.reading.next_due() == due.first {
             self.reading_over()
+        } else {
+            self.overtime_over()
         }
     }
 

@@ -229,9 +229,25 @@ impl<S: Scope> World<'_, S> {
             OnOom::Alone => self.close_socket(),
             OnOom::Respawn => {}
         }
+        self.begin_anew(index);
+    }
+
+    /// A worker process ends, and with it every request in it; the next one boots.
+    fn begin_anew(&mut self, index: u32) {
         let held = self.workers[index as usize].resident;
         let closing = self.empty_worker(index);
         self.begin_to_end(index, held, closing);
+    }
+
+    /// gunicorn's arbiter kills a worker that has been at its request for too long. The request is
+    /// answered with a 500 (22.0 and later: the worker catches its own exit).
+    pub(super) fn overtime_over(&mut self) -> Option<RequestId> {
+        let index = self.overtime.expire();
+        for id in self.requests.in_worker(index) {
+            self.settle(id, Some(Cause::Timeout));
+        }
+        self.begin_anew(index);
+        None
     }
 
     /// systemd stops the whole unit: every worker, and the socket with its backlog.
@@ -267,6 +283,7 @@ impl<S: Scope> World<'_, S> {
     /// that nobody had.
     fn empty_worker(&mut self, index: u32) -> Closing {
         self.stop_dispatcher(index);
+        self.overtime.end(index);
         for id in self.requests.in_worker(index) {
             self.lose(id);
         }

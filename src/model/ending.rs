@@ -120,7 +120,7 @@ impl<S: Scope> World<'_, S> {
     /// A killed worker is no more: the arbiter is told, and uvicorn's parent will see it.
     pub(super) fn ended(&mut self, index: u32) {
         self.workers[index as usize].state = State::Gone;
-        if matches!(self.site.server.on_oom, OnOom::Respawn | OnOom::Alone) {
+        if self.site.server.on_oom != OnOom::Polled {
             let starts = self.now.max(self.forks_from);
             let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
             self.forks_from = starts + pause;

@@ -270,6 +270,8 @@ struct World<'a, S: Scope> {
     patience: Deadlines,
     /// What Nginx waits for.
     reading: Deadlines,
+    /// Workers that are at a request, and until when they may be.
+    overtime: Deadlines,
     probe: Probe,
 }
 
@@ -321,6 +323,7 @@ impl<'a, S: Scope> World<'a, S> {
             rounds: Rounds::Over { looked: None },
             patience: Deadlines::new(site.client.patience),
             reading: Deadlines::new(site.front.read_timeout),
+            overtime: Deadlines::new(site.server.timeout),
             probe: Probe::new(opens, opens + site.horizon.measured, programs.len()),
             programs,
             ops,

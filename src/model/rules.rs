@@ -91,7 +91,8 @@ impl Extras {
             limit: limit_concurrency(site),
             has_more_sources: site.database.host.is_some()
                 || site.client.patience.is_some()
-                || site.front.read_timeout.is_some(),
+                || site.front.read_timeout.is_some()
+                || site.server.timeout.is_some(),
             owes: has_first || !site.server.touch_cpu.is_zero(),
             uses_memory: has_first || endpoints.any(|one| one.memory + one.growth > Bytes::ZERO),
             goes_cold: hosts(site)

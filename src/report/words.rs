@@ -132,7 +132,7 @@ pub(super) fn cause_for_people(cause: Cause) -> &'static str {
         Cause::Limit => "answered 503 at the concurrency limit",
         Cause::Connections => "refused a connection by the database",
         Cause::Pool => "timed out waiting for the pool",
-        Cause::Timeout => "cut off by a timeout (504)",
+        Cause::Timeout => "cut off by a timeout",
         Cause::Patience => "given up by the visitor",
         Cause::Killed => "lost with a killed process",
         Cause::Down => "sent to a server that was down",

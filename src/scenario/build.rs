@@ -191,6 +191,7 @@ impl Builder<'_> {
             has_threads: false,
             linger: self.server.linger.unwrap_or_default(),
             boot_cpu: numbers.boot.unwrap_or_default(),
+            timeout: numbers.timeout.flatten().filter(|_| self.server.kind == Some(Kind::Sync)),
             accept: match self.server.per_process {
                 true => Accept::PerProcess,
                 false => Accept::Shared { bias },

@@ -101,6 +101,7 @@ impl OneServer<'_> {
             ("threads" | "async", "accept_bias") if self.server.per_process => false,
             ("threads", _) => kind == Some(Kind::Threads),
             ("async", _) => kind == Some(Kind::Async),
+            ("server", "timeout") => kind == Some(Kind::Sync),
             ("server", "cache_cpu") => steps.any(|step| matches!(step.what, What::Cache(_))),
             ("front", "nginx_cpu" | "connect_timeout" | "read_timeout") => {
                 self.file.front.nginx != Some(false)

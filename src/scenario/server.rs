@@ -70,6 +70,7 @@ pub(super) struct ServerNumbers {
     pub(super) worker_connections: Option<Option<u32>>,
     pub(super) connections: Option<ConnectionsFile>,
     pub(super) opens_pool: Option<bool>,
+    pub(super) timeout: Option<Option<Span>>,
 }
 
 impl ServerNumbers {
@@ -90,6 +91,7 @@ impl ServerNumbers {
             worker_connections: self.worker_connections.or(other.worker_connections),
             connections: self.connections.or_else(|| other.connections.clone()),
             opens_pool: self.opens_pool.or(other.opens_pool),
+            timeout: self.timeout.or(other.timeout),
         }
     }
 }
@@ -223,6 +225,7 @@ pub(super) fn numbers(section: &Section<'_>) -> ServerNumbers {
         worker_connections: section.read("worker_connections", limit(count(1, 1_000_000))),
         connections: section.read("connections", connections),
         opens_pool: section.read("opens_pool", yes),
+        timeout: section.read("timeout", limit(span_above_zero)),
     }
 }
 
@@ -252,6 +255,10 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
     if kind != Kind::Async {
         let why = "only kind = \"async\" has it";
         section.refuse("limit_concurrency", why, "remove it, or write kind = \"async\"");
+    }
+    if kind != Kind::Sync {
+        let why = "gunicorn kills only sync workers over a slow request";
+        section.refuse("timeout", why, "remove it, or write kind = \"sync\"");
     }
     if kind == Kind::Sync {
         for key in ["accept", "accept_bias"] {

@@ -38,6 +38,9 @@ pub struct Server {
     pub linger: Span,
     /// CPU a worker burns from its start until it takes traffic; its memory grows over that time.
     pub boot_cpu: Span,
+    /// How long a sync worker may be at one request before gunicorn's arbiter kills it over that
+    /// (reference section 2.4); `None`: for ever. The other kinds write their heartbeat all the same.
+    pub timeout: Option<Span>,
     /// Which process gets an arriving connection, where more than one could.
     pub accept: Accept,
     /// What the stack itself costs the worker, beside what the endpoints ask for.

@@ -63,6 +63,7 @@ impl Server {
             has_threads: false,
             linger: Span::ZERO,
             boot_cpu: Span::ZERO,
+            timeout: None,
             accept: Accept::Shared { bias: 1.0 },
             costs: Costs {
                 request_cpu: Span::ZERO,

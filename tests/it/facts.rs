@@ -50,6 +50,24 @@ fn the_last_tcp_retry_in_vain_is_a_failure() {
     assert_eq!(play(&site, tape)[2], Err((Cause::Timeout, 60_010)));
 }
 
+/// gunicorn's arbiter looks every second whether a sync worker has been at its request for 30 s. From
+/// 60 to 70 the one of this site boots, and then serves who has waited in the backlog; a query's
+/// connection goes with its process, so the third opens one as the first did.
+#[test]
+fn a_sync_worker_is_killed_over_a_request_that_takes_half_a_minute() {
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![query(millis(1))]);
+    site.server.timeout = Some(Span::from_whole_secs(30));
+    site.server.boot_cpu = Span::from_whole_secs(10);
+    let tape: Tape = &[(100, &[29_900, 0]), (30_500, &[45_000, 0]), (31_000, &[1, 0])];
+    let killed = Err((Cause::Timeout, 61_000));
+    let [Ok(30_000), second, Ok(third)] = play(&site, tape)[..] else { panic!("not as expected") };
+    assert_eq!(second, killed);
+    // Up to a tenth of a second between the kill and the start (section 2.4).
+    assert!((71_001..=71_101).contains(&third), "{third}");
+    site.server.timeout = None;
+    assert_eq!(play(&site, tape), [Ok(30_000), Ok(75_500), Ok(75_501)]);
+}
+
 #[test]
 fn of_a_hundred_connections_ninety_seven_are_for_the_application() {
     let mut site = Site::textbook(threads(200), 1, 1, vec![query(millis(1))]);
