@@ -8,6 +8,7 @@ use super::problem::{Found, Problem};
 use super::quantity::{parse_number, parse_span};
 use super::section::{Section, nearest};
 use crate::site::Dist;
+use crate::trace::Mistakes;
 use crate::units::Span;
 
 /// The most recorded values that are read from one file.
@@ -142,16 +143,25 @@ fn empirical(node: &Node, folder: Folder<'_>) -> Result<Dist, Problem> {
     let fail = |why: String| node.problem(format!("cannot read {}: {why}", path.display()), way);
     let bytes = std::fs::File::open(&path)
         .and_then(|file| super::at_most(file, super::LARGEST))
-        .map_err(|error| fail(error.kind().to_string()))?
+        .map_err(|error| fail(error.to_string()))?
         .ok_or_else(|| fail("it is larger than 16MB".to_owned()))?;
     let text = String::from_utf8(bytes).map_err(|_| fail("it is not text in UTF-8".to_owned()))?;
-    values(&text)
-        .map(|values| Dist::Empirical(Arc::from(values)))
-        .map_err(|title| node.problem(format!("{}: {title}", path.display()), way))
+    let mut mistakes = Mistakes::of(path.display().to_string());
+    let values = values(&text, &mut mistakes);
+    let wrong = |why: String| node.problem(format!("{}: {why}", path.display()), way);
+    match values.len() {
+        _ if mistakes.count() > 0 => {
+            Err(node.problem(mistakes.sum(), way).with_notes(mistakes.lines()))
+        }
+        0 => Err(wrong("no time in it".to_owned())),
+        count if count > MOST_VALUES => Err(wrong(format!("more than {MOST_VALUES} times"))),
+        _ => Ok(Dist::Empirical(Arc::from(values))),
+    }
 }
 
-/// One time per line; empty lines and a heading without digits are passed over.
-fn values(text: &str) -> Result<Vec<Span>, String> {
+/// One time per line; empty lines and a heading without digits are passed over, and lines that are
+/// no times go to `mistakes`.
+fn values(text: &str, mistakes: &mut Mistakes) -> Vec<Span> {
     let mut values = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim().trim_matches('"');
@@ -159,12 +169,12 @@ fn values(text: &str) -> Result<Vec<Span>, String> {
         if line.is_empty() || heading {
             continue;
         }
-        values.push(parse_span(line).map_err(|why| format!("line {}: {why}", index + 1))?);
-        if values.len() > MOST_VALUES {
-            return Err(format!("more than {MOST_VALUES} times"));
+        match parse_span(line) {
+            Ok(value) => values.push(value),
+            Err(why) => mistakes.add(index as u64 + 1, why),
         }
     }
-    if values.is_empty() { Err("no time in it".to_owned()) } else { Ok(values) }
+    values
 }
 
 #[cfg(test)]
@@ -208,9 +218,12 @@ mod tests {
 
     #[test]
     fn recorded_times_stand_one_to_a_line_under_an_optional_heading() {
-        let read = values("response\n12.5ms\n\n3ms\n");
-        assert_eq!(read, Ok(vec![Span::from_micros(12_500), Span::from_millis(3)]));
-        assert_eq!(values("heading\n"), Err("no time in it".to_owned()));
-        assert_eq!(values("5ms\n7\n"), Err("line 2: `7` is not a time".to_owned()));
+        let mut mistakes = Mistakes::of("times.csv".to_owned());
+        let read = values("response\n12.5ms\n\n3ms\n", &mut mistakes);
+        assert_eq!(read, [Span::from_micros(12_500), Span::from_millis(3)]);
+        assert_eq!((values("heading\n", &mut mistakes), mistakes.count()), (Vec::new(), 0));
+        values("5ms\n7\n\n-2ms\n", &mut mistakes);
+        let wrong = ["times.csv:2: `7` is not a time", "times.csv:4: `-2ms` is a time below 0"];
+        assert_eq!(mistakes.lines(), wrong);
     }
 }

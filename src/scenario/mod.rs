@@ -129,7 +129,7 @@ impl Text {
                 return fail("there is no such file", "check the name and the folder");
             }
             Err(error) => {
-                let title = format!("the file cannot be read: {}", error.kind());
+                let title = format!("the file cannot be read: {error}");
                 return fail(&title, "check that you may read it");
             }
         };

@@ -69,9 +69,8 @@ fn trace(node: &Node, folder: Folder<'_>) -> Result<TraceFile, Problem> {
         return Err(node.problem("a scenario without a folder can name no file", WAY));
     };
     let path = folder.join(&name);
-    let source = Source::file(&path).map_err(|error| {
-        node.problem(format!("cannot read {}: {}", path.display(), error.kind()), WAY)
-    })?;
+    let source = Source::file(&path)
+        .map_err(|error| node.problem(format!("cannot read {}: {}", path.display(), error), WAY))?;
     let mut reader = Reader::new(source);
     let recording = Recording::of(reader.by_ref().take(MOST_REQUESTS + 1));
     if recording.as_ref().is_some_and(|recording| recording.count() > MOST_REQUESTS) {

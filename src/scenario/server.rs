@@ -1,6 +1,6 @@
 //! A `[[server]]`: its kind, its workers, and how it connects to the database.
 
-use super::arithmetic::{Names, evaluate};
+use super::arithmetic::{Names, evaluate, judge};
 use super::document::{Node, Value};
 use super::file::{Named, choice, limit, name};
 use super::machine::PlanFile;
@@ -130,15 +130,16 @@ impl Workers {
     }
 }
 
+const WORKERS_WAY: &str = "write a number, or arithmetic with cores and memory_gb, as in \
+    \"2*cores+1\" or \"min(2*cores+1, memory_gb*4)\"";
+
 fn evaluate_on(text: &str, names: Names, plan: &str) -> Result<u32, (String, String)> {
-    let way = "write a number, or arithmetic with cores and memory_gb, as in \"2*cores+1\" or \
-        \"min(2*cores+1, memory_gb*4)\"";
     let value = evaluate(text, names).map_err(|why| {
-        (format!("cannot work out `{text}` for plan \"{plan}\": {why}"), way.into())
+        (format!("cannot work out `{text}` for plan \"{plan}\": {why}"), WORKERS_WAY.into())
     })?;
     if !value.is_finite() {
         let title = format!("`{text}` gives no number for plan \"{plan}\"");
-        return Err((title, way.into()));
+        return Err((title, WORKERS_WAY.into()));
     }
     if value < 1.0 {
         let title = format!("`{text}` gives {} workers for plan \"{plan}\"", value.floor());
@@ -314,8 +315,17 @@ fn kind(node: &Node) -> Result<Kind, Problem> {
 
 fn workers(node: &Node) -> Result<Workers, Problem> {
     match &node.value {
-        Value::Text(_) => Ok(Workers::Formula(text(node)?, node.place.clone())),
+        Value::Text(_) => formula(node),
         _ => count(1, MOST_WORKERS)(node).map(Workers::Number),
+    }
+}
+
+/// Arithmetic, judged before any plan is known: a plan may be wrong as well.
+fn formula(node: &Node) -> Result<Workers, Problem> {
+    let text = text(node)?;
+    match judge(&text) {
+        Ok(()) => Ok(Workers::Formula(text, node.place.clone())),
+        Err(why) => Err(node.problem(format!("cannot work out `{text}`: {why}"), WORKERS_WAY)),
     }
 }
 

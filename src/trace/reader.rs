@@ -123,7 +123,7 @@ impl Reader {
     /// Reads the trace that `source` holds.
     pub fn new(source: Source) -> Reader {
         let mut reader = Reader {
-            mistakes: Mistakes { name: source.name.clone(), told: Vec::new(), untold: None },
+            mistakes: Mistakes::of(source.name.clone()),
             source,
             buffer: Vec::new(),
             line: 0,
@@ -275,7 +275,13 @@ pub struct Mistakes {
 }
 
 impl Mistakes {
-    fn add(&mut self, line: u64, what: String) {
+    /// None yet, in the file of that name.
+    pub(crate) fn of(name: String) -> Mistakes {
+        Mistakes { name, told: Vec::new(), untold: None }
+    }
+
+    /// This line of it is wrong. Lines come in their order.
+    pub(crate) fn add(&mut self, line: u64, what: String) {
         if let Some((_, count)) = &mut self.untold {
             *count += 1;
             return;
@@ -288,7 +294,7 @@ impl Mistakes {
         }
     }
 
-    /// What the trace is called.
+    /// What the file is called.
     pub fn name(&self) -> &str {
         &self.name
     }

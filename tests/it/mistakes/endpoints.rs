@@ -177,7 +177,7 @@ error: the weights of a mix sum to 0
 
     a_file_of_times_that_is_not_there:
     "\"5ms\"" => "{ empirical = \"nowhere.csv\" }"; r#"
-error: cannot read no/such/folder/nowhere.csv: entity not found
+error: cannot read no/such/folder/nowhere.csv: No such file or directory (os error 2)
   --> bad.toml:16:36
    |
 16 | steps = [{ compute = { empirical = "nowhere.csv" } }]

@@ -65,14 +65,25 @@ error: the file is empty
 }
 
 #[test]
-fn a_file_of_times_with_a_line_that_is_none() {
+fn a_file_of_times_with_lines_that_are_none() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("times.csv"), "response\n12ms\n7\n").unwrap();
+    std::fs::write(folder.path().join("times.csv"), "response\n12ms\n7\n3ms\n-2ms\n").unwrap();
     let text = spoilt(&[("\"5ms\"", "{ empirical = \"times.csv\" }")]);
-    let problems = read("bad.toml", &text, &[], Some(folder.path())).unwrap_err();
-    let title = problems.list()[0].title();
-    assert!(title.ends_with("times.csv: line 3: `7` is not a time"), "{title}");
-    assert_eq!(problems.position(&problems.list()[0]), Some((16, 36)));
+    let message = read("bad.toml", &text, &[], Some(folder.path())).unwrap_err().render(false);
+    let expected = r#"
+error: 2 lines of times.csv are wrong
+  --> bad.toml:16:36
+   |
+16 | steps = [{ compute = { empirical = "times.csv" } }]
+   |                                    ^^^^^^^^^^^
+   |
+   = note: times.csv:3: `7` is not a time
+   = note: times.csv:5: `-2ms` is a time below 0
+   = help: name a file with one time per line, as in 12.5ms, beside the scenario
+
+1 problem in bad.toml
+"#;
+    assert_eq!(message.replace(&format!("{}/", folder.path().display()), ""), expected[1..]);
 }
 
 #[test]

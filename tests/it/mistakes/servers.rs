@@ -70,7 +70,7 @@ error: `cores-2` gives 0 workers for plan "small"
 
     workers_by_a_name_that_is_not_known:
     "workers = 2" => "workers = \"2*cpus+1\""; r#"
-error: cannot work out `2*cpus+1` for plan "small": `cpus` is not known here
+error: cannot work out `2*cpus+1`: `cpus` is not known here
   --> bad.toml:12:11
    |
 12 | workers = "2*cpus+1"
@@ -80,6 +80,51 @@ error: cannot work out `2*cpus+1` for plan "small": `cpus` is not known here
            "min(2*cores+1, memory_gb*4)"
 
 1 problem in bad.toml
+"#
+
+    workers_by_a_bad_formula_on_a_bad_plan:
+    "cores = 2" => "cores = 0", "workers = 2" => "workers = \"2*core+1\""; r#"
+error: `0` is not between 1 and 4096
+ --> bad.toml:6:9
+  |
+6 | cores = 0
+  |         ^
+  |
+  = help: write a whole number from 1 to 4096, without quotes
+
+error: cannot work out `2*core+1`: `core` is not known here
+  --> bad.toml:12:11
+   |
+12 | workers = "2*core+1"
+   |           ^^^^^^^^^^
+   |
+   = help: write a number, or arithmetic with cores and memory_gb, as in "2*cores+1" or
+           "min(2*cores+1, memory_gb*4)"
+
+2 problems in bad.toml
+"#
+
+    workers_by_a_bad_formula_beside_bad_syntax:
+    "cores = 2" => "cores = = 2", "workers = 2" => "workers = \"2*core+1\""; r#"
+error: not TOML: extra `=`, expected nothing
+ --> bad.toml:6:9
+  |
+6 | cores = = 2
+  |         ^
+  |
+  = help: each line is `key = value`, `[table]` or `[[list of tables]]`; texts stand in
+          quotes
+
+error: cannot work out `2*core+1`: `core` is not known here
+  --> bad.toml:12:11
+   |
+12 | workers = "2*core+1"
+   |           ^^^^^^^^^^
+   |
+   = help: write a number, or arithmetic with cores and memory_gb, as in "2*cores+1" or
+           "min(2*cores+1, memory_gb*4)"
+
+2 problems in bad.toml
 "#
 
     workers_divided_by_zero:

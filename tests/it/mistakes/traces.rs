@@ -53,7 +53,7 @@ error: 4 lines of day.csv are wrong
 #[test]
 fn a_trace_that_is_not_there() {
     let expected = r#"
-error: cannot read night.csv: entity not found
+error: cannot read night.csv: No such file or directory (os error 2)
   --> bad.toml:23:9
    |
 23 | trace = "night.csv"
