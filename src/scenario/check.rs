@@ -1,6 +1,6 @@
 //! The rules that hold between the sections of a file.
 
-use super::document::Table;
+use super::document::{Entry, Table, Value};
 use super::file::{File, Named};
 use super::load::Load;
 use super::preset::Stack;
@@ -16,7 +16,8 @@ pub(super) fn check(file: &File, document: &Table, found: &Found) {
     workers_work_out(file, found);
     weights_weigh(file, found);
     connections_suit(file, found);
-    conversions_are_used(file, found);
+    shared_settings_are_used(document, found);
+    conversions_are_used(file, document, found);
     conversions_are_sane(file, found);
     nginx_has_numbers(file, document, found);
     recorded::check(file, found);
@@ -107,9 +108,50 @@ fn persistent_async(connections: &ConnectionsFile, server: Option<&Named>, own: 
     Problem::at(&connections.place, title, way)
 }
 
-/// The conversion's numbers under `[traffic]` need a tier that is converted.
-fn conversions_are_used(file: &File, found: &Found) {
+/// What is said for all servers: its section (none: the top), its key, and a server's own.
+const SHARED: [(Option<&str>, &str, &str); 3] = [
+    (None, "stack", "stack"),
+    (Some("database"), "connections", "connections"),
+    (Some("database"), "latency", "database_latency"),
+];
+
+/// What is said for all servers needs one that does not say its own. A what-if may overrule what
+/// the file says.
+fn shared_settings_are_used(document: &Table, found: &Found) {
+    let servers = document.members("server");
+    for (section, key, own) in SHARED {
+        let Some(shared) = entry(document, section, key) else { continue };
+        let overruled = |server: &&Table| {
+            let own = server.get(own);
+            own.is_some_and(|own| own.place.is_in_file() || !shared.place.is_in_file())
+        };
+        if !servers.is_empty() && servers.iter().all(overruled) {
+            let title = format!("`{key}` would be ignored: every server says its own `{own}`");
+            let way = format!(
+                "remove it, or let a server leave its `{own}` out (--set server.*.{own}=... \
+                 changes that of all)"
+            );
+            found.add(Problem::at(&shared.place, title, way));
+        }
+    }
+}
+
+/// The entry `key` of a section, or of the document itself.
+fn entry<'d>(document: &'d Table, section: Option<&str>, key: &str) -> Option<&'d Entry> {
+    match section.map(|section| document.get(section).map(|entry| &entry.node.value)) {
+        None => document.get(key),
+        Some(Some(Value::Table(table))) => table.get(key),
+        Some(_) => None,
+    }
+}
+
+/// The conversion's numbers under `[traffic]` need a tier that is converted, or one that was before
+/// a what-if.
+fn conversions_are_used(file: &File, document: &Table, found: &Found) {
     for (key, place) in &file.traffic.places {
+        if place.is_in_file() && has_another_rate(document) {
+            continue;
+        }
         let used = file.tiers.iter().any(|tier| {
             let own = tier.traffic.places.iter().any(|(own, _)| own == key);
             !own && !matches!(tier.load, Some(Load::Rate(_)))
@@ -119,6 +161,12 @@ fn conversions_are_used(file: &File, found: &Found) {
             found.add(Problem::at(place, title, "remove it, or give a tier `visitors`"));
         }
     }
+}
+
+/// Whether a what-if says at which rate a tier comes.
+fn has_another_rate(document: &Table) -> bool {
+    let tiers = document.members("tier");
+    tiers.iter().any(|tier| tier.get("rate").is_some_and(|entry| !entry.place.is_in_file()))
 }
 
 /// Visitors may convert to more requests than anything answers.
@@ -145,10 +193,6 @@ fn nginx_has_numbers(file: &File, document: &Table, found: &Found) {
 }
 
 fn front_place(document: &Table) -> Place {
-    match document.get("front").map(|entry| &entry.node.value) {
-        Some(super::document::Value::Table(front)) => {
-            front.get("nginx").map_or(front.place.clone(), |entry| entry.place.clone())
-        }
-        _ => Place::FILE,
-    }
+    let nginx = entry(document, Some("front"), "nginx").or(document.get("front"));
+    nginx.map_or(Place::FILE, |entry| entry.place.clone())
 }

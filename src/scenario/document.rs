@@ -86,6 +86,21 @@ impl Table {
         self.entries.iter_mut().find(|entry| entry.key == key)
     }
 
+    /// The tables of the list of that key.
+    pub(super) fn members(&self, key: &str) -> Vec<&Table> {
+        let items = match self.get(key).map(|entry| &entry.node.value) {
+            Some(Value::List(items)) => items.as_slice(),
+            _ => &[],
+        };
+        let mut tables = Vec::new();
+        for item in items {
+            if let Value::Table(table) = &item.value {
+                tables.push(table);
+            }
+        }
+        tables
+    }
+
     /// Puts an entry in the place of the one with its key, or at the end.
     pub(super) fn put(&mut self, entry: Entry) {
         match self.get_mut(&entry.key) {

@@ -85,6 +85,10 @@ pub(super) struct ClientFile {
 }
 
 fn client(section: &Section<'_>) -> ClientFile {
+    if !section.has("cpu") {
+        let why = "a client that takes no `cpu` needs no cores";
+        section.refuse("machine_cores", why, "remove it, or write its cpu");
+    }
     ClientFile {
         patience: section.read("patience", limit(span_above_zero)),
         round_trip: section.read("round_trip", span),

@@ -23,6 +23,11 @@ impl Place {
     /// The scenario file as a whole.
     pub(super) const FILE: Place = Place { source: 0, span: None };
 
+    /// Whether it is in the scenario file, and not in an argument.
+    pub(super) fn is_in_file(&self) -> bool {
+        self.source == Place::FILE.source
+    }
+
     /// Its first byte.
     pub(super) fn start(&self) -> usize {
         self.span.as_ref().map_or(0, |span| span.start)

@@ -10,6 +10,17 @@ use super::section::among;
 /// The lists whose members have names.
 const NAMED: [&str; 4] = ["plan", "server", "endpoint", "tier"];
 
+/// Keys of a section that say one thing in several ways: who sets the first has no more use for
+/// what the file says by the others.
+const INSTEAD: [(&str, &str, &[&str]); 6] = [
+    ("tier", "rate", &["visitors", "requests_per_visit", "peak"]),
+    ("tier", "visitors", &["rate"]),
+    ("run", "precision", &["replications", "warmup", "measure"]),
+    ("run", "replications", &["precision"]),
+    ("run", "warmup", &["precision"]),
+    ("run", "measure", &["precision"]),
+];
+
 const WAY: &str = "write KEY=VALUE, as in server.gunicorn.workers=5, plan.2GB.cores=2 or \
     database.max_connections=20";
 
@@ -43,11 +54,18 @@ pub(super) fn apply(document: &mut Table, text: &str, source: usize, found: &Fou
     let (first, rest) = (&parts[0], &parts[1..]);
     if !NAMED.contains(&first.text.as_str()) {
         found.keep(put(document, &parts, &node, source));
+        if let [key] = rest
+            && let Some(Value::Table(section)) =
+                document.get_mut(&first.text).map(|entry| &mut entry.node.value)
+        {
+            replace(section, &first.text, &key.text);
+        }
     } else if let [name, keys @ ..] = rest
         && !keys.is_empty()
     {
         for member in members(document, first, name, &keys[0], source, found) {
             found.keep(put(member, keys, &node, source));
+            replace(member, &first.text, &keys[0].text);
         }
     } else {
         let title = format!("`{}` needs a name and a key after it", first.text);
@@ -93,6 +111,15 @@ fn members<'d>(
         found.add(Problem::at(&name.place(source), title, among(&name.text, &names)));
     }
     chosen
+}
+
+/// Removes what the file says in `section` by the keys that `key` stands instead of.
+fn replace(section: &mut Table, name: &str, key: &str) {
+    for (_, _, others) in INSTEAD.iter().filter(|it| (it.0, it.1) == (name, key)) {
+        section
+            .entries
+            .retain(|entry| !entry.place.is_in_file() || !others.contains(&entry.key.as_str()));
+    }
 }
 
 /// Puts `node` under the key `keys`, making tables on the way where none stand.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::experiment::answer::Effort;
 use crate::site::{Accept, Connections, Dispatcher, Dist, Hold, Listen, OnOom, Step, WorkerKind};
-use crate::units::{Bytes, Fraction, Span};
+use crate::units::{Bytes, Fraction, PerSecond, Span};
 
 /// Every key that a scenario may have.
 const EVERYTHING: &str = include_str!("everything.toml");
@@ -17,12 +17,16 @@ fn scenario(text: &str, sets: &[&str]) -> Scenario {
 
 /// One combination of a bare plan of that many cores and memory.
 fn plain(lines: &str) -> Scenario {
+    plain_set(lines, &[])
+}
+
+fn plain_set(lines: &str, sets: &[&str]) -> Scenario {
     let text = format!(
         "stack = \"bare\"\n\
          endpoint = [{{ name = \"page\", steps = [{{ compute = \"5ms\" }}] }}]\n\
          plan = [{{ name = \"p\", cores = 2, memory = \"2GB\" }}]\n{lines}"
     );
-    scenario(&text, &[])
+    scenario(&text, sets)
 }
 
 #[test]
@@ -41,6 +45,28 @@ fn every_shipped_scenario_reads_and_says_what_it_asks() {
         count += 1;
     }
     assert!(count >= 5);
+}
+
+/// A site that visitors come to, with numbers of its own for how many requests that is.
+const VISITED: &str = "server = [{ name = \"s\", kind = \"sync\", workers = 2 }]\n\
+    [traffic]\npeak = 2\n[run]\nreplications = 4\nwarmup = \"1s\"\nmeasure = \"10s\"\n\
+    [[tier]]\nname = \"usual\"\nvisitors = \"86400/day\"\nrequests_per_visit = 3\n";
+
+#[test]
+fn a_what_if_replaces_what_the_file_says_in_another_way() {
+    let tier = |sets: &[&str]| plain_set(VISITED, sets).study.combinations[0].tiers[0].clone();
+    assert_eq!(tier(&[]).rate, PerSecond::new(6.0));
+    let rated = tier(&["tier.usual.rate=34/s"]);
+    assert_eq!((rated.rate, rated.conversion), (PerSecond::new(34.0), None));
+    let and_back = tier(&["tier.usual.rate=34/s", "tier.usual.rate=35/s"]);
+    assert_eq!(and_back.rate, PerSecond::new(35.0));
+    let effort = plain_set(VISITED, &["run.precision=10%"]).study.effort;
+    assert_eq!(effort, Effort::Precision(Fraction::new(0.1)));
+    let rated =
+        VISITED.replace("visitors = \"86400/day\"\nrequests_per_visit = 3", "rate = \"1/s\"");
+    let rated = rated.replace("[traffic]\npeak = 2\n", "");
+    let visited = plain_set(&rated, &["tier.*.visitors=86400/day"]);
+    assert_eq!(visited.study.combinations[0].tiers[0].rate, PerSecond::new(15.0));
 }
 
 #[test]

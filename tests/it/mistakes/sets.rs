@@ -1,6 +1,6 @@
 //! Changes by `--set`.
 
-use super::{GOOD, message, mistakes};
+use super::{GOOD, message, mistakes, spoilt};
 
 mistakes! {
     set:
@@ -90,4 +90,54 @@ error: not a value
 
 1 problem in bad.toml
 "#
+}
+
+/// The good scenario, whose server says its own connections.
+fn with_own_connections() -> String {
+    let own = "workers = 2\nconnections = \"persistent\"";
+    spoilt(&[("workers = 2", own)])
+}
+
+#[test]
+fn a_set_that_every_server_overrules() {
+    let expected = r#"
+error: `connections` would be ignored: every server says its own `connections`
+ --> --set:1:10
+  |
+1 | database.connections=per-request
+  |          ^^^^^^^^^^^
+  |
+  = help: remove it, or let a server leave its `connections` out (--set
+          server.*.connections=... changes that of all)
+
+1 problem in bad.toml
+"#;
+    let said = message(&with_own_connections(), &["database.connections=per-request"]);
+    assert_eq!(said, expected[1..]);
+    let way = message(&with_own_connections(), &["server.*.connections=per-request"]);
+    assert_eq!(way, "no problem at all");
+}
+
+#[test]
+fn a_set_may_overrule_what_the_file_says_for_all_servers() {
+    let shared = "[database]\nconnections = \"persistent\"\n\n[[tier]]";
+    let text = spoilt(&[("[[tier]]", shared)]);
+    assert_eq!(message(&text, &["server.web.connections=per-request"]), "no problem at all");
+}
+
+#[test]
+fn a_set_of_two_keys_that_say_the_same_thing() {
+    let expected = r#"
+error: `visitors` would be ignored: `rate` says how much comes
+ --> --set:1:12
+  |
+1 | tier.quiet.visitors=10k/day
+  |            ^^^^^^^^
+  |
+  = help: remove one of them
+
+1 problem in bad.toml
+"#;
+    let said = message(GOOD, &["tier.quiet.visitors=10k/day", "tier.quiet.rate=5/s"]);
+    assert_eq!(said, expected[1..]);
 }

@@ -55,6 +55,34 @@ error: `nginx = true` would be ignored: the stack bare has no numbers for it
 1 problem in bad.toml
 "#
 
+    the_cores_of_clients_that_take_none:
+    "[[tier]]" => "[client]\nmachine_cores = 4\n\n[[tier]]"; r#"
+error: `machine_cores` would be ignored: a client that takes no `cpu` needs no cores
+  --> bad.toml:19:1
+   |
+19 | machine_cores = 4
+   | ^^^^^^^^^^^^^
+   |
+   = help: remove it, or write its cpu
+
+1 problem in bad.toml
+"#
+
+    a_latency_for_servers_that_all_say_their_own:
+    "workers = 2" => "workers = 2\ndatabase_latency = \"5ms\"",
+    "[[tier]]" => "[database]\nlatency = \"1ms\"\n\n[[tier]]"; r#"
+error: `latency` would be ignored: every server says its own `database_latency`
+  --> bad.toml:20:1
+   |
+20 | latency = "1ms"
+   | ^^^^^^^
+   |
+   = help: remove it, or let a server leave its `database_latency` out (--set
+           server.*.database_latency=... changes that of all)
+
+1 problem in bad.toml
+"#
+
     a_third_way_to_listen:
     "[[tier]]" => "[front]\nlisten = \"udp\"\n\n[[tier]]"; r#"
 error: `udp` is not a way to listen
