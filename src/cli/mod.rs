@@ -96,6 +96,12 @@ fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
     print(&String::from_utf8_lossy(&script))
 }
 
+/// How many columns standard output has; none where it is no terminal, or does not say.
+fn columns() -> usize {
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map_or(0, |(width, _)| usize::from(width.0))
+}
+
 /// Reads a scenario from a file, or from standard input where the path is `-`.
 fn load(path: &Path, sets: &[String]) -> Result<Scenario, Failure> {
     Ok(scenario::load(path, sets)?)

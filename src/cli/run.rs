@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::args::RunArgs;
 use super::folder::Folder;
 use super::progress::Bar;
-use super::{Failure, colors, complain, interrupt, load, print};
+use super::{Failure, colors, columns, complain, interrupt, load, print};
 use crate::experiment::answer::{Answers, Study};
 use crate::experiment::sweep;
 use crate::experiment::trial::{Crew, Watch};
@@ -28,7 +28,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     write(&folder, &study, &answers, &crew)?;
     if !args.quiet {
         let color = colors(anstream::AutoStream::choice(&std::io::stdout()));
-        let summary = text::summary(&study, &answers, color);
+        let summary = text::summary(&study, &answers, color, columns());
         print(&format_args!("{summary}\nWritten to {}\n", folder.path().display()))?;
     }
     Ok(())

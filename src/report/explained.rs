@@ -3,7 +3,8 @@
 
 use comfy_table::{CellAlignment, Table};
 
-use super::lines::{Paint, cut, ruled, said, trimmed, wrap};
+use super::lines::{COLUMNS, Paint, ruled, said, trimmed, wrap};
+use super::names::apart;
 use super::text::{sentence, verdict};
 use super::words::{self, memory, percent, plain, seconds};
 use crate::experiment::advice::Change;
@@ -70,7 +71,7 @@ fn failures(finding: &Finding) -> Option<String> {
 /// Each stage's part of the response, on average and around the 95th percentile.
 fn times(finding: &Finding) -> Option<String> {
     let (mean, slow) = (finding.mean_request?, finding.slow_request?);
-    let mut table = ruled();
+    let mut table = ruled(COLUMNS);
     table.set_header(["", "on average", "", "around p95", ""]);
     let row = |name: &str, parts: [(f64, f64); 2]| {
         let cells = parts.map(|(part, whole)| {
@@ -104,7 +105,7 @@ fn busy(now: &Standing) -> Vec<String> {
     shares.retain(|(_, share)| share.is_some_and(|share| share > 0.0));
     let said = shares.iter().map(|(name, it)| format!("{name} {}", percent(it.unwrap_or(0.0))));
     let ceiling = now.capacity.budget.ceiling;
-    let ceiling = ceiling.map(|ceiling| format!(" of {}", memory(ceiling.get() as f64)));
+    let ceiling = ceiling.map(|ceiling| format!("; there is {}", memory(ceiling.get() as f64)));
     let kills = now.row.finding.oom_kills_per_hour;
     let kills = (kills > 0.0).then(|| format!(", {} OOM kills an hour", plain(kills)));
     vec![
@@ -130,11 +131,13 @@ fn busy(now: &Standing) -> Vec<String> {
 
 /// A row for how it is now, and one for each change.
 fn changes(now: &Standing, tried: &[Tried]) -> String {
-    let mut table = ruled();
+    let mut table = ruled(COLUMNS);
     table.set_header(["", "p95", "±", "errors", "carries", "", ""]);
     table.add_row(row("as it is".to_owned(), now, None));
-    for each in tried {
-        table.add_row(row(cut(&in_words(each), 26), &each.standing, Some((each, now))));
+    let names: Vec<String> = tried.iter().map(in_words).collect();
+    let names = apart(&names, |name| name.chars().count() <= 26);
+    for (each, name) in tried.iter().zip(names) {
+        table.add_row(row(name, &each.standing, Some((each, now))));
     }
     right(&mut table, 1..6);
     trimmed(&table.to_string())
@@ -271,7 +274,6 @@ fn right(table: &mut Table, columns: std::ops::Range<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::lines::COLUMNS;
     use crate::report::sample;
 
     /// A site at 10 requests a second that carries 20.7 of them, and what two changes make of it:

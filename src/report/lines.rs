@@ -2,24 +2,16 @@
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 
-/// Nothing is wider than this.
+/// Sentences are no wider than this, and tables where nobody says that they may be.
 pub(super) const COLUMNS: usize = 80;
 
-/// A table of which nothing is drawn but a rule below its header.
-pub(super) fn ruled() -> Table {
+/// A table at most so many letters wide, of which nothing is drawn but a rule below its header.
+pub(super) fn ruled(columns: usize) -> Table {
     let mut table = Table::new();
     let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-    table.load_style(style).set_width(COLUMNS as u16);
+    table.load_style(style).set_width(u16::try_from(columns).unwrap_or(u16::MAX));
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table
-}
-
-/// `text`, or so many letters of it and a mark that there are more.
-pub(super) fn cut(text: &str, most: usize) -> String {
-    match text.chars().count() > most {
-        true => text.chars().take(most - 1).chain(['…']).collect(),
-        false => text.to_owned(),
-    }
 }
 
 /// Without the blanks that a table leaves at the ends of its lines.

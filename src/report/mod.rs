@@ -7,6 +7,7 @@ pub mod csv;
 pub mod explained;
 pub mod figure;
 mod lines;
+mod names;
 pub mod page;
 pub mod recorded;
 pub mod text;

@@ -2,17 +2,19 @@
 
 use comfy_table::CellAlignment;
 
-use super::lines::{Paint, cut, ruled, said, trimmed, wrap};
+use super::lines::{COLUMNS, Paint, ruled, said, trimmed, wrap};
+use super::names::apart;
 use super::words::{self, percent, plain, seconds};
 use crate::experiment::answer::{
     Answers, Capacity, Finding, Limit, Objective, Row, Study, Threshold,
 };
 use crate::outcome::Cause;
-use crate::units::{PerSecond, Span};
+use crate::units::PerSecond;
 
 /// What was found, in sentences and a table, for a reader who has seen nothing else. With `color`
-/// it holds ANSI colours.
-pub fn summary(study: &Study, answers: &Answers, color: bool) -> String {
+/// it holds ANSI colours. The table is as wide as it needs to be and at most `columns`, where those
+/// are more than 80; sentences are easier to read in lines of that length.
+pub fn summary(study: &Study, answers: &Answers, color: bool, columns: usize) -> String {
     let paint = Paint::new(color);
     let mut parts = vec![
         paint.bold(&wrap(&words::printable(&study.title), "")),
@@ -23,7 +25,7 @@ pub fn summary(study: &Study, answers: &Answers, color: bool) -> String {
         parts.push(paint.red(&said(&warnings)));
     }
     if !answers.rows.is_empty() {
-        parts.push(table(study, answers));
+        parts.push(table(study, answers, columns.max(COLUMNS)));
     }
     let notes = notes(study, answers);
     if !notes.is_empty() {
@@ -145,15 +147,15 @@ fn load_clause(study: &Study, capacity: &Capacity) -> String {
     }
 }
 
-/// What breaks the objective at the lowest rate that was tried.
+/// What breaks the objective at the lowest rate that was tried. Which one that is depends on how the
+/// search went, and says nothing.
 fn at_rest(study: &Study, capacity: &Capacity) -> Option<String> {
     let finding = capacity.curve.first()?;
-    let rate = plain(finding.rate.get());
-    let p95 = finding.p95.filter(|_| is_slow(&study.objective, finding));
+    let p95 = finding.p95.filter(|_| words::is_slow(&study.objective, finding));
     Some(match (p95, most_lost(finding)) {
-        (Some(p95), _) => format!(": p95 is {} already at {rate}/s", seconds(p95.mean)),
+        (Some(p95), _) => format!(": with next to none p95 is {} already", seconds(p95.mean)),
         (None, Some(cause)) => format!(
-            ": at {rate}/s already {} fail, most of them {}",
+            ": with next to none {} fail already, most of them {}",
             percent(finding.error_rate.mean),
             words::cause_for_people(cause)
         ),
@@ -227,17 +229,21 @@ fn place(study: &Study, row: &Row) -> String {
     format!("{name} at {}{}", words::printable(&row.tier), half.unwrap_or_default())
 }
 
-fn table(study: &Study, answers: &Answers) -> String {
-    let mut table = ruled();
+fn table(study: &Study, answers: &Answers, columns: usize) -> String {
+    let mut table = ruled(columns);
     table.set_header(["", "tier", "req/s", "p95", "±", "errors", "verdict"]);
+    let name = |row: &Row| words::combination(study, &row.plan, &row.server);
+    let more = columns - COLUMNS;
+    let names = short(answers, name, 30 + more);
+    let tiers = short(answers, |row| words::printable(&row.tier), 24 + more / 2);
     let mut last = String::new();
-    for row in &answers.rows {
-        let name = words::combination(study, &row.plan, &row.server);
-        let shown = if name == last { String::new() } else { cut(&name, 30) };
+    for ((row, shown), tier) in answers.rows.iter().zip(names).zip(tiers) {
+        let name = name(row);
+        let shown = if name == last { String::new() } else { shown };
         last = name;
         table.add_row([
             shown,
-            cut(&words::printable(&row.tier), 24),
+            tier,
             plain(row.offered.get()),
             words::p95(&row.finding),
             half_width(row),
@@ -251,6 +257,12 @@ fn table(study: &Study, answers: &Answers) -> String {
         }
     }
     trimmed(&table.to_string())
+}
+
+/// A name for each row, of at most so many letters.
+fn short(answers: &Answers, name: impl Fn(&Row) -> String, most: usize) -> Vec<String> {
+    let names: Vec<String> = answers.rows.iter().map(name).collect();
+    apart(&names, |name| name.chars().count() <= most)
 }
 
 fn half_width(row: &Row) -> String {
@@ -268,16 +280,12 @@ pub(super) fn verdict(objective: &Objective, row: &Row) -> String {
         (Some(true), _) => "good".to_owned(),
         (None, false) => "sustained".to_owned(),
         _ if finding.oom_kills_per_hour > 0.0 => "out of memory".to_owned(),
-        (Some(false), false) if is_slow(objective, finding) => format!("too slow: {bottleneck}"),
+        (Some(false), false) if words::is_slow(objective, finding) => {
+            format!("too slow: {bottleneck}")
+        }
         (Some(false), false) => format!("too many errors{lost}"),
         (_, true) => format!("overloaded: {bottleneck}{lost}"),
     }
-}
-
-/// Whether p95 breaks the objective.
-fn is_slow(objective: &Objective, finding: &Finding) -> bool {
-    let slower = |most: Span| finding.p95.is_none_or(|p95| p95.mean > most.as_secs());
-    objective.p95.is_some_and(slower)
 }
 
 /// What most of the lost requests were lost to; `None` where none was.
@@ -290,7 +298,6 @@ fn most_lost(finding: &Finding) -> Option<Cause> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::lines::COLUMNS;
     use crate::report::sample;
     use crate::stats::estimate::Estimate;
     use crate::units::Bytes;
@@ -314,14 +321,15 @@ mod tests {
         answers.capacities[0].curve[0].p95 = Estimate::of(&[0.6]);
         answers.capacities[0].oom = Threshold::AtRest;
         let said = &sentences(&study, &answers)[0];
-        let end = "misses the objective however low the load: p95 is 600 ms already at 1.92/s; \
-                   memory does not hold it even at rest.";
+        let end = "misses the objective however low the load: with next to none p95 is 600 ms \
+                   already; memory does not hold it even at rest.";
         assert!(said.ends_with(end), "{said}");
         answers.capacities[0].curve[0].p95 = Estimate::of(&[0.1]);
         answers.capacities[0].curve[0].errors[Cause::Patience as usize] = 0.0026;
         answers.capacities[0].curve[0].error_rate = Estimate::of(&[0.0026]).unwrap();
         let said = &sentences(&study, &answers)[0];
-        let errors = "load: at 1.92/s already 0.26% fail, most of them given up by the visitor;";
+        let errors = "load: with next to none 0.26% fail already, most of them given up by the \
+                      visitor;";
         assert!(said.contains(errors), "{said}");
         study.objective = Objective::default();
         answers.capacities[0].load_line = None;
@@ -366,7 +374,7 @@ mod tests {
         let plans = [("\u{1b}[2J", 2), ("a\nb", 2)];
         let (mut study, answers) = sample::made_up(&plans, &["\u{7}", "c"], &[10.0, 40.0]);
         study.title = "\u{1b}]0;title\u{7}".to_owned();
-        let summary = summary(&study, &answers, false);
+        let summary = summary(&study, &answers, false, 0);
         assert!(!summary.contains('\u{1b}') && !summary.contains('\u{7}'));
     }
 
@@ -377,7 +385,7 @@ mod tests {
         let arithmetic = "1GB · gunicorn does not fit in memory: system 200MB + postgres 400MB \
                           + 5 x worker 200MB = 1.562GB > 1GB";
         assert_eq!(warnings(&study, &answers), [arithmetic]);
-        assert!(summary(&study, &answers, false).contains("does not fit in memory"));
+        assert!(summary(&study, &answers, false, 0).contains("does not fit in memory"));
     }
 
     #[test]
@@ -385,7 +393,7 @@ mod tests {
         let plans = [(LONG, 1), ("2GB", 2)];
         let (mut study, answers) = sample::made_up(&plans, &[LONG, "b"], &[0.123, 23.9, 4000.0]);
         study.title = LONG.repeat(3);
-        let summary = summary(&study, &answers, false);
+        let summary = summary(&study, &answers, false, 0);
         // The title is one word longer than any line.
         for line in summary.lines().filter(|line| line.contains(' ')) {
             assert!(line.chars().count() <= COLUMNS, "{line}");
@@ -393,9 +401,27 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_long_names_are_told_apart_and_a_wide_terminal_shows_more_of_them() {
+        let server = format!("{LONG}, and another");
+        let (study, answers) = sample::made_up(&[("2GB", 2)], &[LONG, &server], &[10.0]);
+        let narrow = summary(&study, &answers, false, 80);
+        assert!(
+            narrow.contains(" a plan whose na…s in all ") && narrow.contains("na…t, and "),
+            "{narrow}"
+        );
+        let wide = summary(&study, &answers, false, 160);
+        assert!(
+            wide.contains(&format!(" {LONG} ")) && wide.contains(&format!(" {server} ")),
+            "{wide}"
+        );
+        assert!(wide.lines().all(|line| line.chars().count() <= 160), "{wide}");
+    }
+
+    #[test]
     fn colours_are_there_only_when_asked_for_and_change_no_word() {
         let (study, answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
-        let (plain, colored) = (summary(&study, &answers, false), summary(&study, &answers, true));
+        let (plain, colored) =
+            (summary(&study, &answers, false, 0), summary(&study, &answers, true, 0));
         assert!(!plain.contains('\u{1b}') && colored.contains('\u{1b}'));
         let bare = colored.replace("\u{1b}[1m", "").replace("\u{1b}[31m", "");
         assert_eq!(bare.replace("\u{1b}[0m", ""), plain);

@@ -4,7 +4,7 @@ use crate::experiment::answer::{Finding, Limit, Objective, Study, Visits};
 use crate::outcome::{Cause, Stage};
 use crate::site::{Arrivals, Trace};
 use crate::stats::estimate::Estimate;
-use crate::units::{Fraction, PerSecond};
+use crate::units::{Fraction, PerSecond, Span};
 
 /// `value` with at most so many significant digits (whole numbers keep all of theirs), without
 /// trailing zeros and never with an exponent; nothing where it is not finite. It goes by the
@@ -72,6 +72,12 @@ pub(super) fn errors(finding: &Finding) -> String {
 }
 
 const GROWS: &str = "grows";
+
+/// Whether p95 breaks the objective.
+pub(super) fn is_slow(objective: &Objective, finding: &Finding) -> bool {
+    let slower = |most: Span| finding.p95.is_none_or(|p95| p95.mean > most.as_secs());
+    objective.p95.is_some_and(slower)
+}
 
 /// Bytes in MB or GB (binary): `812 MB`, `1.56 GB`.
 pub(super) fn memory(bytes: f64) -> String {

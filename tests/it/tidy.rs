@@ -36,7 +36,7 @@ const FLOORS: [(&str, &[&str]); 13] = [
 ];
 
 /// Dependencies that live in one place, so that replacing one is a change of that place.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("clap", &["src/cli/"]),
     ("clap_complete", &["src/cli/"]),
     ("toml", &["src/scenario/"]),
@@ -48,6 +48,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("rand_distr", &["src/model/arrivals.rs"]),
     ("statrs", &["src/stats/estimate.rs"]),
     ("indicatif", &["src/cli/"]),
+    ("terminal_size", &["src/cli/"]),
 ];
 
 const LONGEST_LINE: usize = 100;

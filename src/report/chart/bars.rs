@@ -2,10 +2,11 @@
 
 use super::axis::Scale;
 use super::layout::{PLAIN, QUIET, STRONG, legend};
-use super::lettering::{self, shortened};
+use super::lettering::{self, fits, shortened};
 use super::scene::{Anchor, Scene, Type};
 use super::style::*;
 use crate::report::figure::{Bar, Bars, Group};
+use crate::report::names::{apart, cut};
 
 const BAR: f64 = 13.0;
 const PITCH: f64 = 20.0;
@@ -33,8 +34,20 @@ pub(super) fn lay_out(scene: &mut Scene, bars: &Bars, top: f64) -> f64 {
     let frame = Frame { x, high: bars.axis.high, left };
     each_group(bars, top, |group, y| draw_bars(scene, group, &frame, y));
     draw_rule(scene, bars, &frame, top, bottom + 6.0);
-    each_group(bars, top, |group, y| write_names(scene, group, &frame, y));
+    let mut names = group_names(bars).into_iter();
+    each_group(bars, top, |group, y| {
+        write_names(scene, &names.next().unwrap_or_default(), group, &frame, y);
+    });
     bottom + 42.0
+}
+
+/// The groups' names, cut to leave room for what is said beside them.
+fn group_names(bars: &Bars) -> Vec<String> {
+    let details = bars.groups.iter().map(|group| lettering::width(&group.detail, SMALL, false));
+    let widest = details.fold(0.0, f64::max);
+    let room = WIDTH - 2.0 * MARGIN - if widest > 0.0 { widest + 12.0 } else { 0.0 };
+    let names: Vec<String> = bars.groups.iter().map(|group| group.name.clone()).collect();
+    apart(&names, fits(BODY, true, room))
 }
 
 /// Where bars begin, and how long they are.
@@ -94,13 +107,11 @@ fn draw_bars(scene: &mut Scene, group: &Group, frame: &Frame, top: f64) {
 
 /// The names of the group and of its bars, and what stands at their ends; lines that would strike
 /// through a text are broken there.
-fn write_names(scene: &mut Scene, group: &Group, frame: &Frame, top: f64) {
+fn write_names(scene: &mut Scene, name: &str, group: &Group, frame: &Frame, top: f64) {
     let detail = lettering::width(&group.detail, SMALL, false);
-    let room = WIDTH - 2.0 * MARGIN - if detail > 0.0 { detail + 12.0 } else { 0.0 };
-    let name = shortened(&group.name, BODY, true, room);
-    let after = MARGIN + lettering::width(&name, BODY, true) + 10.0;
+    let after = MARGIN + lettering::width(name, BODY, true) + 10.0;
     scene.rectangle([MARGIN - 2.0, top, after + detail + 4.0, top + NAME - 4.0], WHITE);
-    scene.write(&name, (MARGIN, top + 14.0), Anchor::Start, STRONG);
+    scene.write(name, (MARGIN, top + 14.0), Anchor::Start, STRONG);
     scene.write(&group.detail, (after, top + 14.0), Anchor::Start, QUIET);
     for (index, bar) in group.bars.iter().enumerate() {
         write_bar(scene, bar, frame, top + NAME + PITCH * index as f64);
@@ -109,7 +120,7 @@ fn write_names(scene: &mut Scene, group: &Group, frame: &Frame, top: f64) {
 
 fn write_bar(scene: &mut Scene, bar: &Bar, frame: &Frame, top: f64) {
     let baseline = top + BAR / 2.0 + 0.36 * BODY;
-    let name = shortened(&bar.name, BODY, false, frame.left - MARGIN - 10.0);
+    let name = cut(&bar.name, fits(BODY, false, frame.left - MARGIN - 10.0));
     scene.write(&name, (frame.left - 10.0, baseline), Anchor::End, PLAIN);
     let end = frame.x.place(length(bar));
     let label = shortened(&bar.label, BODY, false, WIDTH - MARGIN - end - 8.0);

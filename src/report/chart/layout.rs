@@ -1,10 +1,11 @@
 //! The frame around a drawing: title, subtitle and legend, from the top down.
 
-use super::lettering::{self, shortened};
+use super::lettering::{self, fits};
 use super::scene::{Anchor, Place, Scene, Type};
 use super::style::*;
 use super::{bars, lines};
 use crate::report::figure::{Body, Figure};
+use crate::report::names::apart;
 
 /// Body text.
 pub(super) const PLAIN: Type = Type { size: BODY, bold: false, ink: TEXT };
@@ -57,13 +58,14 @@ pub(super) fn legend<T>(
     let widest = entries.iter().map(|(name, _)| width(name)).fold(0.0, f64::max);
     let pitch = (widest + 24.0).min(room / 2.0);
     let columns = ((room + 24.0) / pitch.max(1.0)).floor().max(1.0) as usize;
-    for (index, (name, entry)) in entries.iter().enumerate() {
+    let name_room = if columns == 1 { room } else { pitch - 16.0 } - swatch - 8.0;
+    let names: Vec<String> = entries.iter().map(|(name, _)| name.clone()).collect();
+    let names = apart(&names, fits(BODY, false, name_room));
+    for (index, ((_, entry), name)) in entries.iter().zip(&names).enumerate() {
         let x = MARGIN + (index % columns) as f64 * pitch;
         let y = top + (index / columns) as f64 * LINE_HEIGHT + LINE_HEIGHT / 2.0;
         draw(scene, (x + swatch / 2.0, y), entry);
-        let room = if columns == 1 { room } else { pitch - 16.0 } - swatch - 8.0;
-        let name = shortened(name, BODY, false, room);
-        scene.write(&name, (x + swatch + 8.0, y + 0.35 * BODY), Anchor::Start, PLAIN);
+        scene.write(name, (x + swatch + 8.0, y + 0.35 * BODY), Anchor::Start, PLAIN);
     }
     top + entries.len().div_ceil(columns) as f64 * LINE_HEIGHT
 }

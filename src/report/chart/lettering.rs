@@ -40,6 +40,11 @@ pub(super) fn width(text: &str, size: f64, bold: bool) -> f64 {
     text.chars().map(|letter| f64::from(scaled.h_advance(glyph(font, letter)))).sum()
 }
 
+/// Whether a text is no wider than `room`.
+pub(super) fn fits(size: f64, bold: bool, room: f64) -> impl Fn(&str) -> bool {
+    move |text| width(text, size, bold) <= room
+}
+
 /// `text`, cut with an ellipsis where it is wider than `room`.
 pub(super) fn shortened(text: &str, size: f64, bold: bool, room: f64) -> String {
     if width(text, size, bold) <= room {
