@@ -2,10 +2,11 @@
 
 use super::axis::Scale;
 use super::layout::{QUIET, STRONG, legend};
-use super::lettering::{self, shortened};
+use super::lettering::{self, fits, shortened};
 use super::scene::{Anchor, Place, Scene, Type};
 use super::style::*;
-use crate::report::figure::{Lines, Look, MarkKind, Panel, Point, Series};
+use crate::report::figure::{Lines, Look, Mark, MarkKind, Panel, Point, Series};
+use crate::report::names::apart;
 
 /// Panels side by side, and how high each plot is.
 fn grid(panels: usize) -> (usize, f64) {
@@ -31,12 +32,16 @@ pub(super) fn lay_out(scene: &mut Scene, lines: &Lines, top: f64) -> f64 {
     y = legend(scene, &marks, 34.0, y, |scene, at, kind| mark(scene, at, *kind, MUTED));
     let (columns, height) = grid(lines.panels.len());
     let width = (WIDTH - 2.0 * MARGIN + GAP) / columns as f64 - GAP;
+    let titles = lines.panels.iter().map(|panel| panel.title.clone().unwrap_or_default());
+    let titles = apart(&titles.collect::<Vec<_>>(), fits(BODY, true, width));
     for (row, panels) in lines.panels.chunks(columns).enumerate() {
         let title = if panels.iter().any(|panel| panel.title.is_some()) { 22.0 } else { 0.0 };
         let whole = height + title + 24.0 + 48.0;
         for (column, panel) in panels.iter().enumerate() {
             let x = MARGIN + column as f64 * (width + GAP);
             let y = y + 8.0 + row as f64 * (whole + GAP / 2.0);
+            let name = &titles[row * columns + column];
+            scene.write(name, (x, y + 14.0), Anchor::Start, STRONG);
             lay_out_panel(scene, panel, [x, y, x + width, y + whole], title);
         }
     }
@@ -57,10 +62,6 @@ struct Plot<'a> {
 
 fn lay_out_panel(scene: &mut Scene, panel: &Panel, frame: [f64; 4], title: f64) {
     let [left, top, right, bottom] = frame;
-    if let Some(name) = &panel.title {
-        let name = shortened(name, BODY, true, right - left);
-        scene.write(&name, (left, top + 14.0), Anchor::Start, STRONG);
-    }
     scene.write(&panel.y.label, (left, top + title + 11.0), Anchor::Start, QUIET);
     let (plot_top, plot_bottom) = (top + title + 24.0, bottom - 44.0);
     let y = Scale::new(&panel.y, plot_bottom, plot_top);
@@ -71,7 +72,7 @@ fn lay_out_panel(scene: &mut Scene, panel: &Panel, frame: [f64; 4], title: f64) 
     let plot = Plot { left: plot_left, top: plot_top, right, bottom: plot_bottom, x, y };
     draw_axes(scene, panel, &plot, &ticks);
     panel.series.iter().for_each(|series| draw_bands(scene, series, &plot));
-    draw_rule(scene, panel, &plot);
+    draw_rule(scene, panel, &plot, (left, top + title + 11.0));
     panel.series.iter().for_each(|series| draw_line(scene, series, &plot));
     panel.series.iter().for_each(|series| draw_marks(scene, series, &plot));
     if panel.series.iter().all(|series| series.points.iter().all(|point| point.y.is_none())) {
@@ -96,39 +97,73 @@ fn draw_axes(scene: &mut Scene, panel: &Panel, plot: &Plot, ticks: &[(f64, Strin
     scene.write(&panel.x.label, (middle, plot.bottom + 36.0), Anchor::Middle, QUIET);
 }
 
-/// The level to stay under, with its name above, where the lines leave room for it.
-fn draw_rule(scene: &mut Scene, panel: &Panel, plot: &Plot) {
+/// The level to stay under, with its name beside it where the lines leave room for that; or else in
+/// the line of the y axis' name, which begins at `header`.
+fn draw_rule(scene: &mut Scene, panel: &Panel, plot: &Plot, header: Place) {
     let Some((level, name)) = &panel.rule else { return };
     let y = plot.y.place(*level);
-    scene.dashed(&[(plot.left, y), (plot.right, y)], 1.4, RULE, &[5.0, 3.0]);
-    let name = shortened(name, SMALL, true, plot.right - plot.left - 12.0);
-    let width = lettering::width(&name, SMALL, true);
-    let baseline = y - 6.0;
-    let around =
-        |x: f64| [x - 3.0, baseline - 0.85 * SMALL, x + width + 3.0, baseline + 0.25 * SMALL];
-    let room = plot.right - plot.left - width - 12.0;
-    let places = (0..=8).map(|step| plot.left + 6.0 + room * f64::from(step) / 8.0);
-    let x = places.min_by_key(|x| crossings(panel, plot, around(*x))).unwrap_or(plot.left);
-    scene.rectangle(around(x), WHITE.faded(0.85));
-    scene.write(&name, (x, baseline), Anchor::Start, Type { size: SMALL, bold: true, ink: RULE });
+    scene.dashed(&[(plot.left, y), (plot.right, y)], 1.4, RULE, RULE_DASH);
+    let font = Type { size: SMALL, bold: true, ink: RULE };
+    let named = shortened(name, SMALL, true, plot.right - plot.left - 12.0);
+    let width = lettering::width(&named, SMALL, true);
+    if let Some((x, baseline)) = free_place(panel, plot, y, width) {
+        scene.rectangle(around(x, baseline, width), WHITE.faded(0.85));
+        return scene.write(&named, (x, baseline), Anchor::Start, font);
+    }
+    let after = header.0 + lettering::width(&panel.y.label, SMALL, false) + 14.0;
+    let named = shortened(name, SMALL, true, plot.right - after - 34.0);
+    let from = plot.right - lettering::width(&named, SMALL, true) - 34.0;
+    let middle = header.1 - 0.35 * SMALL;
+    scene.dashed(&[(from, middle), (from + 28.0, middle)], 1.4, RULE, RULE_DASH);
+    scene.write(&named, (plot.right, header.1), Anchor::End, font);
 }
 
-/// How much of the panel's lines lies in a box, in steps of a few pixels.
-fn crossings(panel: &Panel, plot: &Plot, [left, top, right, bottom]: [f64; 4]) -> usize {
-    const STEPS: u32 = 60;
-    let inside = |(x, y): &Place| (left..=right).contains(x) && (top..=bottom).contains(y);
-    let along = |pair: &[Place]| {
-        let ((x, y), (to_x, to_y)) = (pair[0], pair[1]);
-        let share = |step: u32| f64::from(step) / f64::from(STEPS);
-        let at = |share: f64| (x + (to_x - x) * share, y + (to_y - y) * share);
-        (0..=STEPS).filter(|step| inside(&at(share(*step)))).count()
+const RULE_DASH: &[f64] = &[5.0, 3.0];
+
+/// The box of a small text so wide, with some air around it.
+fn around(x: f64, baseline: f64, width: f64) -> [f64; 4] {
+    [x - 3.0, baseline - 0.85 * SMALL, x + width + 3.0, baseline + 0.25 * SMALL]
+}
+
+/// Where a name so wide stands clear of lines and marks: above the level at `y` or below it, as far
+/// to the left as there is room. `None` where there is none.
+fn free_place(panel: &Panel, plot: &Plot, y: f64, width: f64) -> Option<Place> {
+    const STEPS: u32 = 32;
+    let room = plot.right - plot.left - width - 12.0;
+    let along = (0..=STEPS).map(|step| plot.left + 6.0 + room * f64::from(step) / f64::from(STEPS));
+    let along: Vec<f64> = along.collect();
+    let sides = [y - 6.0, y + 0.85 * SMALL + 5.0];
+    let places = sides.into_iter().flat_map(|baseline| along.iter().map(move |x| (*x, baseline)));
+    let mut free = places.filter(|(x, baseline)| {
+        let area = around(*x, *baseline, width);
+        area[1] >= plot.top - 12.0 && area[3] <= plot.bottom && is_free(panel, plot, area)
+    });
+    free.next()
+}
+
+/// Whether none of the panel's lines and marks touches a box.
+fn is_free(panel: &Panel, plot: &Plot, area: [f64; 4]) -> bool {
+    let touches = |(x, y): Place, by: f64| {
+        let [left, top, right, bottom] = area;
+        (left - by..=right + by).contains(&x) && (top - by..=bottom + by).contains(&y)
     };
-    let runs = panel.series.iter().flat_map(|series| runs(&series.points));
-    runs.map(|run| {
+    let mark = |mark: &Mark| (plot.x.place(mark.x), plot.y.place(mark.y));
+    let mut marks = panel.series.iter().flat_map(|series| &series.marks).map(mark);
+    let mut runs = panel.series.iter().flat_map(|series| runs(&series.points));
+    let met = |run: &[Point]| {
         let path: Vec<Place> = run.iter().map(|point| place(plot, point)).collect();
-        path.windows(2).map(along).sum::<usize>()
-    })
-    .sum()
+        path.iter().any(|at| touches(*at, MARKER))
+            || path.windows(2).any(|pair| steps(pair[0], pair[1]).any(|at| touches(at, LINE / 2.0)))
+    };
+    !marks.any(|at| touches(at, MARK)) && !runs.any(met)
+}
+
+/// Places between two, a few pixels apart.
+fn steps((x, y): Place, (to_x, to_y): Place) -> impl Iterator<Item = Place> {
+    const APART: f64 = 3.0;
+    let count = ((to_x - x).hypot(to_y - y) / APART).ceil().max(1.0) as u32;
+    let share = move |step: u32| f64::from(step) / f64::from(count);
+    (0..=count).map(share).map(move |share| (x + (to_x - x) * share, y + (to_y - y) * share))
 }
 
 /// Where a point that has a value is.
@@ -219,4 +254,55 @@ fn cross(scene: &mut Scene, (x, y): Place, ink: Ink) {
         [[(x - arm, y - arm), (x + arm, y + arm)], [(x - arm, y + arm), (x + arm, y - arm)]];
     diagonals.iter().for_each(|path| scene.stroke(path, 5.0, WHITE));
     diagonals.iter().for_each(|path| scene.stroke(path, 2.4, ink));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::figure::{Axis, Unit};
+
+    /// Where the name of the level 0.5 stands, in a panel with one line of such heights, and where
+    /// the name of the y axis does.
+    fn baselines(heights: &[f64], marks: Vec<Mark>) -> [f64; 2] {
+        let axis = |label: &str, high: f64| {
+            let (label, low) = (label.to_owned(), 0.0);
+            Axis { label, low, high, log: false, unit: Unit::Plain }
+        };
+        let point = |(at, y): (usize, &f64)| Point {
+            x: at as f64,
+            y: Some(*y),
+            band: None,
+            sustained: true,
+        };
+        let points: Vec<Point> = heights.iter().enumerate().map(point).collect();
+        let panel = Panel {
+            title: None,
+            x: axis("rate", heights.len() as f64),
+            y: axis("time", 1.0),
+            series: vec![Series { look: Look { hue: 0, dash: 0 }, points, marks }],
+            rule: Some((0.5, "objective".to_owned())),
+        };
+        let mut scene = Scene::new(WIDTH);
+        let lines = Lines { legend: Vec::new(), marks: Vec::new(), panels: vec![panel] };
+        lay_out(&mut scene, &lines, 0.0);
+        let of = |text: &str| scene.labels.iter().find(|label| label.text == text).unwrap().at.1;
+        ["objective", "time"].map(of)
+    }
+
+    #[test]
+    fn the_name_of_a_level_is_beside_it_where_there_is_room_and_else_above_the_plot() {
+        let [above, header] = baselines(&[0.9; 20], Vec::new());
+        let [below, _] = baselines(&[0.53; 20], Vec::new());
+        assert!(above > header && below > above + SMALL, "{above} {below}");
+        let zigzag: Vec<f64> = (0..40).map(|at| f64::from(at % 2)).collect();
+        let [name, header] = baselines(&zigzag, Vec::new());
+        assert!((name - header).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_name_of_a_level_hides_no_mark() {
+        let mark = |at: u32| Mark { kind: MarkKind::LoadLine, x: f64::from(at) / 2.0, y: 0.5 };
+        let [name, header] = baselines(&[0.9; 20], (0..40).map(mark).collect());
+        assert!((name - header).abs() < 1e-9);
+    }
 }

@@ -25,10 +25,17 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
         panel.rule = ceiling.map(|bytes| (bytes, format!("memory {}", words::memory(bytes))));
         panel.y = memory_axis(&panel.series, ceiling);
     }
+    let mut subtitle =
+        "The most memory in use on the workers' host at or below each rate".to_owned();
+    if !lines.marks.is_empty() {
+        // What searches try lasts as long as their verdicts need: mostly less than ten minutes.
+        subtitle +=
+            ", in runs of different lengths; stars tell of ten minutes, and may lie above lines";
+    }
     any_points(&lines).then(|| Figure {
         name: "memory",
         title: title(study, answers),
-        subtitle: "The most memory in use on the workers' host at or below each rate".to_owned(),
+        subtitle,
         body: Body::Lines(lines),
     })
 }

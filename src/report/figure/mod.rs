@@ -11,7 +11,7 @@ mod tests;
 
 pub use capacity::POINT_FILLS;
 
-use super::words::seconds;
+use super::words::{percent, seconds};
 use crate::experiment::answer::{Answers, Capacity, Objective, Study};
 
 /// A picture.
@@ -213,8 +213,13 @@ fn best<'a>(answers: &'a Answers) -> Option<(&'a Capacity, f64)> {
 
 fn within(objective: &Objective) -> String {
     match (objective.p95, objective.errors) {
-        (Some(p95), _) => format!("with p95 within {}", seconds(p95.as_secs())),
-        (None, Some(_)) => "within the objective".to_owned(),
+        (Some(p95), None) => format!("with p95 within {}", seconds(p95.as_secs())),
+        (Some(p95), Some(errors)) => format!(
+            "with p95 within {} and errors within {}",
+            seconds(p95.as_secs()),
+            percent(errors.get())
+        ),
+        (None, Some(errors)) => format!("with errors within {}", percent(errors.get())),
         (None, None) => "sustained".to_owned(),
     }
 }

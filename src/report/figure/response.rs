@@ -1,20 +1,17 @@
 //! p95 against the rate.
 
-use super::curves::{Drawn, any_points, heights, lines, on_curve};
+use super::curves::{Drawn, Value, any_points, heights, lines, on_curve};
 use super::{Axis, Body, Figure, LOG_ABOVE, MarkKind, Point, Series, Unit, best, within};
 use crate::experiment::answer::{Answers, Capacity, Finding, Objective, Study, Threshold};
 use crate::report::words::{self, seconds};
 use crate::stats::rising::rising;
+use crate::units::PerSecond;
 
 /// Up to so many lines share a panel; more get a panel per plan.
 const LINES_PER_PANEL: usize = 6;
 
 /// p95 against the rate, with the objective, the load line and the saturation point.
 pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
-    let value = |finding: &Finding| {
-        let p95 = finding.p95.filter(|p95| p95.mean > 0.0);
-        (p95.map(|p95| p95.mean), p95.and_then(|p95| words::interval(&p95)))
-    };
     let marks = |capacity: &Capacity| {
         let load_line = capacity.load_line.and_then(|line| line.rate());
         let load_line = load_line.map(|rate| (MarkKind::LoadLine, rate.get()));
@@ -23,7 +20,7 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     };
     let split = answers.capacities.len() > LINES_PER_PANEL;
     let curve = |capacity: &Capacity, points| through(capacity, &study.objective, points);
-    let drawn = Drawn { value: &value, curve: &curve, marks: &marks };
+    let drawn = Drawn { value: &p95, curve: &curve, marks: &marks };
     let mut lines = lines(study, answers, split, &drawn);
     let objective = study.objective.p95.map(|p95| p95.as_secs());
     for panel in &mut lines.panels {
@@ -46,6 +43,16 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
         subtitle,
         body: Body::Lines(lines),
     })
+}
+
+/// p95 and its interval. A search tells it for the work that comes on average, which near saturation
+/// may go astray; below the median of what was recorded it is none.
+fn p95(finding: &Finding) -> Value {
+    let median = finding.p50.map_or(0.0, |p50| p50.mean);
+    match finding.p95.filter(|p95| p95.mean > 0.0) {
+        Some(p95) if p95.mean < median => (Some(median), None),
+        p95 => (p95.map(|p95| p95.mean), p95.and_then(|p95| words::interval(&p95))),
+    }
 }
 
 /// The curve through `points`, and through the objective where the load line is told from p95. So far
@@ -87,18 +94,39 @@ fn lift(point: &mut Point, y: f64) {
     point.band = point.band.map(|(low, high)| (low * times, high * times));
 }
 
-/// The load line on the objective, where the first point beyond shows that it is p95 that misses it.
+/// The load line on the objective, where the rates beyond show that it is p95 that misses it; and
+/// where it is something else, no higher than that: a load line meets the objective.
 fn crossing(capacity: &Capacity, objective: &Objective, points: &[Point]) -> Option<Point> {
     let most = objective.p95?.as_secs();
     let Some(Threshold::At { rate, beyond, .. }) = capacity.load_line else { return None };
-    let next = capacity.curve.iter().find(|finding| finding.rate >= beyond)?;
-    let fails = objective.errors.is_some_and(|most| next.error_rate.mean > most.get());
-    let slow = next.p95.is_some_and(|p95| p95.mean > most);
-    let mut point =
-        on_curve(points, rate.get()).filter(|point| slow && !fails && point.sustained)?;
+    let mut point = on_curve(points, rate.get()).filter(|point| point.sustained)?;
+    let is_told = misses_by_p95(capacity, objective, (rate, beyond));
+    if !is_told && point.y? <= most {
+        return None;
+    }
     point.x = rate.get();
     lift(&mut point, most);
     Some(point)
+}
+
+/// Rates no further from the load line than this, as a factor, tell what it is that misses the
+/// objective there.
+const NEAR: f64 = 1.05;
+
+/// Whether it is p95 that misses the objective beyond the load line: at the next rate that was tried
+/// or, where that happened to meet it, at the first one nearby that did not.
+fn misses_by_p95(
+    capacity: &Capacity,
+    objective: &Objective,
+    (rate, beyond): (PerSecond, PerSecond),
+) -> bool {
+    let fails = |it: &Finding| objective.errors.is_some_and(|most| it.error_rate.mean > most.get());
+    let misses = |it: &Finding| fails(it) || words::is_slow(objective, it);
+    let mut further = capacity.curve.iter().filter(|finding| finding.rate >= beyond).enumerate();
+    let first = further.find(|(_, finding)| misses(finding));
+    first.is_some_and(|(at, finding)| {
+        !fails(finding) && (at == 0 || finding.rate.get() <= NEAR * rate.get())
+    })
 }
 
 fn response_axis(heights: Vec<f64>, objective: Option<f64>) -> Axis {

@@ -1,7 +1,7 @@
 //! Where the time of slow requests goes.
 
 use super::{Axis, Bar, Bars, Body, Figure, Group, Unit, longest};
-use crate::experiment::answer::{Answers, Row, Study};
+use crate::experiment::answer::{Answers, Objective, Row, Study};
 use crate::outcome::Stage;
 use crate::report::words::{self, seconds};
 
@@ -39,7 +39,7 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     };
     (!rows.is_empty()).then(|| Figure {
         name: "slow-requests",
-        title: title(&rows),
+        title: title(&study.objective, &rows),
         subtitle: "Response time of the requests around the 95th percentile, by what they wait \
                    for (warm colours) and what is work (cool colours)"
             .to_owned(),
@@ -79,12 +79,14 @@ fn axis_end(rows: &[&Row], groups: &[Group], objective: Option<f64>) -> f64 {
     (if shown { end.min(cut) } else { end }).max(1e-6)
 }
 
-/// What slow requests spend most of their time on: where the objective is missed; if it is nowhere, at
-/// the rates that are sustained, or at all.
-fn title(rows: &[&Row]) -> String {
-    let those = |is: fn(&&Row) -> bool| rows.iter().copied().filter(is).collect::<Vec<&Row>>();
-    let missed = those(|row| row.meets_objective == Some(false));
-    let sustained = those(|row| !row.finding.saturated);
+/// What slow requests spend most of their time on: where p95 misses the objective (what misses it by
+/// errors tells of no slowness); if it does nowhere, at the rates that are sustained, or at all.
+fn title(objective: &Objective, rows: &[&Row]) -> String {
+    let those = |is: &dyn Fn(&Row) -> bool| {
+        rows.iter().copied().filter(|row| is(row)).collect::<Vec<&Row>>()
+    };
+    let missed = those(&|row| words::is_slow(objective, &row.finding));
+    let sustained = those(&|row| !row.finding.saturated);
     let rows = [&missed[..], &sustained[..], rows].into_iter().find(|rows| !rows.is_empty());
     let shares = mean_shares(rows.unwrap_or_default());
     let most = Stage::ALL
@@ -94,7 +96,7 @@ fn title(rows: &[&Row]) -> String {
     let part = if shares[most as usize] > 0.5 { "most" } else { "the largest part" };
     let who = match missed.is_empty() {
         true => "Slow requests spend",
-        false => "Where the objective is missed, slow requests spend",
+        false => "Where p95 misses the objective, slow requests spend",
     };
     let share = words::percent((shares[most as usize] * 100.0).round() / 100.0);
     format!("{who} {part} of their time ({share}) {}", words::doing(most))
