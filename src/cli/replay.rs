@@ -80,8 +80,10 @@ fn play(
     });
     bar.clear();
     if interrupted.load(Ordering::Relaxed) {
-        let finished =
-            format!("{} requests were played; no file was written or changed", comparison.requests);
+        let finished = format!(
+            "{} had been played; no file was written or changed. The same command starts again",
+            recorded::requests(comparison.requests)
+        );
         return Err(Failure::Interrupted(finished));
     }
     if let Some(stopped) = comparison.outcome.stopped {
@@ -91,9 +93,10 @@ fn play(
     know_queries(&combination.site.traffic.endpoints[endpoint], with_queries)?;
     if comparison.measured.count() == 0 {
         return Err(Failure::Usage(format!(
-            "all {} requests of the trace arrive in the warm-up ({}), so none is left to compare: \
-             choose a shorter --warmup",
-            comparison.requests, args.warmup
+            "the trace has {}, all in the warm-up ({}), so none is left to compare: choose a \
+             shorter --warmup",
+            recorded::requests(comparison.requests),
+            args.warmup
         )));
     }
     written.map_err(|error| Failure::Io("cannot write replay.csv".to_owned(), error))?;
@@ -137,10 +140,11 @@ fn know_queries(endpoint: &Endpoint, with_queries: u64) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Usage(format!(
-        "endpoint \"{}\" has no query, and {with_queries} requests of the trace have: write \
+        "endpoint \"{}\" has no query, and the trace has {} with one: write \
          steps = [{{ compute = \"5ms\" }}, {{ query = \"5ms\" }}, {{ compute = \"5ms\" }}]; how \
          long each takes comes from the trace, and what a query costs beside its wait from there",
-        endpoint.name
+        endpoint.name,
+        recorded::requests(with_queries)
     )))
 }
 

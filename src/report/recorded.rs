@@ -3,7 +3,8 @@
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 use super::figure::{Axis, Body, Figure, Lines, Look, Panel, Point, Series, Unit};
-use super::words::{percent, plain, seconds};
+use super::lines::wrap;
+use super::words::{counted, percent, plain, seconds};
 use crate::experiment::replay::{Comparison, Played, Recorded, Side};
 use crate::outcome::Stopped;
 use crate::stats::histogram::Histogram;
@@ -26,11 +27,23 @@ pub struct Heading {
 
 impl Heading {
     fn title(&self) -> String {
-        let speed = match (self.speed - 1.0).abs() < 1e-9 {
-            true => String::new(),
-            false => format!(", arriving {} times as fast", plain(self.speed)),
-        };
-        format!("{} on {} with {}{speed}", self.trace, self.plan, self.server)
+        format!("{} on {} with {}", self.trace, self.plan, self.server)
+    }
+
+    /// Whether both sides are of the same load, so that how far apart they are tells of the model.
+    fn is_as_recorded(&self) -> bool {
+        (self.speed - 1.0).abs() < 1e-9
+    }
+
+    /// What was measured and what is predicted, after "p95 312 ms".
+    fn sides(&self) -> [String; 2] {
+        match self.is_as_recorded() {
+            true => ["measured".to_owned(), "predicted".to_owned()],
+            false => [
+                "measured as recorded".to_owned(),
+                format!("predicted at {} times the speed", plain(self.speed)),
+            ],
+        }
     }
 }
 
@@ -47,13 +60,18 @@ pub fn row(played: &Played) -> String {
     )
 }
 
+/// So many requests: `1 request`, `2 requests`.
+pub fn requests(count: u64) -> String {
+    counted(count, "request")
+}
+
 /// Why the simulator gave up before the end of the trace.
-pub fn stopped(stopped: Stopped, requests: u64) -> String {
+pub fn stopped(stopped: Stopped, played: u64) -> String {
     let why = match stopped {
         Stopped::InFlight => "a million requests were inside at once, and it bounds its memory",
         Stopped::Arrivals => "it had come to its limit of requests",
     };
-    format!("the simulator stopped after {requests} requests: {why}; no file was written")
+    format!("the simulator stopped after {}: {why}; no file was written", requests(played))
 }
 
 /// Both sides, in figures.
@@ -63,7 +81,14 @@ pub fn text(heading: &Heading, comparison: &Comparison) -> String {
     let rule = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().header_separator(rule));
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["", "measured", "predicted", "off by"]);
+    let columns = match heading.is_as_recorded() {
+        true => ["measured".to_owned(), "predicted".to_owned(), "off by".to_owned()],
+        false => {
+            let speed = plain(heading.speed);
+            ["measured, x1".to_owned(), format!("predicted, x{speed}"), "changes by".to_owned()]
+        }
+    };
+    table.set_header(std::iter::once(String::new()).chain(columns));
     for (name, of) in TIMES {
         let (measured, predicted) = (of(&measured.response), of(&predicted.response));
         let off = measured.zip(predicted).map(|(one, two)| change(two / one - 1.0));
@@ -81,14 +106,28 @@ pub fn text(heading: &Heading, comparison: &Comparison) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let counted = measured.count();
-    let mut text = format!("{}\n\n{table}\n\n{counted} requests", heading.title());
-    if counted < comparison.requests {
+    let said = wrap(&said(heading, comparison), "");
+    format!("{}\n\n{table}\n\n{said}\n", heading.title())
+}
+
+/// What else is to be known of a comparison.
+fn said(heading: &Heading, comparison: &Comparison) -> String {
+    let came = comparison.measured.count();
+    let mut text = requests(came);
+    if came < comparison.requests {
         text += &format!(" of {}, without the warm-up", comparison.requests);
     }
     text += ".";
-    if predicted.open > 0 {
-        text += &format!(" {} had no predicted end an hour after the last.", predicted.open);
+    if !heading.is_as_recorded() {
+        text += &format!(
+            " They were measured as recorded, and are predicted to come {} times as fast: what \
+             changes is the load. How far off the model is, a replay without --speed tells.",
+            plain(heading.speed)
+        );
+    }
+    if comparison.predicted.open > 0 {
+        let open = comparison.predicted.open;
+        text += &format!(" {open} had no predicted end an hour after the last.");
     }
     if comparison.outcome.kills > 0 {
         text += &format!(
@@ -96,7 +135,7 @@ pub fn text(heading: &Heading, comparison: &Comparison) -> String {
             comparison.outcome.kills
         );
     }
-    text + "\n"
+    text
 }
 
 type OfTimes = fn(&Histogram) -> Option<f64>;
@@ -162,18 +201,18 @@ const PREDICTED_P95: Look = Look { hue: 5, dash: 1 };
 
 /// Response times over time, and their distributions.
 pub fn figure(heading: &Heading, comparison: &Comparison) -> Figure {
-    let legend = [
-        ("measured (over time: median)", MEASURED),
-        ("predicted (over time: median)", PREDICTED),
-        ("measured, 95th percentile", MEASURED_P95),
-        ("predicted, 95th percentile", PREDICTED_P95),
+    let [as_measured, as_predicted] = heading.sides();
+    let legend = vec![
+        (format!("{as_measured} (over time: median)"), MEASURED),
+        (format!("{as_predicted} (over time: median)"), PREDICTED),
+        (format!("{as_measured}, 95th percentile"), MEASURED_P95),
+        (format!("{as_predicted}, 95th percentile"), PREDICTED_P95),
     ];
-    let legend = legend.map(|(name, look)| (name.to_owned(), look)).to_vec();
     let panels = vec![over_time(comparison), distributions(comparison)];
     let (measured, predicted) = (&comparison.measured.response, &comparison.predicted.response);
     let p95s = quantile(measured, 0.95).zip(quantile(predicted, 0.95));
     let finding = p95s.map_or("no request was answered on both sides".to_owned(), |(one, two)| {
-        format!("p95 {} measured, {} predicted", seconds(one), seconds(two))
+        format!("p95 {} {as_measured}, {} {as_predicted}", seconds(one), seconds(two))
     });
     Figure {
         name: "replay",

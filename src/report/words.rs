@@ -79,6 +79,12 @@ pub(super) fn is_slow(objective: &Objective, finding: &Finding) -> bool {
     objective.p95.is_some_and(slower)
 }
 
+/// `1 request`, `2 requests`: a count of things with a plain plural.
+pub(super) fn counted(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
+}
+
 /// Bytes in MB or GB (binary): `812 MB`, `1.56 GB`.
 pub(super) fn memory(bytes: f64) -> String {
     let mib = bytes / f64::from(1 << 20);

@@ -96,6 +96,31 @@ fn faster_requests_come_closer_together_and_keep_their_rows() {
 }
 
 #[test]
+fn faster_requests_are_not_compared_as_if_what_differs_were_the_models_error() {
+    let desk = Desk::new();
+    let said = |more: &[&str]| String::from_utf8(desk.replay(TRACE, more).stdout).unwrap();
+    let drawn = || fs::read_to_string(desk.0.path().join("o/replay.svg")).unwrap();
+    let as_recorded = said(&[]);
+    assert!(as_recorded.contains("off by") && !as_recorded.contains("times as fast"));
+    assert!(drawn().contains("measured, 95th percentile"));
+    let faster = said(&["--speed", "1.2"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!faster.contains("off by"), "{faster}");
+    for words in ["measured, x1 ", "predicted, x1.2 ", "changes by", "come 1.2 times as fast"] {
+        assert!(faster.contains(words), "{words} is not in\n{faster}");
+    }
+    assert!(drawn().contains("measured as recorded, 95th percentile"));
+    assert!(drawn().contains("predicted at 1.2 times the speed, 95th percentile"));
+}
+
+#[test]
+fn one_request_is_one() {
+    let desk = Desk::new();
+    let trace = TRACE.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
+    let said = String::from_utf8(desk.replay(&trace, &[]).stdout).unwrap();
+    assert!(said.contains("\n1 request.\n"), "{said}");
+}
+
+#[test]
 fn standard_input_is_read_as_a_file_is() {
     let desk = Desk::new();
     desk.replay(TRACE, &[]);
@@ -126,7 +151,7 @@ fn queries_of_the_trace_need_an_endpoint_that_says_what_one_costs() {
     let output = desk.replay(TRACE, &[]);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
-    let expected = "endpoint \"work\" has no query, and 2 requests of the trace have";
+    let expected = "endpoint \"work\" has no query, and the trace has 2 requests with one";
     assert!(said.contains(expected), "{said}");
     assert!(!desk.0.path().join("o/replay.csv").exists());
     assert!(
@@ -152,6 +177,6 @@ fn a_warm_up_longer_than_the_trace_leaves_nothing_to_compare() {
     let output = desk.replay(TRACE, &["--warmup", "1000s"]);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("requests of the trace arrive in the warm-up (1000s)"), "{said}");
+    assert!(said.contains("the trace has 5 requests, all in the warm-up (1000s)"), "{said}");
     assert!(!desk.0.path().join("o/replay.csv").exists());
 }
