@@ -27,10 +27,20 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::Io("cannot start the threads".to_owned(), error))?;
     let alone = narrowed(&study, vec![combination.clone()], tier);
     let now = standings(&alone, &crew)?.swap_remove(0);
-    let tried = tried(args, &text, &study, (combination, tier, &now), &crew)?;
+    let (tried, stopped) = match tried(args, &text, &study, (combination, tier, &now), &crew) {
+        Err(Failure::Interrupted(_)) => (Vec::new(), true),
+        tried => (tried?, false),
+    };
     let color = colors(anstream::AutoStream::choice(&std::io::stdout()));
-    print(&explained::text(&alone, &now, &ranked(tried), color))
+    print(&explained::text(&alone, &now, &ranked(tried), color))?;
+    match stopped {
+        true => Err(Failure::Interrupted(UNTRIED.to_owned())),
+        false => Ok(()),
+    }
 }
+
+const UNTRIED: &str = "what a change does was not found out to the end; the same command starts \
+                       again";
 
 /// What each change worth trying comes to.
 fn tried(
@@ -87,7 +97,9 @@ fn standings(study: &Study, crew: &Crew) -> Result<Vec<Standing>, Failure> {
     let answers = sweep::run(study, true, crew, &watch);
     bar.clear();
     match watch.cancelled() {
-        true => Err(Failure::Interrupted("nothing was printed, no file is written".to_owned())),
+        true => Err(Failure::Interrupted(
+            "nothing was finished; the same command starts again".to_owned(),
+        )),
         false => Ok(Standing::all(answers)),
     }
 }

@@ -31,6 +31,22 @@ impl Folder {
         self.replace(&path, bytes).map_err(|error| refused("write", &path, error))
     }
 
+    /// Whether there is a file `name` in it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.path.join(name).exists()
+    }
+
+    /// Removes the file `name`, where there is one.
+    pub(super) fn remove(&self, name: &str) -> Result<(), Failure> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(refused("remove", &path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut file = NamedTempFile::new_in(&self.path)?;
         file.write_all(bytes)?;

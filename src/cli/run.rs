@@ -24,7 +24,10 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let folder = Folder::open(args.out.clone().unwrap_or_else(|| default_folder(args)))?;
     let crew = Crew::new(args.threads.map_or(0, usize::from))
         .map_err(|error| Failure::Io("cannot start the threads".to_owned(), error))?;
-    let answers = answer(&study, args, &crew)?;
+    let (answers, whole) = answer(&study, args, &crew);
+    if !whole {
+        return Err(interruption(&folder, &study, &answers, !args.no_search));
+    }
     write(&folder, &study, &answers, &crew)?;
     if !args.quiet {
         let color = colors(anstream::AutoStream::choice(&std::io::stdout()));
@@ -34,27 +37,60 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn answer(study: &Study, args: &RunArgs, crew: &Crew) -> Result<Answers, Failure> {
+/// What was found, and whether that is all: the user may have stopped it.
+fn answer(study: &Study, args: &RunArgs, crew: &Crew) -> (Answers, bool) {
     let interrupted = interrupt::watch();
     let bar = Bar::new(!args.quiet);
     let tell = |progress| bar.show(progress);
     let watch = Watch::new(interrupted, &tell);
     let answers = sweep::run(study, !args.no_search, crew, &watch);
     bar.clear();
-    if watch.cancelled() { Err(interruption(study, &answers)) } else { Ok(answers) }
+    (answers, !watch.cancelled())
 }
 
-/// What was finished when the user stopped the run. Its folder is left as it was.
-fn interruption(study: &Study, answers: &Answers) -> Failure {
+/// Keeps what was finished when the user stopped the run, and says where it is and how to go on.
+fn interruption(folder: &Folder, study: &Study, answers: &Answers, search: bool) -> Failure {
+    let kept = match keep(folder, study, answers) {
+        Ok(kept) => kept,
+        Err(failure) => return failure,
+    };
     let rows: usize = study.combinations.iter().map(|each| each.tiers.len()).sum();
+    let quicker = if search { "--no-search or a" } else { "a" };
     Failure::Interrupted(format!(
-        "{} of {rows} tiers and {} of {} capacities were finished; no file was written or \
-         changed. The same command starts again; --no-search or a coarser [run] precision is \
-         quicker",
+        "{} of {rows} tiers and {} of {} capacities were finished; {kept}. The same command starts \
+         again from the beginning; {quicker} coarser [run] precision is quicker",
         answers.rows.len(),
         answers.capacities.len(),
         study.combinations.len(),
     ))
+}
+
+/// The tables of a run, what each is called that an interrupted run leaves beside those of an
+/// earlier one, and what it renders.
+type Table = (&'static str, &'static str, fn(&Study, &Answers) -> Vec<u8>);
+const TABLES: [Table; 2] = [
+    ("results.csv", "results-unfinished.csv", csv::results),
+    ("capacity.csv", "capacity-unfinished.csv", csv::capacity),
+];
+
+/// Writes the rows that were finished, and no chart or page, which would show them as if they were
+/// all. What an earlier run wrote stays. Returns what was done, in words.
+fn keep(folder: &Folder, study: &Study, answers: &Answers) -> Result<String, Failure> {
+    let earlier = TABLES.iter().any(|(name, ..)| folder.has(name));
+    let counts = [answers.rows.len(), answers.capacities.len()];
+    let mut written = Vec::new();
+    for ((name, beside, render), _) in TABLES.iter().zip(counts).filter(|(_, count)| *count > 0) {
+        let name = if earlier { beside } else { name };
+        folder.write(name, &render(study, answers))?;
+        written.push(folder.path().join(name).display().to_string());
+    }
+    Ok(match (written.is_empty(), earlier) {
+        (true, _) => "no file was written or changed".to_owned(),
+        (false, true) => {
+            format!("see {}, beside what an earlier run wrote", written.join(" and "))
+        }
+        (false, false) => format!("see {}", written.join(" and ")),
+    })
 }
 
 /// Everything is rendered before the first file is written, on all threads: what takes longest
@@ -66,7 +102,10 @@ fn write(folder: &Folder, study: &Study, answers: &Answers, crew: &Crew) -> Resu
     files.extend(pictures.chain([File::Results, File::Capacity]));
     let rendered = crew.map(&files, |file| file.render(study, answers));
     let named: Vec<_> = files.iter().map(File::name).zip(rendered).collect();
-    crew.map(&named, |(name, bytes)| folder.write(name, bytes)).into_iter().collect()
+    let written = crew.map(&named, |(name, bytes)| folder.write(name, bytes));
+    written.into_iter().collect::<Result<(), Failure>>()?;
+    // What an interrupted run left is all in these files.
+    TABLES.iter().try_for_each(|(_, unfinished, _)| folder.remove(unfinished))
 }
 
 /// A file of the folder.
@@ -126,7 +165,76 @@ pub(super) fn tame(what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+    use crate::scenario;
+
+    /// Two tiers of which only the first is simulated: then the user has had enough.
+    fn interrupted() -> (Study, Answers) {
+        let text = "stack = \"bare\"\n\
+            plan = [{ name = \"p\", cores = 1 }]\n\
+            server = [{ name = \"s\", kind = \"sync\", workers = 1 }]\n\
+            endpoint = [{ name = \"e\", steps = [{ compute = \"5ms\" }] }]\n\
+            run = { replications = 2, warmup = \"1s\", measure = \"10s\" }\n\
+            tier = [{ name = \"a\", rate = \"9/s\" }, { name = \"b\", rate = \"99/s\" }]\n";
+        let study = scenario::read("s", text, &[], None).unwrap().study;
+        let cancel = AtomicBool::new(false);
+        let stop = |_| cancel.store(true, Ordering::Relaxed);
+        let crew = Crew::new(1).unwrap();
+        let answers = sweep::run(&study, true, &crew, &Watch::new(&cancel, &stop));
+        (study, answers)
+    }
+
+    #[test]
+    fn an_interrupted_run_keeps_the_tiers_it_finished_and_says_where() {
+        let (study, answers) = interrupted();
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::open(home.path().to_owned()).unwrap();
+        let say = || {
+            let failure = interruption(&folder, &study, &answers, true);
+            failure.render(false).replace(&home.path().display().to_string(), "out")
+        };
+        let first = "interrupted: 1 of 2 tiers and 0 of 1 capacities were finished; see \
+                     out/results.csv. The same command starts again from the beginning; \
+                     --no-search or a coarser [run] precision is quicker\n";
+        assert_eq!(say(), first);
+        let read = |name: &str| fs::read_to_string(home.path().join(name)).unwrap();
+        assert_eq!(read("results.csv").as_bytes(), csv::results(&study, &answers));
+        assert!(read("results.csv").lines().nth(1).unwrap().starts_with("p,s,a,9,"));
+        assert!(!folder.has("capacity.csv") && !folder.has("index.html"));
+    }
+
+    #[test]
+    fn an_interrupted_run_leaves_what_an_earlier_one_wrote_and_the_next_whole_one_tidies_up() {
+        let (study, answers) = interrupted();
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::open(home.path().to_owned()).unwrap();
+        folder.write("results.csv", b"all of it").unwrap();
+        let said = interruption(&folder, &study, &answers, true).render(false);
+        assert!(
+            said.contains("results-unfinished.csv, beside what an earlier run wrote."),
+            "{said}"
+        );
+        assert_eq!(fs::read(home.path().join("results.csv")).unwrap(), b"all of it");
+        assert!(folder.has("results-unfinished.csv"));
+        write(&folder, &study, &answers, &Crew::new(1).unwrap()).unwrap();
+        assert!(!folder.has("results-unfinished.csv") && folder.has("capacity.csv"));
+    }
+
+    #[test]
+    fn an_interrupted_run_that_finished_nothing_writes_nothing() {
+        let (study, _) = interrupted();
+        let answers = Answers { rows: Vec::new(), capacities: Vec::new() };
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::open(home.path().to_owned()).unwrap();
+        let said = interruption(&folder, &study, &answers, false).render(false);
+        let end = "no file was written or changed. The same command starts again from the \
+                   beginning; a coarser [run] precision is quicker\n";
+        assert!(said.ends_with(end), "{said}");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    }
 
     #[test]
     fn a_what_if_names_a_folder_without_anything_a_shell_minds() {
