@@ -65,9 +65,9 @@ fn interruption(folder: &Folder, study: &Study, answers: &Answers, search: bool)
     ))
 }
 
-/// The tables of a run, what each is called that an interrupted run leaves beside those of an
-/// earlier one, and what it renders.
+/// A table of a run: its name, its name beside the one that an earlier run wrote, and its bytes.
 type Table = (&'static str, &'static str, fn(&Study, &Answers) -> Vec<u8>);
+
 const TABLES: [Table; 2] = [
     ("results.csv", "results-unfinished.csv", csv::results),
     ("capacity.csv", "capacity-unfinished.csv", csv::capacity),

@@ -30,7 +30,7 @@ pub(super) fn scene(figure: &Figure) -> Scene {
 fn heading(scene: &mut Scene, figure: &Figure) -> f64 {
     let room = WIDTH - 2.0 * MARGIN;
     let mut y = MARGIN - 4.0;
-    for line in lettering::wrapped(&figure.title, TITLE, true, room, 2) {
+    for line in lettering::balanced(&figure.title, TITLE, true, room, 2) {
         y += TITLE * 1.25;
         let font = Type { size: TITLE, bold: true, ink: TEXT };
         scene.write(&line, (MARGIN, y - 4.0), Anchor::Start, font);
