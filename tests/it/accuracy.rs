@@ -39,15 +39,23 @@ fn judged(machine: &str, scenario: &str, case: &Case) -> Judgement {
 }
 
 /// Every case, judged once.
-static JUDGED: LazyLock<Vec<Judgement>> = LazyLock::new(|| {
-    let all = MACHINES.iter().flat_map(|(machine, scenario)| {
+static JUDGED: LazyLock<Vec<Judgement>> =
+    LazyLock::new(|| judged_by(MACHINES.map(|(_, scenario)| scenario), |_| true));
+
+/// Every case in which nothing breaks, as the stacks' presets have it.
+static BY_PRESETS: LazyLock<Vec<Judgement>> =
+    LazyLock::new(|| judged_by(["testbed-presets.toml"; 2], |case| !case.breaks()));
+
+/// Those of the cases that are `wanted`, by a scenario for each machine.
+fn judged_by(scenarios: [&str; 2], wanted: fn(&Case) -> bool) -> Vec<Judgement> {
+    let all = MACHINES.iter().zip(scenarios).flat_map(|((machine, _), scenario)| {
         let list = fs::read(recorded(machine).join("cases.csv")).unwrap();
-        let cases = Case::read_all(&list).unwrap();
-        cases.into_iter().map(move |case| (*machine, *scenario, case))
+        let cases = Case::read_all(&list).unwrap().into_iter().filter(wanted);
+        cases.map(move |case| (*machine, scenario, case))
     });
     let all: Vec<_> = all.collect();
     all.par_iter().map(|(machine, scenario, case)| judged(machine, scenario, case)).collect()
-});
+}
 
 /// The cases in which nothing breaks: what was recorded several times over counts by its middle
 /// recording.
@@ -57,7 +65,14 @@ fn whole() -> Vec<Takes<'static>> {
 
 /// The sizes of what `error` says of the cases that are `busy`, or not, by size.
 fn errors(busy: bool, error: fn(&Takes<'static>) -> Option<f64>) -> Vec<f64> {
-    let cases = whole();
+    sizes(&whole(), busy, error)
+}
+
+fn sizes(
+    cases: &[Takes<'static>],
+    busy: bool,
+    error: fn(&Takes<'static>) -> Option<f64>,
+) -> Vec<f64> {
     let of = cases.iter().filter(|case| is_busy(case) == busy);
     let mut errors: Vec<f64> = of.map(|case| error(case).unwrap().abs()).collect();
     errors.sort_by(f64::total_cmp);
@@ -165,6 +180,23 @@ fn where_something_breaks_error_rates_are_within_ten_points_but_for_those_listed
 fn the_table_that_is_kept_is_what_the_recordings_give() {
     let kept = fs::read(here().join("output/accuracy/accuracy.csv")).unwrap();
     assert!(kept == csv(&JUDGED), "output/accuracy is old: `tonnage accuracy` writes it anew");
+}
+
+/// With nothing measured of the machine but what the presets say of every one.
+#[test]
+fn the_readme_says_how_far_off_the_presets_are() {
+    let readme = fs::read_to_string(here().join("README.md")).unwrap();
+    let cases = Takes::of(&BY_PRESETS);
+    let (calm, busy) =
+        (sizes(&cases, false, Takes::p95_error), sizes(&cases, true, Takes::load_error));
+    let median = 100.0 * calm[(calm.len() - 1) / 2];
+    let [worst, most] = [&calm, &busy].map(|errors| 100.0 * errors.last().unwrap());
+    for quoted in [
+        format!("{median:.1} % in the median, at worst {worst:.0} % | {} cases", calm.len()),
+        format!("at worst {most:.0} % | {} cases", busy.len()),
+    ] {
+        assert!(readme.contains(&quoted), "the README does not say \"{quoted}\"");
+    }
 }
 
 #[test]

@@ -272,6 +272,19 @@ error: 4 threads, and only 2 `worker_connections` to fill them
 1 problem in bad.toml
 "#
 
+    a_timeout_of_an_async_server:
+    "\"sync\"" => "\"async\"\ntimeout = \"30s\""; r#"
+error: `timeout` would be ignored: gunicorn kills only sync workers over a slow request
+  --> bad.toml:12:1
+   |
+12 | timeout = "30s"
+   | ^^^^^^^
+   |
+   = help: remove it, or write kind = "sync"
+
+1 problem in bad.toml
+"#
+
     a_concurrency_limit_that_serves_nobody:
     "\"sync\"" => "\"async\"\nlimit_concurrency = 1"; r#"
 error: a limit of 1 serves nobody
