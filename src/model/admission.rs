@@ -307,7 +307,7 @@ impl<S: Scope> World<'_, S> {
         (request.worker, request.at) = (index, At::Moving);
         let waited = self.now - request.arrived;
         self.probe.waited_for_place(request, waited);
-        if self.extras().has_more_sources {
+        if self.rules.one_queue && self.extras().has_more_sources {
             self.overtime.end(index);
             self.overtime.begin_looked_at(index, self.now, ARBITER_LOOKS);
         }
@@ -346,10 +346,10 @@ impl<S: Scope> World<'_, S> {
         self.probe.levels.inside.fall(self.now, 1);
         self.probe.levels.workers.fall(self.now, 1);
         let mut next = None;
-        if self.extras().has_more_sources {
-            self.overtime.end(index);
-        }
         if self.rules.one_queue {
+            if self.extras().has_more_sources {
+                self.overtime.end(index);
+            }
             self.idle.push(index);
         } else {
             next = self.workers[index as usize].let_out();

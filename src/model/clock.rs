@@ -133,11 +133,15 @@ impl<S: Scope> World<'_, S> {
             self.handle()
         } else if self.patience.next_due() == due.first {
             self.patience_over()
-        } else if self.reading.next_due() == due.first {
-            self.reading_over()
         } else {
-            self.overtime_over()
+            self.server_s_patience_over()
         }
+    }
+
+    /// Nginx has waited for long enough, or gunicorn's arbiter has.
+    #[inline(never)]
+    fn server_s_patience_over(&mut self) -> Option<RequestId> {
+        if self.reading.next_due() == self.now { self.reading_over() } else { self.overtime_over() }
     }
 
     /// Something happens at `time`.

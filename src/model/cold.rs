@@ -32,6 +32,7 @@ impl CodeRan {
 impl<S: Scope> World<'_, S> {
     /// What the stack's part of `amount` costs beyond its work. Half of it comes before what the
     /// request computes, and half of it behind that.
+    #[inline(never)]
     pub(super) fn cold_stack(&mut self, id: RequestId, amount: Amount) -> Span {
         let before = self.now - self.code_ran.stack;
         let Some(index) = amount.drawn else { return self.chilled(HOST, amount.known, before) };
@@ -40,11 +41,13 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// What so much of a dispatcher's work costs beyond it: all of it is the stack's.
+    #[inline(never)]
     pub(super) fn cold_dispatch(&mut self, work: Span) -> Span {
         self.chilled(HOST, work, self.now - self.code_ran.dispatcher)
     }
 
     /// What a query of that much work costs the database beyond it.
+    #[inline(never)]
     pub(super) fn cold_query(&mut self, work: Span) -> Span {
         self.chilled(self.database_host, work, self.now - self.code_ran.database)
     }

@@ -153,11 +153,10 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// `bytes` more are used on `host`, whether or not they fit.
+    #[inline]
     pub(super) fn use_memory(&mut self, host: usize, bytes: Bytes) {
-        let before = self.memory[host].held();
-        self.memory[host].take(bytes);
+        let more = self.memory[host].take(bytes);
         if host == HOST {
-            let more = self.memory[host].held() - before;
             self.probe.levels.memory.rise(self.now, more.get());
         }
     }
@@ -184,12 +183,11 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// `bytes` less are used on `host`.
+    #[inline]
     pub(super) fn give_memory(&mut self, host: usize, bytes: Bytes) {
         if bytes > Bytes::ZERO {
-            let before = self.memory[host].held();
-            self.memory[host].give(bytes);
+            let fewer = self.memory[host].give(bytes);
             if host == HOST {
-                let fewer = before - self.memory[host].held();
                 self.probe.levels.memory.fall(self.now, fewer.get());
             }
         }
@@ -241,6 +239,7 @@ impl<S: Scope> World<'_, S> {
 
     /// gunicorn's arbiter kills a worker that has been at its request for too long. The request is
     /// answered with a 500 (22.0 and later: the worker catches its own exit).
+    #[cold]
     pub(super) fn overtime_over(&mut self) -> Option<RequestId> {
         let index = self.overtime.expire();
         for id in self.requests.in_worker(index) {

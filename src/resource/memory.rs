@@ -15,14 +15,21 @@ impl Memory {
         Memory { used: Bytes::ZERO, ceiling: ceiling.unwrap_or(Bytes::new(u64::MAX)) }
     }
 
-    /// Uses `bytes` more, whether or not they fit: Linux grants them and kills later.
-    pub fn take(&mut self, bytes: Bytes) {
+    /// Uses `bytes` more, whether or not they fit: Linux grants them and kills later. Returns how many
+    /// of them there are: what is beyond the ceiling is asked for, and never had.
+    #[inline]
+    pub fn take(&mut self, bytes: Bytes) -> Bytes {
+        let before = self.used;
         self.used += bytes;
+        if self.used <= self.ceiling { bytes } else { self.ceiling.saturating_sub(before) }
     }
 
-    /// Gives `bytes` back, which must not be more than is used.
-    pub fn give(&mut self, bytes: Bytes) {
+    /// Gives `bytes` back, which must not be more than is used. Returns how many of them there were.
+    #[inline]
+    pub fn give(&mut self, bytes: Bytes) -> Bytes {
+        let fitted = self.used <= self.ceiling;
         self.used -= bytes;
+        if fitted { bytes } else { self.ceiling.saturating_sub(self.used) }
     }
 
     /// Whether `bytes` more fit.
@@ -44,11 +51,6 @@ impl Memory {
     pub fn used(&self) -> Bytes {
         self.used
     }
-
-    /// How much of it is there: what is beyond the ceiling was asked for, and is never had.
-    pub fn held(&self) -> Bytes {
-        self.used.min(self.ceiling)
-    }
 }
 
 #[cfg(test)]
@@ -57,13 +59,11 @@ mod tests {
 
     #[test]
     fn memory_is_over_one_byte_past_its_ceiling() {
-        let mut memory = Memory::new(Some(Bytes::new(100)));
-        memory.take(Bytes::new(100));
-        assert!(!memory.is_over());
-        assert!(!memory.has_room_for(Bytes::new(1)));
-        memory.take(Bytes::new(1));
-        assert!(memory.is_over());
-        memory.give(Bytes::new(1));
-        assert!(!memory.is_over());
+        let (mut memory, one) = (Memory::new(Some(Bytes::new(100))), Bytes::new(1));
+        assert_eq!(memory.take(Bytes::new(99)), Bytes::new(99));
+        assert_eq!(memory.take(Bytes::new(2)), one, "the other is not there");
+        assert!(memory.is_over() && !memory.has_room_for(one));
+        assert_eq!(memory.give(Bytes::new(3)), Bytes::new(2));
+        assert!(!memory.is_over() && memory.has_room_for(one));
     }
 }
