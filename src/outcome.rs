@@ -134,7 +134,8 @@ pub enum Stage {
     Worker,
     /// Waiting for the GIL, or for the event loop.
     Gil,
-    /// Ready to run, and sharing the cores with others: the time beyond what the work needs.
+    /// Ready to run, and sharing the cores of the workers' host with others: the time beyond what the
+    /// work needs.
     Cores,
     /// Waiting for a connection of the pool, or opening one.
     Connection,
@@ -144,17 +145,20 @@ pub enum Stage {
     Database,
     /// Waiting for something outside.
     Call,
+    /// As [`Stage::Cores`], of the database's own host.
+    DatabaseCores,
 }
 
 impl Stage {
     /// How many there are.
-    pub const COUNT: usize = 7;
-    /// All of them, in the order of a request's life.
+    pub const COUNT: usize = 8;
+    /// All of them, waits first and then work, each in the order of a request's life.
     pub const ALL: [Stage; Stage::COUNT] = [
         Stage::Worker,
         Stage::Gil,
         Stage::Cores,
         Stage::Connection,
+        Stage::DatabaseCores,
         Stage::Compute,
         Stage::Database,
         Stage::Call,

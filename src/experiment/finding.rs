@@ -249,10 +249,9 @@ impl Sample {
         of: impl Fn(&Summary) -> Option<[f64; Stage::COUNT]>,
     ) -> Option<[f64; Stage::COUNT]> {
         let known: Vec<_> = self.summaries.iter().filter_map(of).collect();
-        let mean = |stage: Stage| {
-            known.iter().map(|each| each[stage as usize]).sum::<f64>() / known.len() as f64
-        };
-        (!known.is_empty()).then(|| Stage::ALL.map(mean))
+        let mean =
+            |stage: usize| known.iter().map(|each| each[stage]).sum::<f64>() / known.len() as f64;
+        (!known.is_empty()).then(|| std::array::from_fn(mean))
     }
 
     fn kills_per_hour(&self) -> f64 {

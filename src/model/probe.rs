@@ -182,7 +182,7 @@ impl Probe {
             let bucket = histogram::bucket(nanos);
             self.counts.answered = self.counts.answered.wrapping_add(1);
             self.response[request.endpoint as usize].record_in(bucket, nanos);
-            self.profile.record(bucket, &request.spent);
+            self.profile.record(bucket, &request.spent(now));
         }
     }
 

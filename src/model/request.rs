@@ -81,6 +81,10 @@ impl Connection {
     }
 }
 
+/// How many stages a request writes down. The last, the wait for the database's own cores, is what
+/// the others leave of its response: there is no room for it in two cache lines.
+pub(super) const WRITTEN: usize = Stage::DatabaseCores as usize;
+
 /// A request that has arrived and is not done with.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
@@ -88,8 +92,8 @@ pub(super) struct Request {
     pub arrived: Time,
     /// When it entered the stage it is in.
     pub since: Time,
-    /// Time spent in the stages it has left: indexed by [`Stage`].
-    pub spent: [Span; Stage::COUNT],
+    /// Time spent in the stages it has left: indexed by [`Stage`], but for the last.
+    pub spent: [Span; WRITTEN],
     /// What is left to do of the work it is on the cores for.
     pub left: Span,
     /// Its number on the tape, which wraps: nobody lives that long.
@@ -123,7 +127,7 @@ impl Request {
         Request {
             arrived: at,
             since: at,
-            spent: [Span::ZERO; Stage::COUNT],
+            spent: [Span::ZERO; WRITTEN],
             left: Span::ZERO,
             number: 0,
             chance: 0,
@@ -180,8 +184,8 @@ impl Request {
         span
     }
 
-    /// Leaves the cores, where its work alone would have taken `alone`: what it took beyond that
-    /// went to the other tasks on them.
+    /// Leaves the cores of the workers' host, where its work alone would have taken `alone`: what it
+    /// took beyond that went to the other tasks on them.
     #[inline]
     pub(super) fn spend_running(&mut self, work: Stage, alone: Span, now: Time) {
         let span = now - self.since;
@@ -189,6 +193,23 @@ impl Request {
         self.add(work, alone);
         self.add(Stage::Cores, span - alone);
         self.since = now;
+    }
+
+    /// The same of the database's own cores.
+    #[inline]
+    pub(super) fn spend_running_apart(&mut self, work: Stage, alone: Span, now: Time) {
+        self.add(work, alone.min(now - self.since));
+        self.since = now;
+    }
+
+    /// Where its time went until now, when it is answered: indexed by [`Stage`].
+    #[inline]
+    pub(super) fn spent(&self, now: Time) -> [Span; Stage::COUNT] {
+        let mut all = [Span::ZERO; Stage::COUNT];
+        all[..WRITTEN].copy_from_slice(&self.spent);
+        let written = self.spent.iter().fold(Span::ZERO, |sum, span| sum.with(*span));
+        all[WRITTEN] = now - self.arrived - written;
+        all
     }
 
     /// Some of its time went to a stage.

@@ -153,7 +153,10 @@ impl<S: Scope> World<'_, S> {
             }
             At::DatabaseCores => {
                 if let Op::DatabaseCompute(_, stage) = self.ops[request.next as usize] {
-                    request.spend_running(stage, alone, self.now);
+                    match host {
+                        HOST => request.spend_running(stage, alone, self.now),
+                        _ => request.spend_running_apart(stage, alone, self.now),
+                    }
                 }
                 request.go_on();
                 if self.extras().goes_cold {

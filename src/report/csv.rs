@@ -80,6 +80,7 @@ const RESULTS: &[Column<Row>] = &[
     ("slow_gil_ms", |_, row| slow(&row.finding, Stage::Gil)),
     ("slow_cores_ms", |_, row| slow(&row.finding, Stage::Cores)),
     ("slow_connection_ms", |_, row| slow(&row.finding, Stage::Connection)),
+    ("slow_database_cores_ms", |_, row| slow_apart(&row.finding)),
     ("slow_compute_ms", |_, row| slow(&row.finding, Stage::Compute)),
     ("slow_database_ms", |_, row| slow(&row.finding, Stage::Database)),
     ("slow_call_ms", |_, row| slow(&row.finding, Stage::Call)),
@@ -164,6 +165,12 @@ fn waited(finding: &Finding, queue: Queue) -> String {
     number(finding.mean_wait[queue as usize] * 1e3)
 }
 
+/// The wait for the database's own cores, where it has its own.
+fn slow_apart(finding: &Finding) -> String {
+    let has_own = finding.usage.database_cpu_utilisation.is_some();
+    if has_own { slow(finding, Stage::DatabaseCores) } else { String::new() }
+}
+
 fn slow(finding: &Finding, stage: Stage) -> String {
     maybe(finding.slow_request.map(|spent| spent[stage as usize] * 1e3))
 }
@@ -239,8 +246,8 @@ mod tests {
             connections_mean,connections_peak,memory_mean_mb,memory_peak_mb,oom_kills_per_hour,\
             saturated,meets_objective,bottleneck,wait_worker_mean_ms,wait_gil_mean_ms,\
             wait_connection_mean_ms,slow_worker_ms,slow_gil_ms,slow_cores_ms,slow_connection_ms,\
-            slow_compute_ms,slow_database_ms,slow_call_ms,replications,warmup_s,measured_s,\
-            precise,stopped_early,events,conversion";
+            slow_database_cores_ms,slow_compute_ms,slow_database_ms,slow_call_ms,replications,\
+            warmup_s,measured_s,precise,stopped_early,events,conversion";
         assert_eq!(lines(results(&study, &answers)), [header]);
     }
 
@@ -305,8 +312,17 @@ mod tests {
         expected.extend(["database_cpu_utilisation", "pool_utilisation"].map(str::to_owned));
         expected.push("meets_objective".to_owned());
         expected.extend(
-            ["worker", "gil", "cores", "connection", "compute", "database", "call"]
-                .map(|stage| format!("slow_{stage}_ms")),
+            [
+                "worker",
+                "gil",
+                "cores",
+                "connection",
+                "database_cores",
+                "compute",
+                "database",
+                "call",
+            ]
+            .map(|stage| format!("slow_{stage}_ms")),
         );
         expected.push("conversion".to_owned());
         assert_eq!(empty.collect::<Vec<_>>(), expected);

@@ -161,6 +161,7 @@ pub(super) fn stage(stage: Stage) -> &'static str {
         Stage::Compute => "computes",
         Stage::Database => "in the database",
         Stage::Call => "calls outside",
+        Stage::DatabaseCores => "waits for the database's cores",
     }
 }
 
@@ -174,6 +175,7 @@ pub(super) fn stage_in_short(stage: Stage) -> &'static str {
         Stage::Compute => "computes",
         Stage::Database => "database",
         Stage::Call => "call",
+        Stage::DatabaseCores => "DB cores",
     }
 }
 
@@ -187,6 +189,7 @@ pub(super) fn doing(stage: Stage) -> &'static str {
         Stage::Compute => "computing",
         Stage::Database => "in the database",
         Stage::Call => "waiting for calls outside",
+        Stage::DatabaseCores => "waiting for the database's cores",
     }
 }
 

@@ -64,9 +64,10 @@ pub(super) const DASHES: [&[f64]; 6] = [
     &[6.0, 2.5, 2.2, 2.5, 2.2, 2.5],
 ];
 
-/// Fills of bars: the stages of a request in their order (waits warm, work cool), then the three
-/// points of a capacity.
-pub(super) const FILLS: [Ink; 10] = [
+/// Fills of bars: the stages of a request by their number (waits warm, work cool), then the three
+/// points of a capacity. The last stage's brown is of ColorBrewer's BrBG (2003), made for the
+/// colour-blind as well.
+pub(super) const FILLS: [Ink; 11] = [
     Ink(213, 94, 0, 1.0),
     Ink(230, 159, 0, 1.0),
     Ink(240, 228, 66, 1.0),
@@ -74,6 +75,7 @@ pub(super) const FILLS: [Ink; 10] = [
     Ink(0, 114, 178, 1.0),
     Ink(86, 180, 233, 1.0),
     Ink(0, 158, 115, 1.0),
+    Ink(140, 81, 10, 1.0),
     Ink(0, 114, 178, 1.0),
     Ink(150, 190, 216, 1.0),
     Ink(213, 94, 0, 1.0),
