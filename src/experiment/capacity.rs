@@ -3,16 +3,15 @@
 use crate::experiment::answer::{
     Capacity, Combination, Effort, Limit, Objective, Study, Threshold,
 };
-use crate::experiment::bottleneck::{bottleneck, of_errors};
-use crate::experiment::finding::LOSS;
+use crate::experiment::bottleneck::limit;
+use crate::experiment::finding::Sample;
 use crate::experiment::goal::{Bound, Goal};
 use crate::experiment::lab::Lab;
 use crate::experiment::load_line::load_line;
 use crate::experiment::memory::{out_of_memory, too_many_workers};
 use crate::experiment::saturation::saturation_point;
-use crate::experiment::summary::Summary;
 use crate::experiment::trial::Purpose;
-use crate::units::{Fraction, PerSecond};
+use crate::units::PerSecond;
 
 /// The shares of the saturation point at which every curve has a point: the lowest is as good as
 /// alone, most lie where waiting begins to show.
@@ -23,6 +22,9 @@ const CURVE_PRECISION: f64 = 0.10;
 
 /// A point of a curve may be so many times less precise than a row: the eye sees no difference.
 const CURVE_LOOSER: f64 = 2.0;
+
+/// What slow requests wait for is about the same at rates no further apart than this, as a share.
+const NEAR: f64 = 0.05;
 
 /// Where `combination` gives way, as far as `lab` has not been interrupted.
 pub(crate) fn capacity(
@@ -92,18 +94,17 @@ fn draw_curve(lab: &mut Lab, top: PerSecond, effort: Effort) -> Option<()> {
 
 /// What breaks the objective (or, where there is none, the site) just beyond `threshold`.
 fn first_limit(lab: &Lab, threshold: Threshold, objective: Option<&Objective>) -> Option<Limit> {
-    let sample = match threshold {
-        Threshold::At { beyond, .. } => {
-            lab.samples().find(|sample| sample.site.traffic.rate >= beyond)
-        }
-        Threshold::AtRest => lab.samples().next(),
-        Threshold::Never | Threshold::NotSearched => None,
-    }?;
-    let errors = sample.mean(Summary::error_rate).mean;
-    let most = objective.map_or(LOSS, |objective| objective.errors.map_or(LOSS, Fraction::get));
-    let failing = if errors > most { of_errors(sample) } else { None };
-    Some(failing.unwrap_or_else(|| match threshold {
-        Threshold::AtRest => Limit::Work,
-        _ => bottleneck(sample),
-    }))
+    let rate = |sample: &Sample| sample.site.traffic.rate.get();
+    let beyond = match threshold {
+        Threshold::At { beyond, .. } => beyond.get(),
+        Threshold::AtRest => rate(lab.samples().next()?),
+        Threshold::Never | Threshold::NotSearched => return None,
+    };
+    let near = |sample: &&Sample| (rate(sample) / beyond).ln().abs() <= NEAR;
+    // Nobody need have simulated that very rate: a load line may be told by others beside it, some of
+    // them short. What the longest tells of what is waited for counts.
+    let over = lab.samples().find(|sample| rate(sample) >= beyond);
+    let known = lab.samples().filter(near).max_by_key(|sample| sample.arrived()).or(over)?;
+    let sample = over.filter(near).unwrap_or(known);
+    Some(limit(sample, known, &objective.copied().unwrap_or_default()))
 }

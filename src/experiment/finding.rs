@@ -1,7 +1,7 @@
 //! Folds the replications at one rate into what was found there.
 
 use crate::experiment::answer::{Effort, Finding, Objective, Usages};
-use crate::experiment::bottleneck::bottleneck;
+use crate::experiment::bottleneck::limit;
 use crate::experiment::demand::{slots, straying, work};
 use crate::experiment::summary::{P95, QUANTILES, Summary};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
@@ -167,7 +167,7 @@ impl Sample {
             oom_kills_per_hour: self.kills_per_hour(),
             saturated: self.saturated(),
             grows: self.saturated() && self.mean(Summary::error_rate).mean <= LOSS,
-            bottleneck: bottleneck(self),
+            bottleneck: limit(self, self, &Objective::default()),
             replications: self.replications(),
             warmup: horizon.warmup,
             measured: horizon.measured,

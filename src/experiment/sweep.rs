@@ -1,6 +1,7 @@
 //! Plans x servers x tiers to rows, and plans x servers to capacities.
 
-use crate::experiment::answer::{Answers, Capacity, Combination, Row, Study, Tier};
+use crate::experiment::answer::{Answers, Capacity, Combination, Finding, Row, Study, Tier};
+use crate::experiment::bottleneck::limit;
 use crate::experiment::capacity::{self, capacity};
 use crate::experiment::finding::meets;
 use crate::experiment::lab::Lab;
@@ -45,7 +46,9 @@ fn examine(
 }
 
 fn row(study: &Study, combination: &Combination, tier: &Tier, lab: &mut Lab) -> Option<Row> {
-    let finding = lab.row(tier.rate, study.effort)?.finding(study.effort);
+    let sample = lab.row(tier.rate, study.effort)?;
+    let bottleneck = limit(sample, sample, &study.objective);
+    let finding = Finding { bottleneck, ..sample.finding(study.effort) };
     Some(Row {
         plan: combination.plan.clone(),
         server: combination.server.clone(),

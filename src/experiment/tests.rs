@@ -1,9 +1,12 @@
 //! The whole floor against what theory knows.
 
+mod limits;
+
 use std::sync::atomic::AtomicBool;
 
 use crate::experiment::answer::{
-    Answers, Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold, Tier, Visits,
+    Answers, Capacity, Combination, Effort, Finding, Limit, Objective, Row, Study, Threshold, Tier,
+    Visits,
 };
 use crate::experiment::demand::{Work, bounds, busy_cores, busy_slots, straying, work};
 use crate::experiment::sites::{bare, exp, mm1, query};
@@ -13,7 +16,7 @@ use crate::experiment::trial::{Crew, Watch};
 use crate::model::simulate;
 use crate::outcome::{Budget, Cause};
 use crate::seed::Seed;
-use crate::site::{Accept, Dist, Hold, Host, Sharing, Site, Step, WorkerKind};
+use crate::site::{Accept, Connections, Dist, Hold, Host, Sharing, Site, Step, WorkerKind};
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
