@@ -5,10 +5,11 @@ use comfy_table::{CellAlignment, Table};
 
 use super::lines::{COLUMNS, Paint, ruled, said, trimmed, wrap};
 use super::names::apart;
-use super::text::{sentence, verdict};
+use super::text::sentence;
+use super::verdict::verdict;
 use super::words::{self, memory, percent, plain, seconds};
 use crate::experiment::advice::Change;
-use crate::experiment::answer::{Finding, Study, Usages};
+use crate::experiment::answer::{Finding, Objective, Study, Usages};
 use crate::experiment::explain::{Effect, Standing, Tried};
 use crate::outcome::{Cause, Stage};
 use crate::site::{Connections, Hold};
@@ -40,14 +41,14 @@ fn title(now: &Standing) -> String {
 fn summary(study: &Study, now: &Standing) -> Vec<String> {
     let finding = &now.row.finding;
     let verdict = verdict(&study.objective, &now.row);
-    let mut lines = vec![format!("{}: {verdict}.", answers(finding))];
+    let mut lines = vec![format!("{}: {verdict}.", answers(&study.objective, finding))];
     lines.extend(failures(finding));
     lines.push(sentence(study, &now.capacity));
     lines
 }
 
 /// How it answers, in a sentence.
-fn answers(finding: &Finding) -> String {
+fn answers(objective: &Objective, finding: &Finding) -> String {
     if finding.grows {
         return "More comes than is carried, and p95 grows until visitors give up".to_owned();
     }
@@ -56,7 +57,8 @@ fn answers(finding: &Finding) -> String {
         Some(_) => format!("p95 is {}{}", words::p95(finding), half.unwrap_or_default()),
         None => "nothing is answered".to_owned(),
     };
-    format!("{p95}, {} of the requests fail", words::errors(finding))
+    let unclear = words::unclear_errors(objective, finding).map(|between| format!(" ({between})"));
+    format!("{p95}, {}{} of the requests fail", words::errors(finding), unclear.unwrap_or_default())
 }
 
 /// What requests fail for, where any do.
@@ -67,6 +69,9 @@ fn failures(finding: &Finding) -> Option<String> {
     let said: Vec<String> = said.collect();
     (!said.is_empty()).then(|| format!("Of all requests: {}.", said.join(", ")))
 }
+
+/// What takes no part as long as this, in seconds, is not worth a line.
+const SHORTEST: f64 = 1e-6;
 
 /// Each stage's part of the response, on average and around the 95th percentile.
 fn times(finding: &Finding) -> Option<String> {
@@ -83,7 +88,7 @@ fn times(finding: &Finding) -> Option<String> {
     let wholes: [f64; 2] = [mean.iter().sum(), slow.iter().sum()];
     for stage in Stage::ALL {
         let parts = [mean[stage as usize], slow[stage as usize]];
-        if parts.iter().any(|part| *part > 0.0) {
+        if parts.iter().any(|part| *part >= SHORTEST) {
             table.add_row(row(words::doing(stage), [(parts[0], wholes[0]), (parts[1], wholes[1])]));
         }
     }
@@ -134,7 +139,7 @@ fn changes(now: &Standing, tried: &[Tried]) -> String {
     let mut table = ruled(COLUMNS);
     table.set_header(["", "p95", "±", "errors", "carries", "", ""]);
     table.add_row(row("as it is".to_owned(), now, None));
-    let names: Vec<String> = tried.iter().map(in_words).collect();
+    let names: Vec<String> = tried.iter().map(|each| in_words(each, now)).collect();
     let names = apart(&names, |name| name.chars().count() <= 26);
     for (each, name) in tried.iter().zip(names) {
         table.add_row(row(name, &each.standing, Some((each, now))));
@@ -181,10 +186,12 @@ fn gain(now: &Standing, then: &Standing) -> Option<f64> {
 fn advice(now: &Standing, tried: &[Tried]) -> Vec<String> {
     let free = best(now, tried, false).map_or_else(
         || "Nothing that was tried on this machine helps.".to_owned(),
-        |it| format!("On this machine {} helps most: {}.", in_words(it), what_comes_of(it, now)),
+        |it| {
+            format!("On this machine {} helps most: {}.", in_words(it, now), what_comes_of(it, now))
+        },
     );
     let paid = best(now, tried, true).map(|it| {
-        format!("With more of a machine, {} does: {}.", in_words(it), what_comes_of(it, now))
+        format!("With more of a machine, {} does: {}.", in_words(it, now), what_comes_of(it, now))
     });
     std::iter::once(free).chain(paid).collect()
 }
@@ -241,8 +248,13 @@ fn shell(argument: &str) -> String {
     }
 }
 
-/// A change as a scenario would say it.
-fn in_words(tried: &Tried) -> String {
+/// A change as a scenario would say it, and the workers where those come with the cores.
+fn in_words(tried: &Tried, now: &Standing) -> String {
+    let workers = tried.standing.capacity.workers;
+    let with_workers = match workers == now.capacity.workers {
+        true => String::new(),
+        false => format!(" ({workers} worker{})", if workers == 1 { "" } else { "s" }),
+    };
     match &tried.change {
         Change::Workers(count) => format!("workers = {count}"),
         Change::Threads(count) => format!("threads = {count}"),
@@ -256,7 +268,7 @@ fn in_words(tried: &Tried) -> String {
         Change::OwnDatabase(cores, _) => {
             format!("database host, {cores} core{}", if *cores == 1 { "" } else { "s" })
         }
-        Change::Cores(count) => format!("cores = {count}"),
+        Change::Cores(count) => format!("cores = {count}{with_workers}"),
         Change::Memory(bytes) => format!("memory = {bytes}"),
         Change::Server(name) => format!("server {}", words::printable(name)),
         Change::Plan(name) => format!("plan {}", words::printable(name)),
@@ -325,6 +337,15 @@ mod tests {
         assert!(summary(&study, &now)[0].starts_with("More comes than is carried, and p95 grows"));
         let row = row("as it is".to_owned(), &now, None);
         assert_eq!(row[1..4], ["grows", "", "grows"]);
+    }
+
+    #[test]
+    fn workers_that_come_with_more_cores_are_said() {
+        let (_, now, mut tried) = made_up();
+        tried[0].change = Change::Cores(4);
+        assert_eq!(in_words(&tried[0], &now), "cores = 4");
+        tried[0].standing.capacity.workers = now.capacity.workers + 4;
+        assert_eq!(in_words(&tried[0], &now), "cores = 4 (7 workers)");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod names;
 pub mod page;
 pub mod recorded;
 pub mod text;
+mod verdict;
 mod words;
 
 #[cfg(test)]

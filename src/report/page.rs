@@ -5,7 +5,7 @@ use minijinja::{Environment, context};
 use serde::Serialize;
 
 use super::words::{self, percent, plain, seconds};
-use super::{chart, figure, text};
+use super::{chart, figure, text, verdict};
 use crate::experiment::answer::{Answers, Capacity, Effort, Row, Study, Threshold};
 use crate::stats::estimate::{CONFIDENCE, Estimate};
 
@@ -159,7 +159,7 @@ fn result_cells(study: &Study, row: &Row) -> Vec<String> {
         words::errors(finding),
         percent(finding.usage.cpu_utilisation),
         words::memory(finding.usage.memory_peak.get() as f64),
-        text::verdict(&study.objective, row),
+        verdict::verdict(&study.objective, row),
     ]
 }
 

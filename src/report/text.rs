@@ -4,11 +4,11 @@ use comfy_table::CellAlignment;
 
 use super::lines::{COLUMNS, Paint, ruled, said, trimmed, wrap};
 use super::names::apart;
+use super::verdict::{is_slow, most_lost, verdict};
 use super::words::{self, percent, plain, seconds};
 use crate::experiment::answer::{
     Answers, Capacity, Finding, Limit, Objective, Row, Study, Threshold,
 };
-use crate::outcome::Cause;
 use crate::units::PerSecond;
 
 /// What was found, in sentences and a table, for a reader who has seen nothing else. With `color`
@@ -69,6 +69,14 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
         answers.rows.iter().filter(|row| is_weak(row)).map(|row| place(study, row)).collect();
     if !weak.is_empty() {
         notes.push(format!("* Less precise than asked for: {}.", weak.join("; ")));
+    }
+    let unclear: Vec<String> =
+        answers.rows.iter().filter_map(|row| unclear_errors(study, row)).collect();
+    if !unclear.is_empty() {
+        notes.push(format!(
+            "* What fails may be more or less than is allowed: {}.",
+            unclear.join("; ")
+        ));
     }
     if answers.capacities.iter().any(|capacity| capacity.carries().is_noisy()) {
         notes.push(NOISY.to_owned());
@@ -151,7 +159,7 @@ fn load_clause(study: &Study, capacity: &Capacity) -> String {
 /// search went, and says nothing.
 fn at_rest(study: &Study, capacity: &Capacity) -> Option<String> {
     let finding = capacity.curve.first()?;
-    let p95 = finding.p95.filter(|_| words::is_slow(&study.objective, finding));
+    let p95 = finding.p95.filter(|_| is_slow(&study.objective, finding));
     Some(match (p95, most_lost(finding)) {
         (Some(p95), _) => format!(": with next to none p95 is {} already", seconds(p95.mean)),
         (None, Some(cause)) => format!(
@@ -223,10 +231,20 @@ fn conversions(study: &Study) -> Vec<String> {
 }
 
 fn place(study: &Study, row: &Row) -> String {
-    let name = words::combination(study, &row.plan, &row.server);
     let half = row.finding.p95.and_then(|p95| p95.relative_half_width());
     let half = half.map(|half| format!(" (p95 ±{})", percent(half)));
-    format!("{name} at {}{}", words::printable(&row.tier), half.unwrap_or_default())
+    format!("{}{}", named(study, row), half.unwrap_or_default())
+}
+
+/// Where so few requests fail that nobody can tell whether too many do: where, and between what.
+fn unclear_errors(study: &Study, row: &Row) -> Option<String> {
+    let between = words::unclear_errors(&study.objective, &row.finding)?;
+    Some(format!("{} ({between})", named(study, row)))
+}
+
+fn named(study: &Study, row: &Row) -> String {
+    let name = words::combination(study, &row.plan, &row.server);
+    format!("{name} at {}", words::printable(&row.tier))
 }
 
 fn table(study: &Study, answers: &Answers, columns: usize) -> String {
@@ -247,7 +265,7 @@ fn table(study: &Study, answers: &Answers, columns: usize) -> String {
             plain(row.offered.get()),
             words::p95(&row.finding),
             half_width(row),
-            words::errors(&row.finding),
+            errors(&study.objective, &row.finding),
             verdict(&study.objective, row),
         ]);
     }
@@ -270,34 +288,16 @@ fn half_width(row: &Row) -> String {
     words::p95_half_width(&row.finding).map(|half| half + mark).unwrap_or_default()
 }
 
-/// What to make of a row, in a few words.
-pub(super) fn verdict(objective: &Objective, row: &Row) -> String {
-    let finding = &row.finding;
-    let bottleneck = finding.bottleneck.name();
-    let lost = most_lost(finding).map(|cause| format!(" ({})", words::cause(cause)));
-    let lost = lost.unwrap_or_default();
-    match (row.meets_objective, finding.saturated) {
-        (Some(true), _) => "good".to_owned(),
-        (None, false) => "sustained".to_owned(),
-        _ if finding.oom_kills_per_hour > 0.0 => "out of memory".to_owned(),
-        (Some(false), false) if words::is_slow(objective, finding) => {
-            format!("too slow: {bottleneck}")
-        }
-        (Some(false), false) => format!("too many errors{lost}"),
-        (_, true) => format!("overloaded: {bottleneck}{lost}"),
-    }
-}
-
-/// What most of the lost requests were lost to; `None` where none was.
-fn most_lost(finding: &Finding) -> Option<Cause> {
-    let share = |cause: Cause| finding.errors[cause as usize];
-    let most = Cause::ALL.into_iter().reduce(|a, b| if share(b) > share(a) { b } else { a });
-    most.filter(|cause| share(*cause) > 0.0)
+/// The share that fails, marked where it may be on the other side of what is allowed.
+fn errors(objective: &Objective, finding: &Finding) -> String {
+    let mark = words::unclear_errors(objective, finding).map_or("", |_| "*");
+    words::errors(finding) + mark
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Cause;
     use crate::report::sample;
     use crate::stats::estimate::Estimate;
     use crate::units::Bytes;
@@ -438,23 +438,22 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_say_what_is_wrong() {
-        let (study, mut answers) =
-            sample::made_up(&[("2GB", 2)], &["gunicorn", "uvicorn"], &[10.0, 22.0, 40.0]);
-        answers.rows[4].meets_objective = Some(false);
-        answers.rows[4].finding.errors[Cause::Pool as usize] = 0.01;
-        let verdicts: Vec<String> =
-            answers.rows.iter().map(|row| verdict(&study.objective, row)).collect();
-        assert_eq!(
-            verdicts,
-            [
-                "good",
-                "too slow: cores",
-                "overloaded: cores (patience)",
-                "good",
-                "too many errors (pool)",
-                "out of memory"
-            ]
-        );
+    fn a_share_of_errors_on_both_sides_of_what_is_allowed_is_marked() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        let mut marked = |errors: &[f64]| {
+            answers.rows[0].finding.error_rate = Estimate::of(errors).unwrap();
+            let cell = errors_of(&study, &answers);
+            (cell, notes(&study, &answers).into_iter().find(|note| note.starts_with("* What")))
+        };
+        assert_eq!(marked(&[0.0, 0.0]), ("0%".to_owned(), None));
+        assert_eq!(marked(&[0.0004, 0.00041]).1, None);
+        // 0.1 % is allowed; half of 0 and 0.4 % gives 0.2 %, give or take 12.7 x 0.2 points.
+        let note = "* What fails may be more or less than is allowed: 2GB · gunicorn at tier 1 (0% \
+                    to 2.74%).";
+        assert_eq!(marked(&[0.0, 0.004]), ("0.2%*".to_owned(), Some(note.to_owned())));
+    }
+
+    fn errors_of(study: &Study, answers: &Answers) -> String {
+        errors(&study.objective, &answers.rows[0].finding)
     }
 }

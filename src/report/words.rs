@@ -4,7 +4,7 @@ use crate::experiment::answer::{Finding, Limit, Objective, Study, Visits};
 use crate::outcome::{Cause, Stage};
 use crate::site::{Arrivals, Trace};
 use crate::stats::estimate::Estimate;
-use crate::units::{Fraction, PerSecond, Span};
+use crate::units::{Fraction, PerSecond};
 
 /// `value` with at most so many significant digits (whole numbers keep all of theirs), without
 /// trailing zeros and never with an exponent; nothing where it is not finite. It goes by the
@@ -73,16 +73,18 @@ pub(super) fn errors(finding: &Finding) -> String {
 
 const GROWS: &str = "grows";
 
-/// Whether p95 breaks the objective.
-pub(super) fn is_slow(objective: &Objective, finding: &Finding) -> bool {
-    let slower = |most: Span| finding.p95.is_none_or(|p95| p95.mean > most.as_secs());
-    objective.p95.is_some_and(slower)
-}
-
 /// `1 request`, `2 requests`: a count of things with a plain plural.
 pub(super) fn counted(count: u64, thing: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {thing}{plural}")
+}
+
+/// Between what the share of requests that fail is, where that is on both sides of what the objective
+/// allows: `0% to 3.5%`.
+pub(super) fn unclear_errors(objective: &Objective, finding: &Finding) -> Option<String> {
+    let most = objective.errors.filter(|_| !finding.grows)?.get();
+    let (low, high) = interval(&finding.error_rate)?;
+    (low <= most && most < high).then(|| format!("{} to {}", percent(low), percent(high.min(1.0))))
 }
 
 /// Bytes in MB or GB (binary): `812 MB`, `1.56 GB`.

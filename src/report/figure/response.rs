@@ -3,6 +3,7 @@
 use super::curves::{Drawn, Value, any_points, heights, lines, on_curve};
 use super::{Axis, Body, Figure, LOG_ABOVE, MarkKind, Point, Series, Unit, best, within};
 use crate::experiment::answer::{Answers, Capacity, Finding, Objective, Study, Threshold};
+use crate::report::verdict::is_slow;
 use crate::report::words::{self, seconds};
 use crate::stats::rising::rising;
 use crate::units::PerSecond;
@@ -121,7 +122,7 @@ fn misses_by_p95(
     (rate, beyond): (PerSecond, PerSecond),
 ) -> bool {
     let fails = |it: &Finding| objective.errors.is_some_and(|most| it.error_rate.mean > most.get());
-    let misses = |it: &Finding| fails(it) || words::is_slow(objective, it);
+    let misses = |it: &Finding| fails(it) || is_slow(objective, it);
     let mut further = capacity.curve.iter().filter(|finding| finding.rate >= beyond).enumerate();
     let first = further.find(|(_, finding)| misses(finding));
     first.is_some_and(|(at, finding)| {

@@ -3,6 +3,7 @@
 use super::{Axis, Bar, Bars, Body, Figure, Group, Unit, longest};
 use crate::experiment::answer::{Answers, Objective, Row, Study};
 use crate::outcome::Stage;
+use crate::report::verdict::is_slow;
 use crate::report::words::{self, seconds};
 
 /// A stage that nowhere takes this share of the time is not worth a line in the legend: it could
@@ -85,7 +86,7 @@ fn title(objective: &Objective, rows: &[&Row]) -> String {
     let those = |is: &dyn Fn(&Row) -> bool| {
         rows.iter().copied().filter(|row| is(row)).collect::<Vec<&Row>>()
     };
-    let missed = those(&|row| words::is_slow(objective, &row.finding));
+    let missed = those(&|row| is_slow(objective, &row.finding));
     let sustained = those(&|row| !row.finding.saturated);
     let rows = [&missed[..], &sustained[..], rows].into_iter().find(|rows| !rows.is_empty());
     let shares = mean_shares(rows.unwrap_or_default());

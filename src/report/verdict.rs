@@ -1,0 +1,89 @@
+//! What to make of a row.
+
+use super::words;
+use crate::experiment::answer::{Finding, Limit, Objective, Row};
+use crate::outcome::Cause;
+use crate::units::{Fraction, Span};
+
+/// What to make of a row, in a few words.
+pub(super) fn verdict(objective: &Objective, row: &Row) -> String {
+    let finding = &row.finding;
+    let bottleneck = match finding.bottleneck {
+        Limit::Work => "the work alone",
+        limit => limit.name(),
+    };
+    let lost = most_lost(finding).map(|cause| format!(" ({})", words::cause(cause)));
+    let lost = lost.unwrap_or_default();
+    match (row.meets_objective, finding.saturated) {
+        (Some(true), _) => "good".to_owned(),
+        (None, false) => "sustained".to_owned(),
+        _ if finding.oom_kills_per_hour > 0.0 && is_failing(objective, finding) => {
+            "out of memory".to_owned()
+        }
+        (Some(false), false) if is_slow(objective, finding) => format!("too slow: {bottleneck}"),
+        (Some(false), false) => format!("too many errors{lost}"),
+        (_, true) => format!("overloaded: {bottleneck}{lost}"),
+    }
+}
+
+/// Whether p95 breaks the objective.
+pub(super) fn is_slow(objective: &Objective, finding: &Finding) -> bool {
+    let slower = |most: Span| finding.p95.is_none_or(|p95| p95.mean > most.as_secs());
+    objective.p95.is_some_and(slower)
+}
+
+/// Whether more fails than the objective allows, or than a site that sustains its rate loses.
+fn is_failing(objective: &Objective, finding: &Finding) -> bool {
+    let failing = |most: Fraction| finding.error_rate.mean > most.get();
+    objective.errors.is_some_and(failing) || finding.saturated && !finding.grows
+}
+
+/// What most of the lost requests were lost to; `None` where none was.
+pub(super) fn most_lost(finding: &Finding) -> Option<Cause> {
+    let share = |cause: Cause| finding.errors[cause as usize];
+    let most = Cause::ALL.into_iter().reduce(|a, b| if share(b) > share(a) { b } else { a });
+    most.filter(|cause| share(*cause) > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use crate::stats::estimate::Estimate;
+
+    #[test]
+    fn verdicts_say_what_is_wrong() {
+        let (study, mut answers) =
+            sample::made_up(&[("2GB", 2)], &["gunicorn", "uvicorn"], &[10.0, 22.0, 40.0]);
+        answers.rows[4].meets_objective = Some(false);
+        answers.rows[4].finding.errors[Cause::Pool as usize] = 0.01;
+        let verdicts: Vec<String> =
+            answers.rows.iter().map(|row| verdict(&study.objective, row)).collect();
+        assert_eq!(
+            verdicts,
+            [
+                "good",
+                "too slow: cores",
+                "overloaded: cores (patience)",
+                "good",
+                "too many errors (pool)",
+                "out of memory"
+            ]
+        );
+    }
+
+    #[test]
+    fn kills_within_what_may_fail_are_no_verdict_and_work_is_none_of_waiting() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[22.0]);
+        let row = &mut answers.rows[0];
+        let mut said = |kills: f64, errors: f64, limit: Limit| {
+            row.finding.oom_kills_per_hour = kills;
+            row.finding.error_rate = Estimate::of(&[errors]).unwrap();
+            row.finding.bottleneck = limit;
+            verdict(&study.objective, row)
+        };
+        assert_eq!(said(70.0, 0.0009, Limit::Pool), "too slow: pool");
+        assert_eq!(said(70.0, 0.0011, Limit::Pool), "out of memory");
+        assert_eq!(said(0.0, 0.0, Limit::Work), "too slow: the work alone");
+    }
+}
