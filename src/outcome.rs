@@ -147,11 +147,13 @@ pub enum Stage {
     Call,
     /// As [`Stage::Cores`], of the database's own host.
     DatabaseCores,
+    /// On the client's way to the site and back.
+    Network,
 }
 
 impl Stage {
     /// How many there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
     /// All of them, waits first and then work, each in the order of a request's life.
     pub const ALL: [Stage; Stage::COUNT] = [
         Stage::Worker,
@@ -162,6 +164,7 @@ impl Stage {
         Stage::Compute,
         Stage::Database,
         Stage::Call,
+        Stage::Network,
     ];
 }
 

@@ -191,7 +191,7 @@ fn layers(sample: &Sample) -> Vec<Layer> {
         Stage::Gil | Stage::Cores | Stage::DatabaseCores => true,
         // Without a pool, all of that is the work to open one.
         Stage::Connection => usage.pool_utilisation.is_some(),
-        Stage::Worker | Stage::Compute | Stage::Database | Stage::Call => false,
+        Stage::Worker | Stage::Compute | Stage::Database | Stage::Call | Stage::Network => false,
     };
     let layer = |limit, stage, share: f64, held| {
         let busy = share * (1.0 - share_of(&mean, held, is_wait));
@@ -216,8 +216,6 @@ fn layers(sample: &Sample) -> Vec<Layer> {
 fn waits(sample: &Sample) -> [f64; Stage::COUNT] {
     let mut slow = sample.stages(|summary| summary.slow).unwrap_or_default();
     let (door, connection) = (Stage::Worker as usize, Stage::Connection as usize);
-    // The way there and back stands with the wait for a worker, and nobody waits for anything on it.
-    slow[door] = (slow[door] - sample.site.client.round_trip.as_secs()).max(0.0);
     if !has_slots(&sample.site) {
         // There is room for everyone, once the loop comes to accept them.
         slow[Stage::Gil as usize] += slow[door];

@@ -8,7 +8,7 @@ use super::processor::Processor;
 use super::request::{NOBODY, RequestId};
 use super::scope::Scope;
 use super::{Event, HOST, OWN_HOST, World};
-use crate::outcome::{Stage, Stopped};
+use crate::outcome::Stopped;
 use crate::units::Time;
 
 /// What a stretch of a run goes on for, if its time is not over before.
@@ -208,9 +208,7 @@ impl<S: Scope> World<'_, S> {
         if id != NOBODY {
             self.answered = NOBODY;
             let way = self.extras().round_trip;
-            let request = &mut self.requests[id];
-            request.add(Stage::Worker, way);
-            self.probe.answered(request, self.now + way);
+            self.probe.answered(&self.requests[id], self.now + way, way);
         }
     }
 }

@@ -174,15 +174,15 @@ impl Probe {
         }
     }
 
-    /// A request was answered well, while its client waited.
+    /// A request was answered well, while its client waited: `way` of that to the site and back.
     #[inline(always)]
-    pub(super) fn answered(&mut self, request: &Request, now: Time) {
+    pub(super) fn answered(&mut self, request: &Request, now: Time, way: Span) {
         if request.measured {
             let nanos = (now - request.arrived).as_nanos();
             let bucket = histogram::bucket(nanos);
             self.counts.answered = self.counts.answered.wrapping_add(1);
             self.response[request.endpoint as usize].record_in(bucket, nanos);
-            self.profile.record(bucket, &request.spent(now));
+            self.profile.record(bucket, &request.spent(now, way));
         }
     }
 

@@ -81,8 +81,9 @@ impl Connection {
     }
 }
 
-/// How many stages a request writes down. The last, the wait for the database's own cores, is what
-/// the others leave of its response: there is no room for it in two cache lines.
+/// How many stages a request writes down. The wait for the database's own cores is what the others
+/// leave of its response, for there is no room for it in two cache lines; and the way to the site and
+/// back is the same for all.
 pub(super) const WRITTEN: usize = Stage::DatabaseCores as usize;
 
 /// A request that has arrived and is not done with.
@@ -92,7 +93,7 @@ pub(super) struct Request {
     pub arrived: Time,
     /// When it entered the stage it is in.
     pub since: Time,
-    /// Time spent in the stages it has left: indexed by [`Stage`], but for the last.
+    /// Time spent in the stages it has left: indexed by [`Stage`], but for the last two.
     pub spent: [Span; WRITTEN],
     /// What is left to do of the work it is on the cores for.
     pub left: Span,
@@ -202,13 +203,15 @@ impl Request {
         self.since = now;
     }
 
-    /// Where its time went until now, when it is answered: indexed by [`Stage`].
+    /// Where its time went until now, when its client has the answer, `way` of it to the site and
+    /// back: indexed by [`Stage`].
     #[inline]
-    pub(super) fn spent(&self, now: Time) -> [Span; Stage::COUNT] {
+    pub(super) fn spent(&self, now: Time, way: Span) -> [Span; Stage::COUNT] {
         let mut all = [Span::ZERO; Stage::COUNT];
         all[..WRITTEN].copy_from_slice(&self.spent);
         let written = self.spent.iter().fold(Span::ZERO, |sum, span| sum.with(*span));
-        all[WRITTEN] = now - self.arrived - written;
+        all[WRITTEN] = now - self.arrived - written - way;
+        all[Stage::Network as usize] = way;
         all
     }
 

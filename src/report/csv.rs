@@ -84,6 +84,7 @@ const RESULTS: &[Column<Row>] = &[
     ("slow_compute_ms", |_, row| slow(&row.finding, Stage::Compute)),
     ("slow_database_ms", |_, row| slow(&row.finding, Stage::Database)),
     ("slow_call_ms", |_, row| slow(&row.finding, Stage::Call)),
+    ("slow_network_ms", |_, row| slow(&row.finding, Stage::Network)),
     ("replications", |_, row| row.finding.replications.to_string()),
     ("warmup_s", |_, row| secs(row.finding.warmup)),
     ("measured_s", |_, row| secs(row.finding.measured)),
@@ -246,7 +247,8 @@ mod tests {
             connections_mean,connections_peak,memory_mean_mb,memory_peak_mb,oom_kills_per_hour,\
             saturated,meets_objective,bottleneck,wait_worker_mean_ms,wait_gil_mean_ms,\
             wait_connection_mean_ms,slow_worker_ms,slow_gil_ms,slow_cores_ms,slow_connection_ms,\
-            slow_database_cores_ms,slow_compute_ms,slow_database_ms,slow_call_ms,replications,\
+            slow_database_cores_ms,slow_compute_ms,slow_database_ms,slow_call_ms,slow_network_ms,\
+            replications,\
             warmup_s,measured_s,precise,stopped_early,events,conversion";
         assert_eq!(lines(results(&study, &answers)), [header]);
     }
@@ -321,6 +323,7 @@ mod tests {
                 "compute",
                 "database",
                 "call",
+                "network",
             ]
             .map(|stage| format!("slow_{stage}_ms")),
         );

@@ -84,7 +84,7 @@ pub(super) fn finding(rate: f64, knee: f64, gib: u64, turn: usize) -> Finding {
     };
     let ceiling = (gib * 1024) as f64;
     let memory = if turn == 1 { 1050.0 + (ceiling - 1050.0) * load / 1.2 } else { 1100.0 + load };
-    let shares = [0.55 * load, 0.05, 0.15, 0.03, 0.1, 0.1, 0.01, 0.01];
+    let shares = [0.55 * load, 0.05, 0.15, 0.03, 0.1, 0.1, 0.01, 0.01, 0.01];
     let whole: f64 = shares.iter().sum();
     Finding {
         rate: PerSecond::new(rate),

@@ -164,6 +164,7 @@ pub(super) fn stage(stage: Stage) -> &'static str {
         Stage::Database => "in the database",
         Stage::Call => "calls outside",
         Stage::DatabaseCores => "waits for the database's cores",
+        Stage::Network => "on its way",
     }
 }
 
@@ -178,6 +179,7 @@ pub(super) fn stage_in_short(stage: Stage) -> &'static str {
         Stage::Database => "database",
         Stage::Call => "call",
         Stage::DatabaseCores => "DB cores",
+        Stage::Network => "way",
     }
 }
 
@@ -192,6 +194,7 @@ pub(super) fn doing(stage: Stage) -> &'static str {
         Stage::Database => "in the database",
         Stage::Call => "waiting for calls outside",
         Stage::DatabaseCores => "waiting for the database's cores",
+        Stage::Network => "on the way to the site and back",
     }
 }
 

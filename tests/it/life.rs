@@ -2,7 +2,7 @@
 //! All times in milliseconds.
 
 use tonnage::model::{Arrival, replay, simulate};
-use tonnage::outcome::{Cause, Outcome};
+use tonnage::outcome::{Cause, Outcome, Stage};
 use tonnage::seed::Seed;
 use tonnage::site::{Cooling, Dist, Hold, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{PerSecond, Span, Time};
@@ -349,6 +349,20 @@ fn who_is_woken_up_in_a_loop_for_a_connection_may_find_it_gone() {
     let wanted = [1, 2, 13, 17].map(|away| [away, 4, 10, 0, 2]);
     let tape: Vec<(u64, &[u64])> = wanted.iter().map(|wanted| (0, wanted.as_slice())).collect();
     assert_eq!(play(&site, &tape), [Ok(20), Ok(61), Ok(49), Ok(37)]);
+}
+
+/// Its client is 80 away, and nobody waits for anything on the way.
+#[test]
+fn the_way_to_the_site_and_back_is_part_of_every_response_and_a_stage_of_its_own() {
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(5))]);
+    site.client.round_trip = Span::from_millis(80);
+    site.traffic.rate = PerSecond::new(0.01);
+    site.horizon.measured = Span::from_whole_secs(1_000);
+    let outcome = simulate(&site, Seed::new(1));
+    assert_eq!(outcome.response[0].max(), Span::from_millis(85).as_nanos());
+    let stages = outcome.profile.mean().unwrap();
+    let of = |stage: Stage| stages[stage as usize];
+    assert_eq!([of(Stage::Network), of(Stage::Compute), of(Stage::Worker)], [0.08, 0.005, 0.0]);
 }
 
 /// Code that has gone cold takes three times as long.

@@ -65,9 +65,9 @@ pub(super) const DASHES: [&[f64]; 6] = [
 ];
 
 /// Fills of bars: the stages of a request by their number (waits warm, work cool), then the three
-/// points of a capacity. The last stage's brown is of ColorBrewer's BrBG (2003), made for the
+/// points of a capacity. The brown of waits for the database's cores is of ColorBrewer's BrBG (2003), made for the
 /// colour-blind as well.
-pub(super) const FILLS: [Ink; 11] = [
+pub(super) const FILLS: [Ink; 12] = [
     Ink(213, 94, 0, 1.0),
     Ink(230, 159, 0, 1.0),
     Ink(240, 228, 66, 1.0),
@@ -76,6 +76,7 @@ pub(super) const FILLS: [Ink; 11] = [
     Ink(86, 180, 233, 1.0),
     Ink(0, 158, 115, 1.0),
     Ink(140, 81, 10, 1.0),
+    Ink(150, 150, 150, 1.0),
     Ink(0, 114, 178, 1.0),
     Ink(150, 190, 216, 1.0),
     Ink(213, 94, 0, 1.0),

@@ -5,7 +5,7 @@ use crate::experiment::answer::{Answers, Capacity, Limit, Study, Threshold};
 use crate::report::words;
 
 /// Fills of the three points' bars.
-pub const POINT_FILLS: [usize; 3] = [8, 9, 10];
+pub const POINT_FILLS: [usize; 3] = [9, 10, 11];
 
 /// Saturation point, load line and OOM point side by side.
 pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {

@@ -135,7 +135,7 @@ fn rows_that_miss_by_errors_do_not_say_what_slow_requests_wait_for() {
     assert!(title(&answers).starts_with(slow) && title(&answers).ends_with("waiting for a worker"));
     // uvicorn at 22/s is quick enough, and fails for another reason.
     answers.rows[3].meets_objective = Some(false);
-    answers.rows[3].finding.slow_request = Some([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 400.0, 0.0]);
+    answers.rows[3].finding.slow_request = Some([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 400.0, 0.0, 0.0]);
     assert!(title(&answers).ends_with("waiting for a worker"), "{}", title(&answers));
     answers.rows.remove(1);
     let nowhere = title(&answers);
