@@ -74,7 +74,18 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
         }
     }
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate))?;
-    Some(found.threshold())
+    Some(at_most(bound, found.threshold()))
+}
+
+/// A searched point, which may lie beyond the `bound` of the utilisation law by the loss that is allowed
+/// and the luck of the draw: what is more than the site can do is not sustained.
+fn at_most(bound: PerSecond, found: Threshold) -> Threshold {
+    match found {
+        Threshold::At { rate, accuracy, .. } if rate > bound => {
+            Threshold::At { rate: bound, beyond: bound.scaled(1.0 + RESOLUTION), accuracy }
+        }
+        found => found,
+    }
 }
 
 /// What trials at the rate that is carried under overload tell.
@@ -221,4 +232,22 @@ fn attempt(lab: &mut Lab, rate: PerSecond) -> Option<Trial> {
 fn throughput(sample: &Sample) -> Option<PerSecond> {
     let served = sample.mean(Summary::served).mean;
     (sample.saturated() && served > 0.0).then(|| PerSecond::new(served))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_searched_point_lies_beyond_what_the_utilisation_law_allows() {
+        let at = |rate: f64, beyond: f64| Threshold::At {
+            rate: PerSecond::new(rate),
+            beyond: PerSecond::new(beyond),
+            accuracy: Accuracy::Resolution,
+        };
+        let bound = PerSecond::new(136.0);
+        assert_eq!(at_most(bound, at(139.5, 140.5)), at(136.0, 136.0 * 1.01));
+        let others = [at(135.5, 136.5), at(136.0, 137.0), Threshold::Never, Threshold::AtRest];
+        assert_eq!(others.map(|found| at_most(bound, found)), others);
+    }
 }
