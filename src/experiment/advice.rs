@@ -102,7 +102,7 @@ fn threads(site: &Site, finding: &Finding) -> Vec<Change> {
 
 /// Whether a slow request waits longer for the database and calls outside than it computes.
 fn mostly_waits(finding: &Finding) -> bool {
-    finding.slow_request.is_some_and(|stages| {
+    finding.spent().is_some_and(|stages| {
         stages[Stage::Database as usize] + stages[Stage::Call as usize]
             > stages[Stage::Compute as usize]
     })
@@ -113,7 +113,7 @@ fn mostly_waits(finding: &Finding) -> bool {
 fn connections(site: &Site, finding: &Finding) -> Vec<Change> {
     let now = site.server.connections;
     let is_async = matches!(site.server.kind, WorkerKind::Async { .. });
-    let waits = finding.slow_request.is_some_and(|it| it[Stage::Connection as usize] > 0.0);
+    let waits = finding.spent().is_some_and(|it| it[Stage::Connection as usize] > 0.0);
     let mut changes = Vec::new();
     match now.limit {
         None if now.keep == 0 && waits && is_async => {
@@ -150,7 +150,7 @@ fn machine(combination: &Combination, finding: &Finding) -> Vec<Change> {
         finding.bottleneck == Limit::Memory || peak > NEARLY_FULL * ceiling.get() as f64
     });
     changes.extend(ceiling.map(|ceiling| Change::Memory(ceiling * 2)));
-    let works = finding.slow_request.is_some_and(|it| it[Stage::Database as usize] > 0.0);
+    let works = finding.spent().is_some_and(|it| it[Stage::Database as usize] > 0.0);
     if site.database.host.is_none() && works {
         let memory = site.host.memory.unwrap_or(Bytes::new(4 << 30));
         changes.push(Change::OwnDatabase(site.host.cores, memory));

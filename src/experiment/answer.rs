@@ -164,13 +164,16 @@ pub struct Finding {
     pub mean_request: Option<[f64; Stage::COUNT]>,
     /// The same of the requests around the 95th percentile.
     pub slow_request: Option<[f64; Stage::COUNT]>,
+    /// Seconds in each stage of the requests that were answered as an overload began, of which this
+    /// is what it has come to: later nobody may be answered. `None` where that was not looked at.
+    pub began: Option<[f64; Stage::COUNT]>,
     /// OOM kills an hour.
     pub oom_kills_per_hour: f64,
     /// Whether it does not sustain this rate: something grows, or more than 1 % is lost (to
     /// overload or to crashes), or so many were inside that the simulator ended a run.
     pub saturated: bool,
-    /// Whether times and errors grow for as long as that lasts: it is saturated, and hardly anybody
-    /// has given up yet. Then they say how long was simulated, and no more.
+    /// Whether times and errors were still growing when the simulation ended: a crowd was piling
+    /// up, and not all was lost yet. Then they say how long was simulated, and no more.
     pub grows: bool,
     /// What is closest to giving way.
     pub bottleneck: Limit,
@@ -186,6 +189,19 @@ pub struct Finding {
     pub stopped: bool,
     /// Events simulated for this finding.
     pub events: u64,
+}
+
+impl Finding {
+    /// Whether there is no p95 to compare with another: it grows, or nobody is answered any more.
+    pub fn is_overrun(&self) -> bool {
+        self.grows || self.p95.is_none()
+    }
+
+    /// Seconds in each stage of the slow requests or, where nobody is answered any more, of those
+    /// that were: what they ask for and wait for, if not for how long.
+    pub fn spent(&self) -> Option<[f64; Stage::COUNT]> {
+        self.slow_request.or(self.began)
+    }
 }
 
 /// Utilisation (0 to 1) and use of every resource, averaged over time and replications.

@@ -47,14 +47,22 @@ fn of_errors(sample: &Sample) -> Option<Limit> {
         Cause::Killed | Cause::Down => Limit::Memory,
         Cause::Connections if !full(&door) => Limit::Connections,
         Cause::Pool if !full(&door) => Limit::Pool,
-        Cause::Backlog if !full(&[]) => Limit::Backlog,
-        Cause::Limit if !full(&[]) => Limit::Workers,
+        Cause::Backlog if !is_full(&sample.usage()) => Limit::Backlog,
+        Cause::Limit if !is_full(&sample.usage()) => Limit::Workers,
         _ => most_waited_for(sample),
     })
 }
 
 /// From this utilisation on a resource is busy nearly all the time.
 const FULL: f64 = 0.95;
+
+/// Whether something is: with its own work, or while it waits for something else.
+fn is_full(usage: &Usages) -> bool {
+    let maybe =
+        [usage.database_cpu_utilisation, usage.pool_utilisation].map(Option::unwrap_or_default);
+    let sure = [usage.cpu_utilisation, usage.worker_utilisation, usage.gil_utilisation];
+    maybe.into_iter().chain(sure).any(|share| share >= FULL)
+}
 
 /// Utilisations this close are a tie.
 const TIE: f64 = 0.02;
@@ -75,7 +83,7 @@ fn is_work(sample: &Sample, most: Span) -> bool {
 
 /// The share of their time that slow requests wait for what more could be had of.
 fn waiting(sample: &Sample) -> f64 {
-    let all = sample.stages(|summary| summary.slow).map_or(0.0, |slow| slow.iter().sum());
+    let all = slow_stages(sample).map_or(0.0, |slow| slow.iter().sum());
     let waits: f64 = layers(sample).iter().map(|layer| layer.wait).sum();
     if all > 0.0 { waits / all } else { 0.0 }
 }
@@ -102,9 +110,19 @@ fn most_waited_for(sample: &Sample) -> Limit {
     busiest(&layers)
 }
 
+/// Seconds in each stage of the requests on average; where nobody is answered any more, as it began.
+fn mean_stages(sample: &Sample) -> Option<[f64; Stage::COUNT]> {
+    sample.stages(|summary| summary.stages).or(sample.began)
+}
+
+/// The same of the slow ones.
+fn slow_stages(sample: &Sample) -> Option<[f64; Stage::COUNT]> {
+    sample.stages(|summary| summary.slow).or(sample.began)
+}
+
 /// For how many seconds of a slow request's waits each of `layers` counts.
 fn counts(sample: &Sample, layers: &[Layer]) -> Vec<f64> {
-    let mean = sample.stages(|summary| summary.stages).unwrap_or_default();
+    let mean = mean_stages(sample).unwrap_or_default();
     let mut waits: Vec<f64> = layers.iter().map(|layer| layer.wait).collect();
     for (outer, layer) in layers.iter().enumerate() {
         for inner in outer + 1..layers.len() {
@@ -185,7 +203,7 @@ fn share_of(mean: &[f64; Stage::COUNT], held: &[Stage], counted: impl Fn(Stage) 
 /// What requests of `sample` wait for, from the outermost in.
 fn layers(sample: &Sample) -> Vec<Layer> {
     let (site, usage): (&Site, Usages) = (&sample.site, sample.usage());
-    let mean = sample.stages(|summary| summary.stages).unwrap_or_default();
+    let mean = mean_stages(sample).unwrap_or_default();
     let waits = waits(sample);
     let is_wait = |stage: Stage| match stage {
         Stage::Gil | Stage::Cores | Stage::DatabaseCores => true,
@@ -214,7 +232,7 @@ fn layers(sample: &Sample) -> Vec<Layer> {
 
 /// How long a slow request of `sample` waits in each stage, in seconds.
 fn waits(sample: &Sample) -> [f64; Stage::COUNT] {
-    let mut slow = sample.stages(|summary| summary.slow).unwrap_or_default();
+    let mut slow = slow_stages(sample).unwrap_or_default();
     let (door, connection) = (Stage::Worker as usize, Stage::Connection as usize);
     if !has_slots(&sample.site) {
         // There is room for everyone, once the loop comes to accept them.
@@ -227,8 +245,7 @@ fn waits(sample: &Sample) -> [f64; Stage::COUNT] {
 /// The share of the time for getting a connection that is waiting for the pool; the rest is the work
 /// to open one. (The wait by Little's law.)
 fn queueing(sample: &Sample) -> f64 {
-    let all =
-        sample.stages(|summary| summary.stages).map_or(0.0, |it| it[Stage::Connection as usize]);
+    let all = mean_stages(sample).map_or(0.0, |it| it[Stage::Connection as usize]);
     let wait = sample.usage().pool_queue_mean / sample.site.traffic.rate.get();
     if all > 0.0 { (wait / all).min(1.0) } else { 0.0 }
 }

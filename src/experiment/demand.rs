@@ -67,6 +67,18 @@ pub(crate) fn slots(site: &Site) -> Option<u64> {
     }
 }
 
+/// How many requests can be inside at a time, in the backlog and with the workers; `None`: without
+/// limit.
+pub(crate) fn most_inside(site: &Site) -> Option<u64> {
+    let workers = u64::from(site.server.workers);
+    let accepted = match site.server.kind {
+        WorkerKind::Sync => Some(1),
+        WorkerKind::Threads { worker_connections, .. } => worker_connections,
+        WorkerKind::Async { limit_concurrency } => limit_concurrency,
+    }?;
+    Some(u64::from(site.front.backlog?) + 1 + workers * u64::from(accepted))
+}
+
 /// How long a request of the slowest kind takes that is met on its way, with nobody else there, in
 /// seconds: E[S²]/E[S], since one meets long ones more often. It is what a site needs to forget
 /// that one of them was there.

@@ -76,7 +76,7 @@ impl Tried {
 
     fn by_p95(&self, before: &Standing) -> Effect {
         let (before, after) = (&before.row.finding, &self.standing.row.finding);
-        match (before.grows, after.grows) {
+        match (before.is_overrun(), after.is_overrun()) {
             (true, true) => return Effect::None,
             (true, false) => return Effect::Better,
             (false, true) => return Effect::Worse,
@@ -107,7 +107,7 @@ fn by_rate((before, after): (f64, f64)) -> Effect {
 pub fn ranked(mut tried: Vec<Tried>) -> Vec<Tried> {
     let p95 = |it: &Tried| {
         let finding = &it.standing.row.finding;
-        finding.p95.filter(|_| !finding.grows).map_or(f64::INFINITY, |p95| p95.mean)
+        finding.p95.filter(|_| !finding.is_overrun()).map_or(f64::INFINITY, |p95| p95.mean)
     };
     let carries = |it: &Tried| it.standing.carries().unwrap_or(0.0);
     tried.sort_by(|a, b| carries(b).total_cmp(&carries(a)).then(p95(a).total_cmp(&p95(b))));

@@ -19,6 +19,9 @@ pub(crate) struct Sample {
     /// By how many per cent p95 grows for each per cent of load, where it is to be told for the work
     /// that comes on average, whatever came by chance.
     pub slope: Option<f64>,
+    /// Seconds in each stage of the requests that were answered as an overload began, of which this
+    /// is what it has come to.
+    pub began: Option<[f64; Stage::COUNT]>,
     /// The other sample, where the replications are a few that were run beside the same ones of it.
     paired: Option<Paired>,
 }
@@ -47,7 +50,7 @@ pub(crate) const LOSS: f64 = 0.01;
 
 impl Sample {
     pub(crate) fn new(site: Site, summaries: Vec<Summary>) -> Sample {
-        Sample { site, summaries, slope: None, paired: None }
+        Sample { site, summaries, slope: None, began: None, paired: None }
     }
 
     /// A few replications, from the first on, that faced the same requests as the first of `known`:
@@ -59,7 +62,7 @@ impl Sample {
         let few = Sample::new(known.site.clone(), few).p95();
         let p95 = known.p95();
         let ratio = p95.zip(few).map_or(1.0, |(all, few)| all.mean / few.mean);
-        Sample { site, summaries, slope: None, paired: Some(Paired { ratio, p95 }) }
+        Sample { paired: Some(Paired { ratio, p95 }), ..Sample::new(site, summaries) }
     }
 
     /// Whether it rests on a few replications beside another sample's.
@@ -112,14 +115,23 @@ impl Sample {
         })
     }
 
-    /// Whether the site does not sustain the rate: what is inside grows, significantly and by
-    /// more than [`GROWTH`] and than it does at the edge; or more than [`LOSS`] is lost; or so
-    /// many were inside that the run was ended.
+    /// Whether the site does not sustain the rate: a crowd piles up, or more than [`LOSS`] is lost.
     pub(crate) fn saturated(&self) -> bool {
+        self.piles_up() || self.mean(Summary::error_rate).mean > LOSS
+    }
+
+    /// Whether what is inside grows, significantly and by more than [`GROWTH`] and than it does at
+    /// the edge; or so many were inside that the run was ended.
+    pub(crate) fn piles_up(&self) -> bool {
         let growth = self.mean(Summary::growth);
         let grows = growth.mean > GROWTH.max(self.edge());
         let surely = growth.interval().is_none_or(|(low, _)| low > 0.0);
-        grows && surely || self.mean(Summary::error_rate).mean > LOSS || self.crowded()
+        grows && surely || self.crowded()
+    }
+
+    /// Whether all is lost: everybody fails, and it can get no worse, whatever piles up.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.summaries.iter().all(|it| it.counts.failures() == it.counts.arrived)
     }
 
     /// Whether growth is obvious, however short the window.
@@ -164,9 +176,10 @@ impl Sample {
             usage: self.usage(),
             mean_request: self.stages(|summary| summary.stages),
             slow_request: self.stages(|summary| summary.slow),
+            began: self.began,
             oom_kills_per_hour: self.kills_per_hour(),
             saturated: self.saturated(),
-            grows: self.saturated() && self.mean(Summary::error_rate).mean <= LOSS,
+            grows: self.piles_up() && !self.is_lost(),
             bottleneck: limit(self, self, &Objective::default()),
             replications: self.replications(),
             warmup: horizon.warmup,

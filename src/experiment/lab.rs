@@ -6,6 +6,7 @@ use crate::experiment::answer::{Combination, Effort, Finding};
 use crate::experiment::demand::{bounds, longest_stay, mean_stay};
 use crate::experiment::finding::Sample;
 use crate::experiment::goal::{Bound, Goal, Next, next};
+use crate::experiment::overload::is_passing;
 use crate::experiment::summary::Summary;
 use crate::experiment::trial::{Crew, Purpose, Watch, replicate};
 use crate::seed::Seed;
@@ -25,11 +26,11 @@ const FIRST_WINDOW_IN_STAYS: f64 = 20.0;
 const CRASH_LOOP: Span = Span::from_whole_secs(600);
 
 /// The warm-up at most, as a share of the window: see [`Sample::settled`] for what it is good for.
-const WARMUP: f64 = 0.25;
+pub(crate) const WARMUP: f64 = 0.25;
 
 /// How long a run may go on after its window: longer than every timeout a site has (Nginx gives
 /// up after 60 s, TCP after 131 s).
-const DRAIN: Span = Span::from_whole_secs(140);
+pub(crate) const DRAIN: Span = Span::from_whole_secs(140);
 
 /// At most so many requests inside a run: 100,000 of them take some 50 MB.
 pub(crate) const IN_FLIGHT: u32 = 100_000;
@@ -71,8 +72,9 @@ pub(crate) struct Lab<'a> {
     fits: bool,
     /// By the bits of the rate, which sort as the rates do.
     samples: BTreeMap<u64, Sample>,
-    /// The same of fixed effort.
-    fixed: BTreeMap<u64, Sample>,
+    /// What rows tell, where that is not what searches build on: rows of fixed effort, and overloads
+    /// that have lasted.
+    rows: BTreeMap<u64, Sample>,
 }
 
 impl<'a> Lab<'a> {
@@ -82,10 +84,10 @@ impl<'a> Lab<'a> {
         root: Seed,
         combination: &'a Combination,
     ) -> Lab<'a> {
-        let (samples, fixed) = (BTreeMap::new(), BTreeMap::new());
+        let (samples, rows) = (BTreeMap::new(), BTreeMap::new());
         let (site, fits) = (&combination.site, combination.budget.fits());
         let (purpose, full) = (Purpose::Row, None);
-        Lab { crew, watch, root, site, purpose, full, fits, samples, fixed }
+        Lab { crew, watch, root, site, purpose, full, fits, samples, rows }
     }
 
     /// Every rate explored so far, rising.
@@ -97,26 +99,32 @@ impl<'a> Lab<'a> {
     /// that were only judged beside another, the load line alone: where it lies is what was asked.
     pub(crate) fn findings(&self, effort: Effort, load_line: Option<PerSecond>) -> Vec<Finding> {
         let counts = |it: &Sample| !it.is_paired() || load_line == Some(it.site.traffic.rate);
-        let own = |(key, it): &(&u64, &Sample)| !self.fixed.contains_key(key) && counts(it);
+        let own = |(key, it): &(&u64, &Sample)| !self.rows.contains_key(key) && counts(it);
         let explored = self.samples.iter().filter(own);
-        let all: BTreeMap<_, _> = explored.chain(&self.fixed).collect();
+        let all: BTreeMap<_, _> = explored.chain(&self.rows).collect();
         all.values().map(|sample| sample.finding(effort)).collect()
     }
 
     /// What happens at `rate`, with the effort of the study. `None` where the watch ended it.
     pub(crate) fn row(&mut self, rate: PerSecond, effort: Effort) -> Option<&Sample> {
-        match effort {
+        let key = rate.get().to_bits();
+        let told = match effort {
             Effort::Precision(share) => {
-                self.explore(rate, Goal::Precision(share.get()), Bound::ROW)
+                let goal = Goal::Precision(share.get());
+                let sample = self.explore(rate, goal, Bound::ROW)?;
+                match is_passing(sample).then(|| sample.clone()) {
+                    Some(first) => Some(self.outlast(first)?),
+                    None => None,
+                }
             }
             Effort::Fixed { replications, warmup, measured } => {
                 let site = self.fixed(rate, replications, warmup, measured);
                 let summaries = self.replicate(&site, (0, replications))?;
-                let key = rate.get().to_bits();
-                self.fixed.insert(key, Sample::new(site, summaries));
-                self.fixed.get(&key)
+                Some(Sample::new(site, summaries))
             }
-        }
+        };
+        self.rows.extend(told.map(|sample| (key, sample)));
+        self.rows.get(&key).or_else(|| self.samples.get(&key))
     }
 
     /// What happens at `rate`, to the goal or the bound. What is known of the rate already is
@@ -164,7 +172,7 @@ impl<'a> Lab<'a> {
         let window = self.window(rate, bound) / rate.get();
         let measured = window.max(FIRST_WINDOW_IN_STAYS * longest_stay(self.site));
         let measured = in_rounds(self.site, rate, Span::from_secs(measured));
-        self.sample(rate, bound, if self.fits { measured } else { measured.min(CRASH_LOOP) })
+        self.begin(rate, bound, if self.fits { measured } else { measured.min(CRASH_LOOP) })
     }
 
     /// Arrivals in the first window at `rate`: where it is known how close to saturation that is,
@@ -189,21 +197,22 @@ impl<'a> Lab<'a> {
 
     fn lengthened(&self, sample: &Sample, bound: Bound, times: f64) -> Option<Sample> {
         let (rate, measured) = (sample.site.traffic.rate, sample.site.horizon.measured);
-        self.sample(rate, bound, in_rounds(self.site, rate, measured.scaled(times)))
+        self.begin(rate, bound, in_rounds(self.site, rate, measured.scaled(times)))
     }
 
-    fn sample(&self, rate: PerSecond, bound: Bound, measured: Span) -> Option<Sample> {
-        let warmup = self.warmup(rate, bound, measured);
-        let arrivals = rate.get() * (warmup + measured).as_secs();
-        let limit = (OVERTIME * arrivals + Bound::ROW.first) as u64;
-        let site = at(self.site, rate, horizon(warmup, measured, limit));
+    fn begin(&self, rate: PerSecond, bound: Bound, measured: Span) -> Option<Sample> {
+        self.sample(rate, horizon(rate, self.warmup(rate, bound, measured), measured))
+    }
+
+    pub(crate) fn sample(&self, rate: PerSecond, horizon: Horizon) -> Option<Sample> {
+        let site = at(self.site, rate, horizon);
         let summaries = self.replicate(&site, (0, REPLICATIONS))?;
         Some(Sample::new(site, summaries))
     }
 
     fn fixed(&self, rate: PerSecond, replications: u32, warmup: Span, measured: Span) -> Site {
         let limit = FIXED_ARRIVALS / u64::from(replications.max(1));
-        at(self.site, rate, horizon(warmup, measured, limit))
+        at(self.site, rate, limited(warmup, measured, limit))
     }
 
     pub(crate) fn replicate(&self, site: &Site, range: (u32, u32)) -> Option<Vec<Summary>> {
@@ -214,8 +223,14 @@ impl<'a> Lab<'a> {
     }
 }
 
+/// A window after a warm-up, which ends early where far more than expected arrive until all is answered.
+pub(crate) fn horizon(rate: PerSecond, warmup: Span, measured: Span) -> Horizon {
+    let arrivals = rate.get() * (warmup + measured).as_secs();
+    limited(warmup, measured, (OVERTIME * arrivals + Bound::ROW.first) as u64)
+}
+
 /// A window after a warm-up, which ends early after so many arrivals.
-fn horizon(warmup: Span, measured: Span, arrivals_limit: u64) -> Horizon {
+fn limited(warmup: Span, measured: Span, arrivals_limit: u64) -> Horizon {
     Horizon { warmup, measured, drain: DRAIN, in_flight_limit: IN_FLIGHT, arrivals_limit }
 }
 
@@ -235,7 +250,7 @@ fn queue(rate: PerSecond, full: f64) -> f64 {
 
 /// At least `span`; of recorded traffic at `rate` whole rounds, since a part of a recording is
 /// other traffic than all of it, and p95 of parts is not that of the whole.
-fn in_rounds(site: &Site, rate: PerSecond, span: Span) -> Span {
+pub(crate) fn in_rounds(site: &Site, rate: PerSecond, span: Span) -> Span {
     let Arrivals::Recorded(trace) = &site.traffic.arrivals else { return span };
     let round = trace.kept() / rate.get();
     // A millionth of a round beyond a whole one is none: rates are fractions.

@@ -2,8 +2,8 @@
 //! search for the rates at which something gives way.
 //!
 //! [`sweep::run`] is the whole of it. It examines each combination in a `Lab`, which decides how
-//! much to simulate at a rate (`lab`, `goal`), runs the replications (`trial`), keeps a summary of each
-//! (`summary`, `strata`) and folds them (`finding`, `bottleneck`). `saturation`, `load_line` and `memory`
+//! much to simulate at a rate (`lab`, `goal`, `overload`), runs the replications (`trial`), keeps a
+//! summary of each (`summary`, `strata`) and folds them (`finding`, `bottleneck`). `saturation`, `load_line` and `memory`
 //! ask the lab for rates as `search` wants them tried, `capacity` puts together what they find, and
 //! `demand` says by arithmetic where to look. `advice` says what could be changed about a
 //! combination, and `explain` what each change comes to; `replay`, `recording` and `accuracy` put
@@ -21,6 +21,7 @@ mod goal;
 mod lab;
 mod load_line;
 mod memory;
+mod overload;
 pub mod recording;
 pub mod replay;
 mod saturation;

@@ -115,6 +115,11 @@ impl Summary {
         share(self.counts.failures() as f64, self.counts.arrived)
     }
 
+    /// The share of the requests that failed for this cause.
+    pub(crate) fn share_lost(&self, cause: Cause) -> f64 {
+        share(self.counts.failed[cause as usize] as f64, self.counts.arrived)
+    }
+
     /// Requests answered well, a second of the window. What arrives in the window may be answered
     /// after it, so under overload, where a crowd piles up inside, the answers to the window's
     /// arrivals are not the window's answers. What left in the window is what arrived less the

@@ -20,7 +20,7 @@ use crate::site::{Accept, Connections, Dist, Hold, Host, Sharing, Site, Step, Wo
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
-fn study(site: Site, objective: Objective, rates: &[f64]) -> Study {
+pub(crate) fn study(site: Site, objective: Objective, rates: &[f64]) -> Study {
     let tier =
         |rate: &f64| Tier { name: rate.to_string(), rate: PerSecond::new(*rate), conversion: None };
     let budget = Budget { lines: Vec::new(), ceiling: site.host.memory };
@@ -46,7 +46,7 @@ fn p95(millis: u64) -> Objective {
     Objective { p95: Some(Span::from_millis(millis)), errors: None }
 }
 
-fn answer(study: &Study, search: bool, threads: usize) -> Answers {
+pub(crate) fn answer(study: &Study, search: bool, threads: usize) -> Answers {
     let cancel = AtomicBool::new(false);
     let watch = Watch::new(&cancel, &|_| ());
     sweep::run(study, search, &Crew::new(threads).unwrap(), &watch)
@@ -56,7 +56,7 @@ fn capacity(site: Site, objective: Objective) -> Capacity {
     answer(&study(site, objective, &[]), true, 2).capacities.remove(0)
 }
 
-fn row(site: Site, rate: f64) -> Row {
+pub(crate) fn row(site: Site, rate: f64) -> Row {
     answer(&study(site, Objective::default(), &[rate]), false, 2).rows.remove(0)
 }
 
@@ -315,7 +315,7 @@ fn without_a_search_nothing_is_searched() {
 }
 
 /// CPU, query, CPU: the sync cases H of the reference. `seconds` are their exponential means.
-fn sandwich(kind: WorkerKind, workers: u32, cores: u32, seconds: [f64; 3]) -> Site {
+pub(crate) fn sandwich(kind: WorkerKind, workers: u32, cores: u32, seconds: [f64; 3]) -> Site {
     let [before, wait, after] = seconds.map(exp);
     let steps = vec![Step::Compute(before), query(wait), Step::Compute(after)];
     bare(kind, workers, cores, steps)

@@ -52,13 +52,15 @@ fn answers(objective: &Objective, finding: &Finding) -> String {
     if finding.grows {
         return "More comes than is carried, and p95 grows until visitors give up".to_owned();
     }
+    if finding.is_overrun() {
+        let lost = words::errors(finding);
+        return format!("Nobody is answered, and {lost} of the requests fail");
+    }
     let half = words::p95_half_width(finding).map(|half| format!(" (±{half})"));
-    let p95 = match finding.p95 {
-        Some(_) => format!("p95 is {}{}", words::p95(finding), half.unwrap_or_default()),
-        None => "nothing is answered".to_owned(),
-    };
+    let p95 = words::p95(finding);
     let unclear = words::unclear_errors(objective, finding).map(|between| format!(" ({between})"));
-    format!("{p95}, {}{} of the requests fail", words::errors(finding), unclear.unwrap_or_default())
+    let (half, unclear) = (half.unwrap_or_default(), unclear.unwrap_or_default());
+    format!("p95 is {p95}{half}, {}{unclear} of the requests fail", words::errors(finding))
 }
 
 /// What requests fail for, where any do.
@@ -217,7 +219,7 @@ fn what_comes_of(tried: &Tried, now: &Standing) -> String {
 
 /// What becomes of p95 at the tier.
 fn at_this_tier(then: &Finding, before: &Finding) -> String {
-    match (then.grows, before.grows) {
+    match (then.is_overrun(), before.is_overrun()) {
         (true, true) => "but not all of this tier yet".to_owned(),
         (true, false) => "but not this tier".to_owned(),
         (false, true) => format!("with a p95 of {} at this tier", words::p95(then)),
@@ -287,6 +289,7 @@ fn right(table: &mut Table, columns: std::ops::Range<usize>) {
 mod tests {
     use super::*;
     use crate::report::sample;
+    use crate::stats::estimate::Estimate;
 
     /// A site at 10 requests a second that carries 20.7 of them, and what two changes make of it:
     /// another server's capacity is 1.4 times that, another plan's twice.
@@ -337,6 +340,12 @@ mod tests {
         assert!(summary(&study, &now)[0].starts_with("More comes than is carried, and p95 grows"));
         let row = row("as it is".to_owned(), &now, None);
         assert_eq!(row[1..4], ["grows", "", "grows"]);
+        // Nobody is answered any more: it has grown.
+        now.row.finding.grows = false;
+        (now.row.finding.p95, now.row.finding.error_rate) = (None, Estimate::of(&[1.0]).unwrap());
+        assert_eq!(tried[1].effect(&now), Effect::Better);
+        assert_eq!(what_comes_of(&tried[1], &now), said);
+        assert!(summary(&study, &now)[0].starts_with("Nobody is answered, and 100% of the requ"));
     }
 
     #[test]

@@ -111,6 +111,7 @@ pub(super) fn finding(rate: f64, knee: f64, gib: u64, turn: usize) -> Finding {
         },
         mean_request: Some(shares.map(|share| 0.4 * slow * share / whole)),
         slow_request: Some(shares.map(|share| slow * share / whole)),
+        began: None,
         oom_kills_per_hour: if turn == 1 && load > 1.2 { 60.0 } else { 0.0 },
         saturated: load > 1.0,
         grows: false,
