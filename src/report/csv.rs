@@ -25,45 +25,45 @@ const RESULTS: &[Column<Row>] = &[
     ("server", |_, row| row.server.clone()),
     ("tier", |_, row| row.tier.clone()),
     ("offered_rps", |_, row| number(row.offered.get())),
-    ("served_rps", |_, row| number(row.finding.served.mean)),
-    ("served_rps_low", |_, row| low(Some(row.finding.served), 1.0)),
-    ("served_rps_high", |_, row| high(Some(row.finding.served), 1.0)),
-    ("mean_ms", |_, row| middle(row.finding.mean, 1e3)),
-    ("mean_ms_low", |_, row| low(row.finding.mean, 1e3)),
-    ("mean_ms_high", |_, row| high(row.finding.mean, 1e3)),
-    ("p50_ms", |_, row| middle(row.finding.p50, 1e3)),
-    ("p50_ms_low", |_, row| low(row.finding.p50, 1e3)),
-    ("p50_ms_high", |_, row| high(row.finding.p50, 1e3)),
-    ("p90_ms", |_, row| middle(row.finding.p90, 1e3)),
-    ("p90_ms_low", |_, row| low(row.finding.p90, 1e3)),
-    ("p90_ms_high", |_, row| high(row.finding.p90, 1e3)),
-    ("p95_ms", |_, row| middle(row.finding.p95, 1e3)),
-    ("p95_ms_low", |_, row| low(row.finding.p95, 1e3)),
-    ("p95_ms_high", |_, row| high(row.finding.p95, 1e3)),
-    ("p99_ms", |_, row| middle(row.finding.p99, 1e3)),
-    ("p99_ms_low", |_, row| low(row.finding.p99, 1e3)),
-    ("p99_ms_high", |_, row| high(row.finding.p99, 1e3)),
-    ("error_rate", |_, row| number(row.finding.error_rate.mean)),
-    ("error_rate_low", |_, row| low(Some(row.finding.error_rate), 1.0)),
-    ("error_rate_high", |_, row| share_high(row.finding.error_rate)),
-    ("errors_backlog", |_, row| lost(&row.finding, Cause::Backlog)),
-    ("errors_limit", |_, row| lost(&row.finding, Cause::Limit)),
-    ("errors_connections", |_, row| lost(&row.finding, Cause::Connections)),
-    ("errors_pool", |_, row| lost(&row.finding, Cause::Pool)),
-    ("errors_timeout", |_, row| lost(&row.finding, Cause::Timeout)),
-    ("errors_patience", |_, row| lost(&row.finding, Cause::Patience)),
-    ("errors_killed", |_, row| lost(&row.finding, Cause::Killed)),
-    ("errors_down", |_, row| lost(&row.finding, Cause::Down)),
-    ("open_rate", |_, row| number(row.finding.open)),
+    ("served_rps", |_, row| middle(told(row, |it| Some(it.served)), 1.0)),
+    ("served_rps_low", |_, row| low(told(row, |it| Some(it.served)), 1.0)),
+    ("served_rps_high", |_, row| high(told(row, |it| Some(it.served)), 1.0)),
+    ("mean_ms", |_, row| middle(told(row, |it| it.mean), 1e3)),
+    ("mean_ms_low", |_, row| low(told(row, |it| it.mean), 1e3)),
+    ("mean_ms_high", |_, row| high(told(row, |it| it.mean), 1e3)),
+    ("p50_ms", |_, row| middle(told(row, |it| it.p50), 1e3)),
+    ("p50_ms_low", |_, row| low(told(row, |it| it.p50), 1e3)),
+    ("p50_ms_high", |_, row| high(told(row, |it| it.p50), 1e3)),
+    ("p90_ms", |_, row| middle(told(row, |it| it.p90), 1e3)),
+    ("p90_ms_low", |_, row| low(told(row, |it| it.p90), 1e3)),
+    ("p90_ms_high", |_, row| high(told(row, |it| it.p90), 1e3)),
+    ("p95_ms", |_, row| middle(told(row, |it| it.p95), 1e3)),
+    ("p95_ms_low", |_, row| low(told(row, |it| it.p95), 1e3)),
+    ("p95_ms_high", |_, row| high(told(row, |it| it.p95), 1e3)),
+    ("p99_ms", |_, row| middle(told(row, |it| it.p99), 1e3)),
+    ("p99_ms_low", |_, row| low(told(row, |it| it.p99), 1e3)),
+    ("p99_ms_high", |_, row| high(told(row, |it| it.p99), 1e3)),
+    ("error_rate", |_, row| middle(told(row, |it| Some(it.error_rate)), 1.0)),
+    ("error_rate_low", |_, row| low(told(row, |it| Some(it.error_rate)), 1.0)),
+    ("error_rate_high", |_, row| share_high(told(row, |it| Some(it.error_rate)))),
+    ("errors_backlog", |_, row| lost(row, Cause::Backlog)),
+    ("errors_limit", |_, row| lost(row, Cause::Limit)),
+    ("errors_connections", |_, row| lost(row, Cause::Connections)),
+    ("errors_pool", |_, row| lost(row, Cause::Pool)),
+    ("errors_timeout", |_, row| lost(row, Cause::Timeout)),
+    ("errors_patience", |_, row| lost(row, Cause::Patience)),
+    ("errors_killed", |_, row| lost(row, Cause::Killed)),
+    ("errors_down", |_, row| lost(row, Cause::Down)),
+    ("open_rate", |_, row| maybe(told(row, |it| Some(it.open)))),
     ("cpu_utilisation", |_, row| number(row.finding.usage.cpu_utilisation)),
     ("database_cpu_utilisation", |_, row| maybe(row.finding.usage.database_cpu_utilisation)),
     ("worker_utilisation", |_, row| number(row.finding.usage.worker_utilisation)),
     ("gil_utilisation", |_, row| number(row.finding.usage.gil_utilisation)),
     ("pool_utilisation", |_, row| maybe(row.finding.usage.pool_utilisation)),
-    ("backlog_mean", |_, row| number(row.finding.usage.backlog_mean)),
-    ("in_flight_mean", |_, row| number(row.finding.usage.inside_mean)),
-    ("in_flight_peak", |_, row| row.finding.usage.inside_peak.to_string()),
-    ("pool_queue_mean", |_, row| number(row.finding.usage.pool_queue_mean)),
+    ("backlog_mean", |_, row| maybe(told(row, |it| Some(it.usage.backlog_mean)))),
+    ("in_flight_mean", |_, row| maybe(told(row, |it| Some(it.usage.inside_mean)))),
+    ("in_flight_peak", |_, row| text(told(row, |it| Some(it.usage.inside_peak)))),
+    ("pool_queue_mean", |_, row| maybe(told(row, |it| Some(it.usage.pool_queue_mean)))),
     ("connections_busy_mean", |_, row| number(row.finding.usage.connections_busy_mean)),
     ("connections_mean", |_, row| number(row.finding.usage.connections_mean)),
     ("connections_peak", |_, row| row.finding.usage.connections_peak.to_string()),
@@ -71,20 +71,21 @@ const RESULTS: &[Column<Row>] = &[
     ("memory_peak_mb", |_, row| mib(row.finding.usage.memory_peak)),
     ("oom_kills_per_hour", |_, row| number(row.finding.oom_kills_per_hour)),
     ("saturated", |_, row| row.finding.saturated.to_string()),
+    ("grows", |_, row| row.finding.grows.to_string()),
     ("meets_objective", |_, row| text(row.meets_objective)),
     ("bottleneck", |_, row| row.finding.bottleneck.name().to_owned()),
-    ("wait_worker_mean_ms", |_, row| waited(&row.finding, Queue::Worker)),
-    ("wait_gil_mean_ms", |_, row| waited(&row.finding, Queue::Gil)),
-    ("wait_connection_mean_ms", |_, row| waited(&row.finding, Queue::Connection)),
-    ("slow_worker_ms", |_, row| slow(&row.finding, Stage::Worker)),
-    ("slow_gil_ms", |_, row| slow(&row.finding, Stage::Gil)),
-    ("slow_cores_ms", |_, row| slow(&row.finding, Stage::Cores)),
-    ("slow_connection_ms", |_, row| slow(&row.finding, Stage::Connection)),
-    ("slow_database_cores_ms", |_, row| slow_apart(&row.finding)),
-    ("slow_compute_ms", |_, row| slow(&row.finding, Stage::Compute)),
-    ("slow_database_ms", |_, row| slow(&row.finding, Stage::Database)),
-    ("slow_call_ms", |_, row| slow(&row.finding, Stage::Call)),
-    ("slow_network_ms", |_, row| slow(&row.finding, Stage::Network)),
+    ("wait_worker_mean_ms", |_, row| waited(row, Queue::Worker)),
+    ("wait_gil_mean_ms", |_, row| waited(row, Queue::Gil)),
+    ("wait_connection_mean_ms", |_, row| waited(row, Queue::Connection)),
+    ("slow_worker_ms", |_, row| slow(row, Stage::Worker)),
+    ("slow_gil_ms", |_, row| slow(row, Stage::Gil)),
+    ("slow_cores_ms", |_, row| slow(row, Stage::Cores)),
+    ("slow_connection_ms", |_, row| slow(row, Stage::Connection)),
+    ("slow_database_cores_ms", |_, row| slow_apart(row)),
+    ("slow_compute_ms", |_, row| slow(row, Stage::Compute)),
+    ("slow_database_ms", |_, row| slow(row, Stage::Database)),
+    ("slow_call_ms", |_, row| slow(row, Stage::Call)),
+    ("slow_network_ms", |_, row| slow(row, Stage::Network)),
     ("replications", |_, row| row.finding.replications.to_string()),
     ("warmup_s", |_, row| secs(row.finding.warmup)),
     ("measured_s", |_, row| secs(row.finding.measured)),
@@ -154,26 +155,32 @@ fn high(estimate: Option<Estimate>, unit: f64) -> String {
     maybe(estimate.and_then(|estimate| words::interval(&estimate)).map(|(_, high)| high * unit))
 }
 
-fn share_high(estimate: Estimate) -> String {
-    maybe(words::interval(&estimate).map(|(_, high)| high.min(1.0)))
+fn share_high(estimate: Option<Estimate>) -> String {
+    let interval = estimate.and_then(|estimate| words::interval(&estimate));
+    maybe(interval.map(|(_, high)| high.min(1.0)))
 }
 
-fn lost(finding: &Finding, cause: Cause) -> String {
-    number(finding.errors[cause as usize])
+/// What a row tells, where that is more than how long was simulated.
+fn told<T>(row: &Row, of: impl Fn(&Finding) -> Option<T>) -> Option<T> {
+    if row.finding.grows { None } else { of(&row.finding) }
 }
 
-fn waited(finding: &Finding, queue: Queue) -> String {
-    number(finding.mean_wait[queue as usize] * 1e3)
+fn lost(row: &Row, cause: Cause) -> String {
+    maybe(told(row, |it| Some(it.errors[cause as usize])))
 }
 
 /// The wait for the database's own cores, where it has its own.
-fn slow_apart(finding: &Finding) -> String {
-    let has_own = finding.usage.database_cpu_utilisation.is_some();
-    if has_own { slow(finding, Stage::DatabaseCores) } else { String::new() }
+fn slow_apart(row: &Row) -> String {
+    let has_own = row.finding.usage.database_cpu_utilisation.is_some();
+    if has_own { slow(row, Stage::DatabaseCores) } else { String::new() }
 }
 
-fn slow(finding: &Finding, stage: Stage) -> String {
-    maybe(finding.slow_request.map(|spent| spent[stage as usize] * 1e3))
+fn waited(row: &Row, queue: Queue) -> String {
+    maybe(told(row, |it| Some(it.mean_wait[queue as usize] * 1e3)))
+}
+
+fn slow(row: &Row, stage: Stage) -> String {
+    maybe(told(row, |it| it.slow_request).map(|spent| spent[stage as usize] * 1e3))
 }
 
 fn mib(bytes: Bytes) -> String {
@@ -245,7 +252,7 @@ mod tests {
             database_cpu_utilisation,worker_utilisation,gil_utilisation,pool_utilisation,\
             backlog_mean,in_flight_mean,in_flight_peak,pool_queue_mean,connections_busy_mean,\
             connections_mean,connections_peak,memory_mean_mb,memory_peak_mb,oom_kills_per_hour,\
-            saturated,meets_objective,bottleneck,wait_worker_mean_ms,wait_gil_mean_ms,\
+            saturated,grows,meets_objective,bottleneck,wait_worker_mean_ms,wait_gil_mean_ms,\
             wait_connection_mean_ms,slow_worker_ms,slow_gil_ms,slow_cores_ms,slow_connection_ms,\
             slow_database_cores_ms,slow_compute_ms,slow_database_ms,slow_call_ms,slow_network_ms,\
             replications,\
@@ -329,6 +336,25 @@ mod tests {
         );
         expected.push("conversion".to_owned());
         assert_eq!(empty.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_says_only_how_long_was_simulated_is_empty() {
+        let (study, mut answers) = sample::made_up(&[("box", 2)], &["mm1"], &[2.0, 300.0]);
+        answers.rows[1].finding.grows = true;
+        let lines = lines(results(&study, &answers));
+        let [header, steady, growing] = [0, 1, 2].map(|index| cells(&lines[index]));
+        let told: Vec<&str> = (0..header.len())
+            .filter(|index| !steady[*index].is_empty() && !growing[*index].is_empty())
+            .map(|index| header[index])
+            .collect();
+        let expected = "plan server tier offered_rps cpu_utilisation worker_utilisation \
+            gil_utilisation connections_busy_mean connections_mean connections_peak memory_mean_mb \
+            memory_peak_mb oom_kills_per_hour saturated grows meets_objective bottleneck \
+            replications warmup_s measured_s precise stopped_early events";
+        assert_eq!(told, expected.split_whitespace().collect::<Vec<_>>());
+        let grows = header.iter().position(|name| *name == "grows").unwrap();
+        assert_eq!((steady[grows], growing[grows]), ("false", "true"));
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn result_cells(study: &Study, row: &Row) -> Vec<String> {
         row.server.clone(),
         row.tier.clone(),
         format!("{}/s", plain(row.offered.get())),
-        format!("{}/s", plain(finding.served.mean)),
+        if finding.grows { String::new() } else { format!("{}/s", plain(finding.served.mean)) },
         time(finding.p50),
         words::p95(finding),
         interval.unwrap_or_default(),
