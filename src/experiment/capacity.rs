@@ -1,13 +1,13 @@
 //! Where one plan with one server gives way.
 
 use crate::experiment::answer::{
-    Capacity, Combination, Effort, Limit, Objective, Study, Threshold,
+    Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold,
 };
 use crate::experiment::bottleneck::limit;
 use crate::experiment::finding::Sample;
 use crate::experiment::goal::{Bound, Goal};
 use crate::experiment::lab::Lab;
-use crate::experiment::load_line::load_line;
+use crate::experiment::load_line::{load_line, lowest_missed};
 use crate::experiment::memory::{out_of_memory, too_many_workers};
 use crate::experiment::saturation::saturation_point;
 use crate::experiment::trial::Purpose;
@@ -26,11 +26,13 @@ const CURVE_LOOSER: f64 = 2.0;
 /// What slow requests wait for is about the same at rates no further apart than this, as a share.
 const NEAR: f64 = 0.05;
 
-/// Where `combination` gives way, as far as `lab` has not been interrupted.
+/// Where `combination`, whose tiers gave these `rows`, gives way, as far as `lab` has not been
+/// interrupted.
 pub(crate) fn capacity(
     lab: &mut Lab,
     study: &Study,
     combination: &Combination,
+    rows: &[Row],
     search: bool,
 ) -> Option<Capacity> {
     let objective = Some(study.objective).filter(|asked| *asked != Objective::default());
@@ -46,8 +48,8 @@ pub(crate) fn capacity(
         lab.watch.found(1);
         lab.purpose = Purpose::LoadLine;
         if let Some(objective) = &objective {
-            let (tiers, low) = (&combination.tiers, top.scaled(CURVE[0]));
-            line = Some(load_line(lab, tiers, (saturation, top), low, objective)?);
+            let (missed, low) = (lowest_missed(study, rows), top.scaled(CURVE[0]));
+            line = Some(load_line(lab, missed, (saturation, top), low, objective)?);
         }
         lab.watch.found(1);
     }

@@ -1,8 +1,8 @@
 //! The largest rate that meets the objective.
 
-use crate::experiment::answer::{Accuracy, Effort, Objective, Threshold, Tier};
+use crate::experiment::answer::{Accuracy, Effort, Objective, Row, Study, Threshold};
 use crate::experiment::finding::{Sample, meets};
-use crate::experiment::goal::{Bound, Goal, meets_objective};
+use crate::experiment::goal::{Bound, Goal, above, meets_objective};
 use crate::experiment::lab::Lab;
 use crate::experiment::saturation::KNOWN;
 use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
@@ -25,6 +25,9 @@ const COARSEST: f64 = 0.20;
 /// A rate no further than this from the answer, as a share, is explored to the end, to be built on.
 const NEAR: f64 = 0.05;
 
+/// How fast errors grow is told from rates no further from the answer than this, as a share.
+const AROUND: f64 = 0.40;
+
 /// Rates no further apart than this, as a share, are judged beside each other.
 const BESIDE: f64 = 0.10;
 
@@ -35,11 +38,12 @@ const TOLD: f64 = 0.01;
 /// Beside each other only p95 is compared: errors must be at most this share of those allowed.
 const CALM: f64 = 0.25;
 
-/// The largest rate that meets the objective: at most the saturation point. The search begins at
-/// `low`, where a curve does. `None` where the watch ended it.
+/// The largest rate that meets the objective: at most the saturation point, and below a tier's that is
+/// known to have `missed` it. The search begins at `low`, where a curve does. `None` where the watch
+/// ended it.
 pub(crate) fn load_line(
     lab: &mut Lab,
-    tiers: &[Tier],
+    missed: Option<PerSecond>,
     (saturation, top): (Threshold, PerSecond),
     low: PerSecond,
     objective: &Objective,
@@ -49,16 +53,16 @@ pub(crate) fn load_line(
         Threshold::Never => top.scaled(FAR),
         Threshold::AtRest | Threshold::NotSearched => return Some(saturation),
     };
-    let high = lowest_missed(lab, tiers, most, objective);
-    let mut judge = Judge { lab, objective, most, anchor: None };
+    let missed = missed.filter(|rate| *rate < most);
+    let mut judge = Judge { lab, objective, most, missed, contradicted: false, anchor: None };
     if !judge.attempt(low)?.verdict.leans_to_met() {
         return Some(Threshold::AtRest);
     }
-    let resolution = Fraction::new(RESOLUTION);
+    let (high, resolution) = (missed.unwrap_or(most), Fraction::new(RESOLUTION));
     Some(match largest((low, high), resolution, |rate| judge.attempt(rate))? {
         Found::Everywhere => saturation,
         Found::Between { met, missed, .. } => {
-            let known = judge.is_known(met);
+            let known = judge.is_known(met, missed) && !judge.contradicted;
             let accuracy = if known { Accuracy::Resolution } else { Accuracy::Noise };
             Threshold::At { rate: met, beyond: missed, accuracy }
         }
@@ -66,15 +70,21 @@ pub(crate) fn load_line(
     })
 }
 
-/// The lowest of the tiers' rates that misses the objective, if below `high`: what a row has told
-/// with more effort than a trial's, the load line must not contradict.
-fn lowest_missed(lab: &Lab, tiers: &[Tier], high: PerSecond, objective: &Objective) -> PerSecond {
-    let is_tier = |rate: PerSecond| tiers.iter().any(|tier| tier.rate == rate);
-    let misses = |sample: &&Sample| !meets_objective(sample, objective).leans_to_met();
-    let mut missed =
-        lab.samples().filter(|sample| is_tier(sample.site.traffic.rate)).filter(misses);
-    let lowest = missed.next().map(|sample| sample.site.traffic.rate);
-    lowest.filter(|rate| *rate < high).unwrap_or(high)
+/// The lowest rate of the tiers whose row misses the objective: what the table says, the load line
+/// must not contradict. Of rows of fixed effort, which may be little, those count that miss it clearly.
+pub(crate) fn lowest_missed(study: &Study, rows: &[Row]) -> Option<PerSecond> {
+    let fixed = matches!(study.effort, Effort::Fixed { .. });
+    let counts = |row: &&Row| !fixed || clearly_misses(row, &study.objective);
+    let missed = rows.iter().filter(|row| row.meets_objective == Some(false)).filter(counts);
+    missed.map(|row| row.offered).min_by(|a, b| a.get().total_cmp(&b.get()))
+}
+
+fn clearly_misses(row: &Row, objective: &Objective) -> bool {
+    let finding = &row.finding;
+    let slow = |most: Span| finding.p95.is_none_or(|p95| above(&p95, most.as_secs()));
+    let failing = |most: Fraction| above(&finding.error_rate, most.get());
+    let missed = objective.p95.is_some_and(slow) || objective.errors.is_some_and(failing);
+    missed || finding.saturated
 }
 
 /// Judges rates by the objective.
@@ -83,6 +93,10 @@ struct Judge<'a, 'b> {
     objective: &'a Objective,
     /// The highest rate there is to judge.
     most: PerSecond,
+    /// The lowest rate that is known to miss the objective, whatever more of it would tell.
+    missed: Option<PerSecond>,
+    /// Whether more of it told otherwise.
+    contradicted: bool,
     /// The last rate at which p95 became known as well as it is asked for.
     anchor: Option<PerSecond>,
 }
@@ -95,6 +109,10 @@ impl Judge<'_, '_> {
             (None, Some(anchor)) => leaning(self.lab.beside(rate, anchor)?, self.objective),
             (None, None) => self.explore(rate)?,
         };
+        let contradicts =
+            self.missed.is_some_and(|missed| rate >= missed) && verdict.leans_to_met();
+        self.contradicted |= contradicts;
+        let verdict = if contradicts { Verdict::Unclear { met: false } } else { verdict };
         Some(Trial { verdict, guess: self.crossing() })
     }
 
@@ -145,17 +163,51 @@ impl Judge<'_, '_> {
         (rate.get() / self.most.get()).min(0.999)
     }
 
-    /// Whether a sample near `rate` places the load line to within [`KNOWN`]: only then it is told
-    /// without "about".
-    fn is_known(&self, rate: PerSecond) -> bool {
-        let near = |sample: &&Sample| {
-            let apart = (sample.site.traffic.rate.get() / rate.get()).ln();
-            apart.abs() <= NEAR && !sample.is_paired()
+    /// Whether samples near `met` place the load line to within [`KNOWN`]: by p95 or, where it is errors
+    /// that break the objective at `missed`, by those. Only then it is told without "about".
+    fn is_known(&self, met: PerSecond, missed: PerSecond) -> bool {
+        let near =
+            |sample: &&Sample| apart(sample.site.traffic.rate, met) <= NEAR && !sample.is_paired();
+        let near: Vec<&Sample> = self.lab.samples().filter(near).collect();
+        let best = |of: &dyn Fn(&Sample) -> Option<f64>| {
+            near.iter().filter_map(|sample| of(sample)).fold(f64::INFINITY, f64::min)
         };
-        let near = self.lab.samples().filter(near);
-        let halves = near.filter_map(|sample| sample.p95()?.relative_half_width());
-        let best = halves.fold(f64::INFINITY, f64::min);
-        best <= KNOWN * self.slope(rate)
+        match self.failing(missed) {
+            None => best(&|it| it.p95()?.relative_half_width()) <= KNOWN * self.slope(met),
+            Some(most) => {
+                let half = best(&|it| it.mean(Summary::error_rate).half_width());
+                half <= KNOWN * self.steepness(met) * most
+            }
+        }
+    }
+
+    /// How many may fail, as a share, where it is that which the objective is missed by at `rate`.
+    fn failing(&self, rate: PerSecond) -> Option<f64> {
+        let sample = self.lab.samples().find(|sample| sample.site.traffic.rate == rate)?;
+        let slow = |most: Span| sample.p95().is_none_or(|p95| p95.mean > most.as_secs());
+        let most = self.objective.errors?.get();
+        let failing = sample.mean(Summary::error_rate).mean > most;
+        (failing && !self.objective.p95.is_some_and(slow)).then_some(most)
+    }
+
+    /// By how many per cent errors grow for each per cent of rate around `rate`, about: the slope of the
+    /// line fitted to their logarithms, where each failure counts the same. At least 1: the least that
+    /// there is to know.
+    fn steepness(&self, rate: PerSecond) -> f64 {
+        let (mut all, mut sums) = (0.0, [0.0; 4]);
+        for sample in self.lab.samples() {
+            let at = sample.site.traffic.rate;
+            let (errors, x) = (sample.mean(Summary::error_rate).mean, (at.get() / rate.get()).ln());
+            if errors > 0.0 && x.abs() <= AROUND && !sample.is_paired() {
+                let (y, weight) = (errors.ln(), errors * sample.arrived() as f64);
+                all += weight;
+                let products = [x, y, x * x, x * y];
+                sums.iter_mut().zip(products).for_each(|(sum, it)| *sum += weight * it);
+            }
+        }
+        let [x, y, xx, xy] = sums.map(|sum| sum / all);
+        // Where there is no line, this is no number.
+        ((xy - x * y) / (xx - x * x)).max(1.0)
     }
 
     /// The load line, where a rate next to it was simulated, once there is one to build upon.

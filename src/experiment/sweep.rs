@@ -41,7 +41,7 @@ fn examine(
         rows.push(row);
         watch.found(1);
     }
-    let capacity = capacity(&mut lab, study, combination, search);
+    let capacity = capacity(&mut lab, study, combination, &rows, search);
     (rows, capacity)
 }
 

@@ -456,7 +456,32 @@ fn refusals_by_the_database_are_named_as_what_gives_way() {
     // and the loss grows by 10 - 3.09 = 6.9 % for each per cent of rate. So the rate is known to a
     // standard error of 1.4 %, beside the resolution of 1 %; 3 % allows for less than two.
     assert_within(0.03, capacity.load_line.unwrap(), 30.9);
+    assert!(capacity.load_line.unwrap().is_noisy(), "an interval of 2.8 %, beside the resolution");
     assert_near(capacity.saturation, 44.6);
+}
+
+/// At this rate 0.1 % are refused, and by luck more or less: rows that take it for too many and load
+/// lines that do not would contradict each other in the same table.
+#[test]
+fn no_load_line_lies_at_a_tier_that_misses_the_objective() {
+    let mut site =
+        sandwich(WorkerKind::Async { limit_concurrency: None }, 2, 2, [0.001, 0.1, 0.001]);
+    site.server.connections.keep = 0;
+    site.database.connection_slots = Some(10);
+    let objective = Objective { p95: Some(Span::from_millis(500)), errors: Fraction::of(1, 1000) };
+    let mut missed = 0;
+    for seed in 1..=6 {
+        let mut study = study(site.clone(), objective, &[20.0, 30.0, 31.0]);
+        study.seed = Seed::new(seed);
+        let answers = answer(&study, true, 2);
+        let line = answers.capacities[0].load_line.unwrap();
+        let rate = line.rate().unwrap();
+        for row in answers.rows.iter().filter(|row| row.meets_objective == Some(false)) {
+            assert!(rate < row.offered && line.is_noisy(), "seed {seed}: {line:?}");
+            missed += 1;
+        }
+    }
+    assert!(missed > 0, "some seed has bad luck");
 }
 
 /// The guide's five workers of 200 MB on 1 GB, with a database that holds 300.

@@ -97,8 +97,8 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
 
 /// What a rate with "about" before it is.
 const NOISY: &str = "A rate with \"about\": so close to it, the simulation's noise (or how \
-                     rarely the slowest requests come) hides the difference that a per cent of \
-                     load makes.";
+                     rarely the slowest requests come, or any fail) hides the difference that a \
+                     per cent of load makes.";
 
 const GROWS: &str = "Where it \"grows\", the load is more than is carried, and there is no p95 \
                      and no share of errors to settle at before visitors give up as fast as they \
