@@ -228,9 +228,12 @@ impl Sample {
     /// of its mean over a window. A window that holds n independent glimpses of a crowd has a
     /// mean with an n-th of the crowd's variance; near saturation the crowd changes so slowly
     /// that a short window is one glimpse, and replications that all began empty agree on too
-    /// low a figure.
+    /// low a figure. Where nobody ever found anybody inside there is no crowd to remember.
     fn memories(&self) -> f64 {
         let mean = self.mean(|summary| summary.seen.0).mean;
+        if mean <= 0.0 {
+            return f64::INFINITY;
+        }
         let variance = self.mean(|summary| summary.seen.1).mean - mean * mean;
         let crowd = self.mean(|summary| summary.levels.inside.mean);
         let between = crowd.standard_error.unwrap_or(0.0).powi(2) * f64::from(crowd.replications);

@@ -48,7 +48,19 @@ impl Bound {
     pub(crate) const MEETS: Bound = Bound { first: 2_000.0, longest: 10_000.0, most: 100_000 };
     /// For a point of a curve.
     pub(crate) const CURVE: Bound = Bound { first: 500.0, longest: 2_000.0, most: 16_000 };
+
+    /// For a row of which p95 is asked for to this share of itself. Where that is less than the
+    /// [`USUAL`] 5 %, the bound grows as what it takes does, with the square; down to 1 %, which may
+    /// take a minute or two.
+    pub(crate) fn row(share: Fraction) -> Bound {
+        let times = (USUAL / share.get().max(FINEST)).powi(2).max(1.0);
+        Bound { most: (times * Bound::ROW.most as f64) as u64, ..Bound::ROW }
+    }
 }
+
+/// The precision that [`Bound::ROW`] is for, and the finest that a bound on effort grows for.
+const USUAL: f64 = 0.05;
+const FINEST: f64 = 0.01;
 
 /// At most so many arrivals in a sample that is clearly not sustained: its errors tell more than
 /// its p95.
@@ -222,4 +234,17 @@ pub(crate) fn above(estimate: &Estimate, limit: f64) -> bool {
 /// Whether the whole interval lies at or below `limit`.
 fn below(estimate: &Estimate, limit: f64) -> bool {
     estimate.interval().is_some_and(|(_, high)| high <= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half the width of an interval shrinks with the root of what is simulated.
+    #[test]
+    fn a_row_may_take_what_the_precision_asked_for_takes() {
+        let most = |share| Bound::row(Fraction::new(share)).most;
+        let asked = [0.5, 0.05, 0.025, 0.01, 0.001].map(most);
+        assert_eq!(asked, [1_000_000, 1_000_000, 4_000_000, 25_000_000, 25_000_000]);
+    }
 }

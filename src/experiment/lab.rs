@@ -111,7 +111,7 @@ impl<'a> Lab<'a> {
         let told = match effort {
             Effort::Precision(share) => {
                 let goal = Goal::Precision(share.get());
-                let sample = self.explore(rate, goal, Bound::ROW)?;
+                let sample = self.explore(rate, goal, Bound::row(share))?;
                 match is_passing(sample).then(|| sample.clone()) {
                     Some(first) => Some(self.outlast(first)?),
                     None => None,

@@ -124,6 +124,14 @@ fn overload_is_seen_at_once_and_served_is_what_leaves() {
     assert!((finding.served.mean / 10.0 - 1.0).abs() < 0.03, "{:?}", finding.served);
 }
 
+/// Work of a nanosecond once a day leaves no crowd to settle.
+#[test]
+fn a_row_that_nobody_waits_in_is_precise() {
+    let work = Step::Compute(Dist::Fixed(Span::from_nanos(1)));
+    let finding = row(bare(WorkerKind::Sync, 1, 1, vec![work]), 1.0 / 86_400.0).finding;
+    assert_eq!((finding.precise, finding.p95.unwrap().relative_half_width()), (true, Some(0.0)));
+}
+
 #[test]
 fn a_study_gives_the_same_answers_for_any_number_of_threads() {
     let study = study(mm1(1.0, 10.0), p95(500), &[2.0, 9.0]);

@@ -68,7 +68,7 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     let weak: Vec<String> =
         answers.rows.iter().filter(|row| is_weak(row)).map(|row| place(study, row)).collect();
     if !weak.is_empty() {
-        notes.push(format!("* Less precise than asked for: {}.", weak.join("; ")));
+        notes.push(format!("* Less precise than asked for: {}. {FURTHER}", weak.join("; ")));
     }
     let unclear: Vec<String> =
         answers.rows.iter().filter_map(|row| unclear_errors(study, row)).collect();
@@ -100,9 +100,14 @@ const NOISY: &str = "A rate with \"about\": so close to it, the simulation's noi
                      rarely the slowest requests come, or any fail) hides the difference that a \
                      per cent of load makes.";
 
-const GROWS: &str = "Where it \"grows\", the load is more than is carried, and there is no p95 \
-                     and no share of errors to settle at before visitors give up as fast as they \
-                     come.";
+/// What to do about it.
+const FURTHER: &str = "To go beyond what is spent on a row, say how much: replications, warmup and \
+                       measure under [run], in place of precision.";
+
+const GROWS: &str = "Where it \"grows\", the load is more than is carried, and a crowd was still \
+                     piling up when the simulation ended: there is no p95 and no share of errors \
+                     to settle at before visitors give up as fast as they come. A longer warmup \
+                     under [run] (with replications and measure) goes further.";
 
 /// Whether a row has a p95 to be precise about, and was not simulated long enough for it.
 fn is_weak(row: &Row) -> bool {
@@ -433,7 +438,9 @@ mod tests {
         assert!(notes(&study, &answers).iter().all(|note| !note.starts_with('*')));
         answers.rows[0].finding.precise = false;
         let notes = notes(&study, &answers);
-        let expected = "* Less precise than asked for: 2GB · gunicorn at tier 1 (p95 ±8.46%).";
+        let expected = "* Less precise than asked for: 2GB · gunicorn at tier 1 (p95 ±8.46%). To \
+                        go beyond what is spent on a row, say how much: replications, warmup and \
+                        measure under [run], in place of precision.";
         assert!(notes.contains(&expected.to_owned()), "{notes:?}");
     }
 
