@@ -113,12 +113,13 @@ mod tests {
     }
 
     /// The kernel lets those who find a small backlog full knock again, for longer than a first look
-    /// takes: a worker that is never idle answers 66 a second, of whoever comes.
+    /// takes: a worker that is never idle answers 66 a second, of whoever comes. (Who got in has a
+    /// second to wait; the next try is further from the end of patience than that.)
     #[test]
     fn an_overload_is_told_as_it_is_once_those_who_knock_again_have_begun_to_give_up() {
         let mut site = mm1(1.0, 66.0);
         (site.front.listen, site.front.backlog) = (Listen::Tcp, Some(64));
-        site.client.patience = Some(Span::from_whole_secs(20));
+        site.client.patience = Some(Span::from_whole_secs(15));
         let errors = row(site, 140.0).finding.error_rate;
         let off = errors.mean - (1.0 - 66.0 / 140.0);
         assert!(off.abs() < 4.0 * errors.standard_error.unwrap(), "{errors:?}");

@@ -361,8 +361,9 @@ fn the_way_to_the_site_and_back_is_part_of_every_response_and_a_stage_of_its_own
     let outcome = simulate(&site, Seed::new(1));
     assert_eq!(outcome.response[0].max(), Span::from_millis(85).as_nanos());
     let stages = outcome.profile.mean().unwrap();
-    let of = |stage: Stage| stages[stage as usize];
-    assert_eq!([of(Stage::Network), of(Stage::Compute), of(Stage::Worker)], [0.08, 0.005, 0.0]);
+    let of = |stage: Stage| Span::from_secs(stages[stage as usize]);
+    let ms = [Stage::Network, Stage::Compute, Stage::Worker].map(of);
+    assert_eq!(ms, [80, 5, 0].map(Span::from_millis));
 }
 
 /// Code that has gone cold takes three times as long.
