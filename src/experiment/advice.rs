@@ -233,6 +233,34 @@ mod tests {
         assert_eq!(connect(is_async), Some(Change::Connect(pool)));
     }
 
+    /// At 5 requests a second of 0.1 s, of which two have a connection at a time, one in 13 is refused.
+    #[test]
+    fn who_is_refused_connections_may_try_twice_as_many() {
+        let granted = |slots| {
+            let mut site = waiting(WorkerKind::Async { limit_concurrency: None });
+            site.server.connections.keep = 0;
+            site.database.connection_slots = Some(slots);
+            let most = |change: &Change| matches!(change, Change::MaxConnections(_));
+            tried(site, no_limit()).into_iter().find(most)
+        };
+        // Beside the three that are the administrator's.
+        assert_eq!(granted(2), Some(Change::MaxConnections(10)));
+        assert_eq!(granted(100), None);
+    }
+
+    #[test]
+    fn where_memory_is_nearly_full_twice_as_much_is_tried() {
+        let more = |ceiling| {
+            let mut site = waiting(WorkerKind::Sync);
+            let (each, ceiling) = (Bytes::from_mib(95), Bytes::from_mib(ceiling));
+            (site.server.worker_memory, site.host.memory) = (each, Some(ceiling));
+            let budget = Budget { lines: vec![("worker".into(), 1, each)], ceiling: Some(ceiling) };
+            tried(site, budget).into_iter().find(|it| matches!(it, Change::Memory(_)))
+        };
+        assert_eq!(more(100), Some(Change::Memory(Bytes::from_mib(200))));
+        assert_eq!(more(110), None);
+    }
+
     #[test]
     fn no_more_workers_are_tried_than_memory_holds() {
         let (each, system) = (Bytes::from_mib(200), Bytes::from_mib(100));

@@ -113,3 +113,76 @@ pub fn ranked(mut tried: Vec<Tried>) -> Vec<Tried> {
     tried.sort_by(|a, b| carries(b).total_cmp(&carries(a)).then(p95(a).total_cmp(&p95(b))));
     tried
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::experiment::answer::{Accuracy, Effort, Objective, Visits};
+    use crate::experiment::sites::mm1;
+    use crate::experiment::sweep;
+    use crate::experiment::trial::{Crew, Watch};
+    use crate::outcome::Budget;
+    use crate::seed::Seed;
+    use crate::stats::estimate::Estimate;
+    use crate::units::{Fraction, PerSecond};
+
+    /// A queue that carries so much, and whose p95 came out so in each replication.
+    fn standing(carries: f64, p95: &[f64]) -> Standing {
+        let rate = PerSecond::new(1.0);
+        let tier = Tier { name: "one".into(), rate, conversion: None };
+        let (plan, server) = ("plan".to_owned(), "server".to_owned());
+        let budget = Budget { lines: Vec::new(), ceiling: None };
+        let site = mm1(1.0, 10.0);
+        let tiers = vec![tier.clone()];
+        let combination = Combination { plan, server, price: None, site, budget, tiers };
+        let study = Study {
+            title: "test".into(),
+            seed: Seed::new(1),
+            objective: Objective::default(),
+            effort: Effort::Precision(Fraction::new(0.2)),
+            visits: Visits::ASSUMED,
+            combinations: Vec::new(),
+        };
+        let cancel = AtomicBool::new(false);
+        let watch = Watch::new(&cancel, &|_| ());
+        let study = narrowed(&study, vec![combination], &tier);
+        let answers = sweep::run(&study, false, &Crew::new(1).unwrap(), &watch);
+        let mut standing = Standing::all(answers).remove(0);
+        let (rate, beyond) = (PerSecond::new(carries), PerSecond::new(1.01 * carries));
+        standing.capacity.saturation =
+            Threshold::At { rate, beyond, accuracy: Accuracy::Resolution };
+        standing.row.finding.p95 = Estimate::of(p95);
+        standing
+    }
+
+    fn tried(cores: u32, standing: Standing) -> Tried {
+        Tried { change: Change::Cores(cores), arguments: Vec::new(), standing }
+    }
+
+    #[test]
+    fn times_whose_intervals_overlap_are_not_told_apart() {
+        let effect = |before: &[f64], after: &[f64]| {
+            tried(2, standing(10.0, after)).effect(&standing(10.0, before))
+        };
+        // A tenth apart, known to +-25 % or to +-2.5 %.
+        assert_eq!(effect(&[0.9, 1.0, 1.1], &[1.0, 1.1, 1.2]), Effect::None);
+        assert_eq!(effect(&[0.99, 1.0, 1.01], &[1.09, 1.1, 1.11]), Effect::Worse);
+        assert_eq!(effect(&[1.09, 1.1, 1.11], &[0.99, 1.0, 1.01]), Effect::Better);
+    }
+
+    #[test]
+    fn of_two_that_carry_the_same_the_quicker_is_first() {
+        let order = |slow: f64, quick: f64| {
+            let all = vec![
+                tried(1, standing(slow, &[0.3, 0.3])),
+                tried(2, standing(quick, &[0.2, 0.2])),
+                tried(3, standing(9.0, &[0.1, 0.1])),
+            ];
+            ranked(all).into_iter().map(|it| it.change).collect::<Vec<_>>()
+        };
+        assert_eq!(order(10.0, 10.0), [2, 1, 3].map(Change::Cores));
+        assert_eq!(order(11.0, 10.0), [1, 2, 3].map(Change::Cores));
+    }
+}

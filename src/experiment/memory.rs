@@ -360,3 +360,28 @@ impl Taken {
         (small || certain && (fits || self.grows_steadily(before))).then_some(small || fits)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::sites::{bare, exp, query};
+    use crate::site::WorkerKind;
+
+    /// A loop whose requests hold nothing themselves, but each may open one of a hundred connections of
+    /// 10 MB: a GB, less what is kept and so held at rest, or none on the database's own host.
+    #[test]
+    fn connections_fill_memory_as_requests_do() {
+        let kind = WorkerKind::Async { limit_concurrency: None };
+        let mut site = bare(kind, 1, 1, vec![query(exp(0.1))]);
+        site.server.connections.keep = 0;
+        site.database.connection_slots = Some(100);
+        site.database.connection_memory = Bytes::from_mib(10);
+        assert_eq!(fullest(&site), Some(Bytes::from_mib(1000)));
+        site.server.connections.keep = 4;
+        assert_eq!(fullest(&site), Some(Bytes::from_mib(960)));
+        site.server.connections.limit = Some(20);
+        assert_eq!(fullest(&site), Some(Bytes::from_mib(160)));
+        site.database.host = Some(site.host.clone());
+        assert_eq!(fullest(&site), Some(Bytes::ZERO));
+    }
+}

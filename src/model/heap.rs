@@ -145,6 +145,8 @@ impl Blocks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::site::Dispatcher;
+    use crate::units::Span;
 
     const BLOCK: Bytes = Bytes::from_mib(3);
 
@@ -169,6 +171,30 @@ mod tests {
         let mut heap = Blocks::default();
         let again = [(); 3].map(|()| (heap.take(BLOCK), heap.free(BLOCK)));
         assert_eq!(again, [(BLOCK, BLOCK); 3]);
+    }
+
+    /// Of the threads behind a loop the one that was idle for the shortest time is next.
+    #[test]
+    fn threads_behind_a_loop_share_one_heap_and_those_of_a_pool_do_not() {
+        let heap = |answer_cpu| {
+            let dispatcher = Dispatcher {
+                dispatch_cpu: Span::from_millis(1),
+                answer_cpu,
+                finish_cpu: Span::ZERO,
+                limit_concurrency: None,
+            };
+            let kind = WorkerKind::Threads {
+                threads: 4,
+                switch_interval: Span::from_millis(5),
+                worker_connections: None,
+                dispatcher: Some(dispatcher),
+            };
+            let mut server = Server::textbook(kind, 1);
+            server.keeps_memory = true;
+            Heap::new(&server, false)
+        };
+        assert!(matches!(heap(Some(Span::ZERO)), Heap::OfProcess(Blocks { may_keep: true, .. })));
+        assert!(matches!(heap(None), Heap::OfThreads(_)));
     }
 
     #[test]

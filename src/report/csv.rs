@@ -282,6 +282,7 @@ mod tests {
     fn a_row_gives_each_figure_in_the_unit_of_its_column() {
         let (study, mut answers) = sample::made_up(&[("2, \"big\"", 2)], &["gunicorn"], &[11.5]);
         answers.rows[0].finding.p95 = Estimate::of(&[0.1, 0.2]);
+        answers.rows[0].finding.error_rate = Estimate::of(&[0.9, 1.0]).unwrap();
         let bytes = results(&study, &answers);
         let mut reader = ::csv::Reader::from_reader(bytes.as_slice());
         let header = reader.headers().unwrap().clone();
@@ -292,6 +293,8 @@ mod tests {
         assert_eq!(cell("p95_ms"), "150");
         // Two replications have a wide interval: 150 +- 12.7062 x 50, which no time goes below 0.
         assert_eq!((cell("p95_ms_low"), cell("p95_ms_high")), ("0", "785.31"));
+        // Nor is any share above 1: 0.95 +- 12.7062 x 0.05.
+        assert_eq!((cell("error_rate_low"), cell("error_rate_high")), ("0.31469", "1"));
         assert_eq!((cell("cpu_utilisation"), cell("memory_peak_mb")), ("0.5", "1100"));
         assert_eq!((cell("warmup_s"), cell("measured_s")), ("30", "300"));
         assert_eq!((cell("meets_objective"), cell("bottleneck")), ("true", "cores"));

@@ -375,6 +375,18 @@ mod tests {
     }
 
     #[test]
+    fn of_several_with_prices_the_one_that_carries_most_for_its_own_is_named() {
+        // 20.7 requests/s for 12 a month, and 41.4 for 18 or for 30.
+        for (large, end) in [(3, "3GB, 2.3 requests/s"), (5, "2GB, 1.72 requests/s")] {
+            let name = format!("{large}GB");
+            let plans = [("2GB", 2), (&*name, large)];
+            let (study, answers) = sample::made_up(&plans, &["gunicorn"], &[10.0]);
+            let said = sentences(&study, &answers);
+            assert_eq!(said[2], format!("Most for its price: {end} for every 1 a month."));
+        }
+    }
+
+    #[test]
     fn names_cannot_steer_the_terminal() {
         let plans = [("\u{1b}[2J", 2), ("a\nb", 2)];
         let (mut study, answers) = sample::made_up(&plans, &["\u{7}", "c"], &[10.0, 40.0]);

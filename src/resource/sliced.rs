@@ -400,12 +400,14 @@ mod tests {
 
     #[test]
     fn long_tasks_get_fair_shares_and_no_task_runs_on_two_cores() {
-        let mut cores = Sliced::new(2, 1.0, Span::from_millis(2), None);
-        for task in 0..4 {
-            start(&mut cores, 0, task, task, 40);
+        for speed in [1, 2] {
+            let mut cores = Sliced::new(2, speed as f64, Span::from_millis(2), None);
+            for task in 0..4 {
+                start(&mut cores, 0, task, task, 40 * speed);
+            }
+            // Of two that share a core the one ends a tick before the other.
+            assert!(ends(&mut cores).iter().all(|(_, end)| (76..=80).contains(end)));
         }
-        // Of two that share a core the one ends a tick before the other.
-        assert!(ends(&mut cores).iter().all(|(_, end)| (76..=80).contains(end)));
         let mut fast = Sliced::new(4, 2.0, Span::from_millis(2), None);
         start(&mut fast, 0, 1, 1, 40);
         assert_eq!(ends(&mut fast), [(1, 20)]);
@@ -464,11 +466,13 @@ mod tests {
 
     #[test]
     fn a_stopped_task_says_what_it_still_needed_and_the_next_begins() {
-        let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), None);
-        start(&mut cores, 0, 1, 1, 5);
-        start(&mut cores, 0, 2, 2, 5);
-        assert_eq!(cores.stop(at(1), 1), Some((Span::from_millis(4), false)));
-        assert_eq!(cores.stop(at(1), 1), None);
-        assert_eq!(ends(&mut cores), [(2, 6)]);
+        for speed in [1, 2] {
+            let mut cores = Sliced::new(1, speed as f64, Span::from_millis(2), None);
+            start(&mut cores, 0, 1, 1, 5 * speed);
+            start(&mut cores, 0, 2, 2, 5 * speed);
+            assert_eq!(cores.stop(at(1), 1), Some((Span::from_millis(4 * speed), false)));
+            assert_eq!(cores.stop(at(1), 1), None);
+            assert_eq!(ends(&mut cores), [(2, 6)]);
+        }
     }
 }

@@ -306,6 +306,7 @@ mod tests {
     #[test]
     fn rates_count_in_thousands_and_days() {
         assert_eq!(rate(&node("40/s")), Ok(PerSecond::new(40.0)));
+        assert_eq!(rate(&node("60/min")), Ok(PerSecond::new(1.0)));
         assert_eq!(rate(&node("86.4k/day")), Ok(PerSecond::new(1.0)));
         assert_eq!(rate(&node("1.8M/h")), Ok(PerSecond::new(500.0)));
         for text in ["40", "0/s", "-1/s", "1e10/s", "40/fortnight", "inf/s", "k/s"] {

@@ -110,6 +110,44 @@ fn workers_that_do_not_fit_are_flagged_with_the_arithmetic() {
     );
 }
 
+/// Of a hundred that each would keep one, 17 have one.
+#[test]
+fn no_more_kept_connections_are_reckoned_with_than_postgres_grants() {
+    let connections = |most: u32| {
+        let lines = format!(
+            "server = [{{ name = \"s\", kind = \"sync\", workers = 100 }}]\n\
+             database = {{ max_connections = {most}, connection_memory = \"4MB\" }}\n"
+        );
+        plain(&lines).study.combinations[0].budget.lines.clone()
+    };
+    let line = |count| [("connection".to_owned(), count, Bytes::from_mib(4))];
+    assert_eq!(connections(20), line(17));
+    assert_eq!(connections(200), line(100));
+}
+
+#[test]
+fn without_nginx_nobody_times_out_for_it() {
+    let front = |sets: &[&str]| {
+        let text = include_str!("../../scenarios/2gb-vs-4gb.toml");
+        scenario(text, sets).study.combinations[0].site.front.clone()
+    };
+    let minute = Some(Span::from_whole_secs(60));
+    let with = front(&[]);
+    assert_eq!((with.connect_timeout, with.read_timeout), (minute, minute));
+    let without = front(&["front.nginx=false"]);
+    assert_eq!((without.connect_timeout, without.read_timeout), (None, None));
+    assert_eq!(without.nginx_cpu, Span::ZERO);
+}
+
+#[test]
+fn a_tier_for_one_server_is_tried_with_that_server_only() {
+    let all = scenario(EVERYTHING, &[]).study.combinations;
+    let tiers: Vec<Vec<&str>> =
+        all.iter().map(|each| each.tiers.iter().map(|tier| &*tier.name).collect()).collect();
+    let for_all = ["by visitors", "by visitors of its own"];
+    assert_eq!(tiers, [&["by rate", for_all[0], for_all[1]][..], &for_all]);
+}
+
 #[test]
 fn visitors_become_requests_at_the_peak_and_say_how() {
     let tiers = |sets: &[&str]| {
@@ -173,9 +211,12 @@ fn every_key_arrives_where_it_belongs() {
     let [threads, event_loop] = &scenario.study.combinations[..] else { panic!("not two") };
     let site = &threads.site;
     assert_eq!((site.host.speed, threads.price), (1.5, Some(9.5)));
-    let residents: Vec<(&str, u32)> =
-        site.host.residents.iter().map(|each| (&*each.name, each.count)).collect();
-    assert_eq!(residents, [("system", 1), ("redis", 1), ("celery child", 2)]);
+    let residents = site.host.residents.iter();
+    let residents: Vec<(&str, u32, bool)> =
+        residents.map(|each| (&*each.name, each.count, each.killable)).collect();
+    assert_eq!(residents, [("system", 1, false), ("redis", 1, true), ("celery child", 2, true)]);
+    let closing = Span::from_millis(2);
+    assert_eq!((site.database.close_cpu, site.database.unused_close_cpu), (closing, closing));
     assert_eq!(
         site.server.kind,
         WorkerKind::Threads {

@@ -277,6 +277,16 @@ tiers
 }
 
 #[test]
+fn check_says_which_of_a_stack_s_numbers_are_assumed() {
+    let desk = Desk::new();
+    desk.save("django.toml", &QUICK.replace("bare", "django"));
+    let said = stdout(&desk.tonnage("check django.toml"));
+    let [assumed, measured] = ["front.nginx_cpu = 0.1ms", "server.request_cpu = 0.36ms"];
+    assert!(said.contains(&format!("  django {assumed}  [assumed: no source gives")), "{said}");
+    assert!(said.contains(&format!("  django {measured}  [section 10, measured:")), "{said}");
+}
+
+#[test]
 fn check_looks_at_every_scenario_whatever_is_wrong_with_one() {
     let desk = Desk::new();
     desk.save("wrong.toml", &QUICK.replace("workers", "wokers"));

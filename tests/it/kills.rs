@@ -8,7 +8,7 @@ use tonnage::site::{FirstRequest, OnOom, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{Bytes, Span, Time};
 
 use crate::life::{MS, Tape, play, play_all};
-use crate::support::{ASYNC, call, millis, threads};
+use crate::support::{ASYNC, call, millis, query, threads};
 
 /// A worker of 100 MB on a host of 40 MB: killed half-way through its boot of 8 s, over and over.
 fn dies_in_its_boot(on_oom: OnOom) -> Outcome {
@@ -324,4 +324,36 @@ fn more_than_a_thousand_connections_close_at_once() {
     site.database.unused_close_cpu = Span::from_millis(1);
     let killed = Some(Cause::Killed);
     assert_eq!(fill_it_by_twos(&mut site, 3, 1), [killed, killed, None]);
+}
+
+/// A loop of 10 MB and a database of 50, which is its largest process, and 5 for each connection, on
+/// a host that holds one request of 20 MB beside them and not a byte more: with two the database is
+/// killed, and is back a second later.
+fn loses_its_database() -> Site {
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![query(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(85));
+    site.server.worker_memory = Bytes::from_mib(10);
+    site.database.memory = Bytes::from_mib(50);
+    site.database.largest_process = Bytes::from_mib(60);
+    site.database.connection_memory = Bytes::from_mib(5);
+    site.database.recovery = Span::from_millis(1_000);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(20);
+    site
+}
+
+/// A has a connection as B comes, at 10: A's drops, and B, like C at 500, gets none until 1,010.
+#[test]
+fn who_asks_a_recovering_database_finds_it_down() {
+    let tape: Tape = &[(0, &[100, 0]), (10, &[100, 0]), (500, &[100, 0]), (1_010, &[100, 0])];
+    let (killed, down) = (Err((Cause::Killed, 10)), |at| Err((Cause::Down, at)));
+    assert_eq!(play(&loses_its_database(), tape), [killed, down(10), down(500), Ok(1_110)]);
+}
+
+/// A and B are its end; C, and D after it, have just the room that A had, and nobody else dies.
+#[test]
+fn after_a_crash_and_a_recovery_memory_is_what_it_was() {
+    let tape: Tape = &[(0, &[100, 0]), (10, &[100, 0]), (1_100, &[100, 0]), (1_300, &[100, 0])];
+    let (outcome, ends) = play_all(&loses_its_database(), tape, Seed::new(1));
+    assert_eq!(ends[2..], [Ok(1_200), Ok(1_400)]);
+    assert_eq!(outcome.kills, 1);
 }

@@ -4,7 +4,7 @@
 use tonnage::model::{Arrival, replay, simulate};
 use tonnage::outcome::{Cause, Outcome, Stage};
 use tonnage::seed::Seed;
-use tonnage::site::{Cooling, Dist, Hold, Sharing, Site, Step, WorkerKind};
+use tonnage::site::{Cooling, Dist, Hold, Listen, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{PerSecond, Span, Time};
 
 use crate::support::{ASYNC, behind_loop, call, millis, query, threads, with_main_thread};
@@ -469,4 +469,35 @@ fn a_query_that_sleeps_needs_a_core_again_for_its_answer() {
     site.database.wait_step = Span::from_millis(1);
     let tape: Tape = &[(0, &[0, 8, 2, 1]), (1, &[20, 0, 0, 0])];
     assert_eq!(play(&site, tape)[0], Ok(13));
+    // Alone, with 2 ms there and back, and 6 for its connection: 18, and 1 for who has its result.
+    site.database.latency = Span::from_millis(2);
+    assert_eq!(play(&site, &tape[..1]), [Ok(19)]);
+}
+
+/// The way of 30 is nobody's work, and all of it is waiting for a worker.
+#[test]
+fn a_client_s_way_to_the_site_and_back_is_part_of_every_measured_response() {
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(2))]);
+    site.client.round_trip = Span::from_millis(30);
+    assert_eq!(play(&site, &[(0, &[2]), (100, &[2])]), [Ok(32), Ok(132)]);
+    site.traffic.rate = PerSecond::new(0.01);
+    let outcome = simulate(&site, Seed::new(1));
+    assert!(outcome.counts.answered > 0);
+    // No two of them meet.
+    assert_eq!(outcome.response[0].mean(), Some(32e6));
+    let waited = outcome.profile.mean().map(|stages| stages[Stage::Worker as usize]);
+    assert_eq!(waited, Some(0.030));
+}
+
+/// One worker and room for one in its backlog: the third connection is dropped, tried again at 1 and
+/// 2 s, and would be at 3 s, but Nginx gives up before that. Without it the kernel's try at 11 s is
+/// the first that gets in.
+#[test]
+fn nginx_gives_up_connecting_between_two_tries_of_its_kernel() {
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    (site.front.listen, site.front.backlog) = (Listen::Tcp, Some(0));
+    let tape: Tape = &[(0, &[10_000]), (0, &[1]), (0, &[1])];
+    assert_eq!(play(&site, tape), [Ok(10_000), Ok(10_001), Ok(11_001)]);
+    site.front.connect_timeout = Some(Span::from_millis(2_500));
+    assert_eq!(play(&site, tape)[2], Err((Cause::Timeout, 2_500)));
 }
