@@ -146,7 +146,8 @@ pub struct Database {
 pub struct Front {
     /// What a full backlog does to the next connection.
     pub listen: Listen,
-    /// The accept queue's size; it holds one more. `None`: without limit.
+    /// The accept queue's size, or that of each where there are several; it holds one more. `None`:
+    /// without limit.
     pub backlog: Option<u32>,
     /// CPU of Nginx per request, on the workers' host, before admission.
     pub nginx_cpu: Span,

@@ -28,7 +28,7 @@ impl<S: Scope> World<'_, S> {
                 self.workers[0].accepts(self.site.server.kind).then_some(0)
             }
             (Accept::Shared { bias }, _) => self.draw_acceptor(chance, bias),
-            (Accept::PerProcess, _) => self.hashed_acceptor(chance),
+            (Accept::PerProcess, _) => unreachable!("each process accepts from its own backlog"),
         }
     }
 

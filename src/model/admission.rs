@@ -102,6 +102,9 @@ impl<S: Scope> World<'_, S> {
     /// The request knocks at the listening socket.
     #[inline(always)]
     pub(super) fn connect(&mut self, id: RequestId) -> Reception {
+        if self.extras().per_process {
+            return self.connect_to_one(id);
+        }
         if self.backlog.is_empty()
             && let Some(worker) = self.acceptor(id)
         {
@@ -146,7 +149,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The backlog has no room for the request, or nobody listens.
     #[cold]
-    fn shut_out(&mut self, id: RequestId) {
+    pub(super) fn shut_out(&mut self, id: RequestId) {
         match self.site.front.listen {
             _ if self.is_down => self.turn_down(id, Cause::Down),
             Listen::Unix => self.turn_down(id, Cause::Backlog),
@@ -157,7 +160,7 @@ impl<S: Scope> World<'_, S> {
     /// The connection stands: from now on Nginx waits for the answer, unless its client gave up
     /// before.
     #[inline]
-    fn come_in(&mut self, id: RequestId) {
+    pub(super) fn come_in(&mut self, id: RequestId) {
         self.probe.levels.inside.rise(self.now, 1);
         if self.extras().has_more_sources && self.reading.is_limited() && !self.requests[id].settled
         {
@@ -204,6 +207,9 @@ impl<S: Scope> World<'_, S> {
         if self.rules.one_queue {
             return self.accept_from_one_queue();
         }
+        if self.extras().per_process {
+            return self.accept_from_sockets();
+        }
         if self.extras().dispatches {
             self.knock();
             return false;
@@ -237,7 +243,7 @@ impl<S: Scope> World<'_, S> {
     /// `worker` accepts the request: it has a place in it, or waits for one. Returns it where it
     /// begins, before whoever else can go on now.
     #[inline(always)]
-    fn admit(&mut self, id: RequestId, index: u32) -> Option<RequestId> {
+    pub(super) fn admit(&mut self, id: RequestId, index: u32) -> Option<RequestId> {
         if self.is_full(index) {
             self.turn_away(id);
             return None;

@@ -178,7 +178,8 @@ impl<S: Scope> World<'_, S> {
             while let Some(id) = next.take().or_else(|| self.ready.pop()) {
                 self.advance(id);
             }
-            if self.backlog.is_empty() || !self.accept_from_backlog() {
+            let may_wait = !self.backlog.is_empty() || self.extras().per_process;
+            if !may_wait || !self.accept_from_backlog() {
                 break;
             }
         }

@@ -283,6 +283,8 @@ impl<S: Scope> World<'_, S> {
     fn empty_worker(&mut self, index: u32) -> Closing {
         self.stop_dispatcher(index);
         self.overtime.end(index);
+        let knocking = self.workers[index as usize].knocking.len() as u64;
+        self.probe.levels.backlog.fall(self.now, knocking);
         for id in self.requests.in_worker(index) {
             self.lose(id);
         }

@@ -41,8 +41,6 @@ pub(super) struct Dispatching {
     work: Span,
     /// Whether it has lost the GIL over that already.
     lost: bool,
-    /// Connections that the kernel has hashed to its process.
-    knocking: VecDeque<RequestId>,
     /// Requests whose threads have an answer for it to send.
     answers: VecDeque<RequestId>,
     /// Connections to close.
@@ -83,7 +81,6 @@ impl Dispatching {
             left: Span::ZERO,
             work: Span::ZERO,
             lost: false,
-            knocking: VecDeque::new(),
             answers: VecDeque::new(),
             finished: 0,
         }
@@ -116,15 +113,11 @@ impl<S: Scope> World<'_, S> {
     #[inline(never)]
     pub(super) fn knock(&mut self) {
         let Some(first) = self.backlog.front() else { return };
-        match self.site.server.accept {
-            Accept::PerProcess => self.knock_at_each(),
-            Accept::Shared { bias } => {
-                let chance = self.requests[*first].chance;
-                match self.draw_free_acceptor(chance, bias) {
-                    Some(index) => self.wake_dispatcher(index),
-                    None => self.knock_at_all(),
-                }
-            }
+        let Accept::Shared { bias } = self.site.server.accept else { return };
+        let chance = self.requests[*first].chance;
+        match self.draw_free_acceptor(chance, bias) {
+            Some(index) => self.wake_dispatcher(index),
+            None => self.knock_at_all(),
         }
     }
 
@@ -133,20 +126,6 @@ impl<S: Scope> World<'_, S> {
             if self.workers[index as usize].accepts(self.site.server.kind) {
                 self.wake_dispatcher(index);
             }
-        }
-    }
-
-    /// Each in the backlog is let into the queue of the process that the kernel draws for it.
-    fn knock_at_each(&mut self) {
-        while let Some(id) = self.backlog.front().copied()
-            && let Some(index) = self.hashed_acceptor(self.requests[id].chance)
-        {
-            self.backlog.pop_front();
-            self.probe.levels.backlog.fall(self.now, 1);
-            let request = &mut self.requests[id];
-            (request.worker, request.at) = (index, At::Place);
-            self.workers[index as usize].dispatcher.knocking.push_back(id);
-            self.wake_dispatcher(index);
         }
     }
 
@@ -271,14 +250,13 @@ impl<S: Scope> World<'_, S> {
 
     /// Whom the dispatcher of `index` accepts next.
     fn next_to_accept(&mut self, index: u32) -> Option<RequestId> {
+        let own = self.extras().per_process;
         let worker = &mut self.workers[index as usize];
-        if let Some(id) = worker.dispatcher.knocking.pop_front() {
-            return Some(id);
-        }
         if !worker.accepts(self.site.server.kind) {
             return None;
         }
-        let id = self.backlog.pop_front()?;
+        let backlog = if own { &mut worker.knocking } else { &mut self.backlog };
+        let id = backlog.pop_front()?;
         self.probe.levels.backlog.fall(self.now, 1);
         let request = &mut self.requests[id];
         (request.worker, request.at) = (index, At::Place);

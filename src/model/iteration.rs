@@ -4,7 +4,7 @@ use super::World;
 use super::request::{At, RequestId};
 use super::scope::Scope;
 use super::worker::State;
-use crate::site::{Accept, WorkerKind};
+use crate::site::WorkerKind;
 use crate::units::Span;
 
 impl<S: Scope> World<'_, S> {
@@ -37,11 +37,12 @@ impl<S: Scope> World<'_, S> {
         if !matches!(self.site.server.kind, WorkerKind::Async { .. }) {
             return;
         }
-        if self.workers[index as usize].burst_over()
-            && !self.backlog.is_empty()
-            && matches!(self.site.server.accept, Accept::Shared { .. })
-            && self.workers[index as usize].state == State::Up
-        {
+        let own = self.extras().per_process;
+        let worker = &mut self.workers[index as usize];
+        let looks = worker.burst_over() && worker.state == State::Up;
+        if looks && own && !worker.knocking.is_empty() {
+            self.accept_from_socket(index);
+        } else if looks && !own && !self.backlog.is_empty() {
             self.accept(index);
         }
     }

@@ -32,6 +32,7 @@ mod program;
 mod request;
 mod rules;
 mod scope;
+mod sockets;
 mod steps;
 mod supervisor;
 mod turn;

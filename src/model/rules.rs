@@ -31,6 +31,8 @@ pub(super) struct Extras {
     /// Whether there is a dispatcher, and whether it has something to do after the answer.
     pub dispatches: bool,
     pub closes_later: bool,
+    /// Each process has a listening socket, and a backlog, of its own.
+    pub per_process: bool,
     /// Threads that a dispatcher hands requests to need a core to ask for the GIL, and each goes
     /// back to its own: where cores are shared as Linux does.
     pub threads_wake: bool,
@@ -63,6 +65,7 @@ impl Extras {
     const NONE: Extras = Extras {
         dispatches: false,
         closes_later: false,
+        per_process: false,
         threads_wake: false,
         dispatcher: None,
         limit: None,
@@ -85,6 +88,7 @@ impl Extras {
         Extras {
             dispatches: dispatcher.is_some(),
             closes_later: dispatcher.is_some_and(|its| !its.finish_cpu.is_zero()),
+            per_process: site.server.accept == Accept::PerProcess,
             threads_wake: dispatcher.is_some()
                 && matches!(site.host.sharing, Sharing::Slices { .. }),
             dispatcher,

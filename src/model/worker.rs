@@ -1,5 +1,7 @@
 //! A Python process: whom it admits, and whose turn it is.
 
+use std::collections::VecDeque;
+
 use super::database::{Closing, Pool};
 use super::dispatcher::Dispatching;
 use super::heap::Heap;
@@ -25,6 +27,8 @@ pub(super) struct Worker {
     pub switched: Time,
     /// The thread that hands requests to its threads.
     pub dispatcher: Dispatching,
+    /// Who waits in its own backlog, where each process has a listening socket.
+    pub knocking: VecDeque<RequestId>,
     /// Whether an event is due that forces the turn's hand-over.
     pub hand_over: bool,
     /// Bursts that its loop still runs before it looks at the socket again.
@@ -82,6 +86,7 @@ impl Worker {
             holder: 0,
             switched: Time::ZERO,
             dispatcher: Dispatching::new(),
+            knocking: VecDeque::new(),
             hand_over: false,
             bursts_left: 0,
             accepted: 0,
@@ -100,7 +105,7 @@ impl Worker {
     pub(super) fn clear(&mut self, server: &Server) -> Closing {
         self.places = places(server);
         self.turn = Slots::new(1);
-        self.dispatcher = Dispatching::new();
+        (self.dispatcher, self.knocking) = (Dispatching::new(), VecDeque::new());
         (self.accepted, self.bursts_left) = (0, 0);
         (self.resident, self.heap) = (Bytes::ZERO, Heap::new(server, false));
         (self.growing, self.owed) = (Bytes::ZERO, Span::ZERO);

@@ -83,7 +83,8 @@ pub enum Accept {
         /// Above 0, at most 1. 1 is an even chance.
         bias: f64,
     },
-    /// A socket per process (`SO_REUSEPORT`): the kernel draws one, free or not.
+    /// A socket per process (`SO_REUSEPORT`): the kernel draws one, free or not. Each has a backlog of
+    /// its own, all of the same size, and who is in it when its process dies loses the connection.
     PerProcess,
 }
 

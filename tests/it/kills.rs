@@ -4,7 +4,7 @@
 use tonnage::model::{Arrival, replay};
 use tonnage::outcome::{Cause, Outcome};
 use tonnage::seed::Seed;
-use tonnage::site::{FirstRequest, OnOom, Sharing, Site, Step, WorkerKind};
+use tonnage::site::{Accept, FirstRequest, OnOom, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{Bytes, Span, Time};
 
 use crate::life::{MS, Tape, play, play_all};
@@ -356,4 +356,20 @@ fn after_a_crash_and_a_recovery_memory_is_what_it_was() {
     let (outcome, ends) = play_all(&loses_its_database(), tape, Seed::new(1));
     assert_eq!(ends[2..], [Ok(1_200), Ok(1_400)]);
     assert_eq!(outcome.kills, 1);
+}
+
+/// A computes for 50 ms and then waits, and B and C knock meanwhile; with B, who is accepted next, memory
+/// runs out. C is cut off where it knocked at the socket of that process, and else waits for its next
+/// life, as D does, who comes while nobody listens.
+#[test]
+fn a_backlog_of_its_own_dies_with_its_process() {
+    let steps = vec![Step::Compute(millis(1)), call(millis(1))];
+    let mut site = Site::textbook(ASYNC, 1, 8, steps);
+    has_room_for_one(&mut site);
+    site.server.boot_cpu = Span::from_millis(100);
+    let tape: Tape = &[(0, &[50, 100]), (10, &[1, 1]), (20, &[1, 1]), (60, &[1, 1])];
+    let killed = Err((Cause::Killed, 50));
+    assert_eq!(play(&site, &tape[..3]), [killed, killed, Ok(152)]);
+    site.server.accept = Accept::PerProcess;
+    assert_eq!(play(&site, tape), [killed, killed, killed, Ok(152)]);
 }

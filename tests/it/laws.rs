@@ -51,13 +51,15 @@ fn stays_below_capacity(name: &str, site: &Site, outcome: &Outcome) {
     let pools = server.connections.limit.filter(|_| outcome.first_kill.is_none());
     let pools = pools.map(|limit| workers * u64::from(limit));
     let slots = site.database.connection_slots.map(u64::from);
+    let sockets = if server.accept == Accept::PerProcess { workers } else { 1 };
+    let backlogs = site.front.backlog.map(|most| sockets * (u64::from(most) + 1));
     let peaks = [
         ("cores", levels.cores.peak, Some(u64::from(site.host.cores))),
         ("places in workers", levels.workers.peak, Some(places)),
         ("turns", levels.turns.peak, Some(workers)),
         ("connections of the pools", levels.open_connections.peak, pools),
         ("connections of the server", levels.open_connections.peak, slots),
-        ("backlog", levels.backlog.peak, site.front.backlog.map(|most| u64::from(most) + 1)),
+        ("backlog", levels.backlog.peak, backlogs),
     ];
     for (what, peak, capacity) in peaks {
         assert!(peak <= capacity.unwrap_or(u64::MAX), "{name}: {peak} {what} of {capacity:?}");
@@ -90,7 +92,7 @@ fn obeys_littles_law(name: &str, site: &Site, outcome: &Outcome) {
         let (queue, slack) = (outcome.levels.pool_queue.mean * seconds, edges * most + 1e-6);
         assert!((queue - waits).abs() <= slack, "{name}: {queue} queued, {waits} waited");
     }
-    if simple && site.server.kind == WorkerKind::Sync && site.server.accept != Accept::PerProcess {
+    if simple && site.server.kind == WorkerKind::Sync {
         let waits = total(&outcome.waits[Queue::Worker as usize]).unwrap_or(0.0);
         let (queue, slack) = (outcome.levels.backlog.mean * seconds, edges * longest + 1e-6);
         assert!((queue - waits).abs() <= slack, "{name}: {queue} in line, {waits} waited");

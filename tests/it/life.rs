@@ -4,7 +4,7 @@
 use tonnage::model::{Arrival, replay, simulate};
 use tonnage::outcome::{Cause, Outcome, Stage};
 use tonnage::seed::Seed;
-use tonnage::site::{Cooling, Dist, Hold, Listen, Sharing, Site, Step, WorkerKind};
+use tonnage::site::{Accept, Cooling, Dist, Hold, Listen, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{PerSecond, Span, Time};
 
 use crate::support::{ASYNC, behind_loop, call, millis, query, threads, with_main_thread};
@@ -500,4 +500,30 @@ fn nginx_gives_up_connecting_between_two_tries_of_its_kernel() {
     assert_eq!(play(&site, tape), [Ok(10_000), Ok(10_001), Ok(11_001)]);
     site.front.connect_timeout = Some(Span::from_millis(2_500));
     assert_eq!(play(&site, tape)[2], Err((Cause::Timeout, 2_500)));
+}
+
+/// A hundred requests of 100 ms, one a ms, for two processes that take one at a time. They have room
+/// for four in one backlog (it holds one more than it is asked to), or for four in each of two.
+#[test]
+fn each_listening_socket_has_a_backlog_of_its_own() {
+    let one_each = |mut kind| {
+        if let WorkerKind::Threads { worker_connections, .. } = &mut kind {
+            *worker_connections = Some(1);
+        }
+        kind
+    };
+    let main_thread = with_main_thread(1, Span::ZERO, Span::ZERO);
+    let tape: Vec<(u64, &[u64])> = (0..100).map(|at| (at, &[100][..])).collect();
+    for kind in [WorkerKind::Sync, threads(1), main_thread, ASYNC].map(one_each) {
+        let mut site = Site::textbook(kind, 2, 8, vec![Step::Compute(millis(1))]);
+        site.front.backlog = Some(3);
+        let mut refused_and_waiting = |accept| {
+            site.server.accept = accept;
+            let (outcome, ends) = play_all(&site, &tape, Seed::new(1));
+            let refused = ends.iter().filter(|end| matches!(end, Err((Cause::Backlog, _))));
+            (refused.count(), outcome.levels.backlog.peak)
+        };
+        assert_eq!(refused_and_waiting(Accept::Shared { bias: 1.0 }), (94, 4), "{kind:?}");
+        assert_eq!(refused_and_waiting(Accept::PerProcess), (90, 8), "{kind:?}");
+    }
 }
