@@ -8,6 +8,7 @@ use super::problem::{Found, Place, Problem};
 use super::recorded;
 use super::section::among;
 use super::server::{ConnectionsFile, How, Kind, ServerFile};
+use super::unused;
 
 /// Puts into `found` every rule between the sections that the file breaks.
 pub(super) fn check(file: &File, document: &Table, found: &Found) {
@@ -21,6 +22,7 @@ pub(super) fn check(file: &File, document: &Table, found: &Found) {
     conversions_are_sane(file, found);
     nginx_has_numbers(file, document, found);
     recorded::check(file, found);
+    unused::check(file, found);
 }
 
 fn names_are_unique(file: &File, found: &Found) {

@@ -9,6 +9,7 @@ use super::quantity::{
 };
 use super::section::Section;
 use super::server::{ConnectionsFile, connections};
+use super::unused::Places;
 use crate::site::{Database, Dist, Listen, Resident};
 use crate::units::{Bytes, Span};
 
@@ -26,6 +27,7 @@ pub(super) struct PlanFile {
     pub(super) slice: Option<Span>,
     pub(super) cold_start: Option<Span>,
     pub(super) cold: ColdFile,
+    pub(super) places: Places,
 }
 
 /// What a stack may say of a plan as well: how its code goes cold.
@@ -94,6 +96,11 @@ pub(super) fn plan(section: &Section<'_>) -> PlanFile {
         slice: section.read("slice", span_above_zero),
         cold_start: section.read("cold_start", span),
         cold: cold(section),
+        // Without slices a cold start is none, whatever else is said.
+        places: match section.has("slice") {
+            true => section.places(&["cold_start", "cold_code"]),
+            false => section.places(&["cold_code"]),
+        },
     };
     if !section.has("slice") {
         let why = "of cores that are shared fairly none ever sleeps alone";

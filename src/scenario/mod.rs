@@ -36,6 +36,7 @@ mod set;
 mod site_parts;
 #[cfg(test)]
 mod tests;
+mod unused;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

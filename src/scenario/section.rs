@@ -87,6 +87,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Where each of `keys` stands that is written.
+    pub(super) fn places(&self, keys: &[&'static str]) -> Vec<(&'static str, Place)> {
+        let place = |key: &&'static str| Some((*key, self.table.get(key)?.place.clone()));
+        keys.iter().filter_map(place).collect()
+    }
+
     /// Whether that key is written.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.get(key).is_some()

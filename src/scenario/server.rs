@@ -8,6 +8,7 @@ use super::preset::Stack;
 use super::problem::{Found, Place, Problem};
 use super::quantity::{bytes_each, count, number, span, span_above_zero, text, yes};
 use super::section::Section;
+use super::unused::Places;
 use crate::site::{Hold, OnOom};
 use crate::units::{Bytes, Span};
 
@@ -51,6 +52,7 @@ pub(super) struct ServerFile {
     pub(super) exit_cpu: Option<Span>,
     pub(super) supervisor: Option<OnOom>,
     pub(super) numbers: ServerNumbers,
+    pub(super) places: Places,
 }
 
 /// What a preset may say about a server as well.
@@ -204,6 +206,7 @@ pub(super) fn read(section: &Section<'_>) -> ServerFile {
             choice("an end", &[("last-query", Hold::Queries), ("request", Hold::Request)]),
         ),
         numbers: numbers(section),
+        places: section.places(AT_OTHERS_MERCY),
     };
     ignored_keys(section, &server);
     server
@@ -260,6 +263,12 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
     if kind != Kind::Sync {
         let why = "gunicorn kills only sync workers over a slow request";
         section.refuse("timeout", why, "remove it, or write kind = \"sync\"");
+        let why = "only idle sync workers are woken in vain";
+        section.refuse("herd_cpu", why, "remove it, or write kind = \"sync\"");
+    }
+    if server.on_oom == Some(OnOom::Stop) {
+        let why = "with on_oom = \"stop\" nothing starts again";
+        section.refuse("supervisor", why, "remove it, or write on_oom = \"respawn\"");
     }
     if kind == Kind::Sync {
         for key in ["accept", "accept_bias"] {
@@ -302,6 +311,10 @@ fn threads_fill(section: &Section<'_>, server: &ServerFile) {
 
 /// Keys of a server that has threads, be it behind an event loop.
 const THREAD_KEYS: &[&str] = &["threads", "switch_interval", "dispatch_cpu", "finish_cpu"];
+
+/// Keys that may be of no use for what stands elsewhere.
+const AT_OTHERS_MERCY: &[&str] =
+    &["connection_ends", "opens_pool", "boot_memory", "first_request_memory"];
 
 const KINDS: &[(&str, Kind)] =
     &[("sync", Kind::Sync), ("threads", Kind::Threads), ("async", Kind::Async)];

@@ -171,4 +171,37 @@ error: `-1` is out of range here
 
 1 problem in bad.toml
 "#
+
+    a_cold_start_that_never_comes:
+    "memory = \"2GB\"" => "memory = \"2GB\"\nslice = \"2ms\"\ncold_start = \"1ms\""; r#"
+error: `cold_start` would be ignored: without `cold_after` nothing goes cold
+ --> bad.toml:9:1
+  |
+9 | cold_start = "1ms"
+  | ^^^^^^^^^^
+  |
+  = help: say over what time as well: cold_after = "8ms"
+
+1 problem in bad.toml
+"#
+
+    code_that_never_goes_cold:
+    "memory = \"2GB\"" => "memory = \"2GB\"\ncold_code = 3"; r#"
+error: `cold_code` would be ignored: without `cold_after` nothing goes cold
+ --> bad.toml:8:1
+  |
+8 | cold_code = 3
+  | ^^^^^^^^^
+  |
+  = help: say over what time as well: cold_after = "8ms"
+
+1 problem in bad.toml
+"#
+}
+
+#[test]
+fn a_stack_may_say_over_what_time_things_go_cold() {
+    let cold = "memory = \"2GB\"\nslice = \"2ms\"\ncold_start = \"1ms\"\ncold_code = 3";
+    let text = spoilt(&[("memory = \"2GB\"", cold), ("\"bare\"", "\"flask\"")]);
+    assert_eq!(message(&text, &[]), "no problem at all");
 }

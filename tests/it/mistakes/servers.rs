@@ -365,4 +365,102 @@ error: pgbouncer is not simulated yet
 
 1 problem in bad.toml
 "#
+
+    an_end_of_connections_that_a_pool_has:
+    "workers = 2" => "workers = 2\nconnections = { pool = 2 }\nconnection_ends = \"request\""; r#"
+error: `connection_ends` would be ignored: a pool says its own `hold`
+  --> bad.toml:14:1
+   |
+14 | connection_ends = "request"
+   | ^^^^^^^^^^^^^^^
+   |
+   = help: remove it, or write connections = "per-request"
+
+1 problem in bad.toml
+"#
+
+    a_pool_to_open_where_there_is_none:
+    "workers = 2" => "workers = 2\nopens_pool = true"; r#"
+error: `opens_pool` would be ignored: there is no pool to open
+  --> bad.toml:13:1
+   |
+13 | opens_pool = true
+   | ^^^^^^^^^^
+   |
+   = help: remove it, or write connections = { pool = 10 }
+
+1 problem in bad.toml
+"#
+
+    a_herd_of_loops:
+    "kind = \"sync\"" => "kind = \"async\"\nherd_cpu = \"1ms\""; r#"
+error: `herd_cpu` would be ignored: only idle sync workers are woken in vain
+  --> bad.toml:12:1
+   |
+12 | herd_cpu = "1ms"
+   | ^^^^^^^^
+   |
+   = help: remove it, or write kind = "sync"
+
+1 problem in bad.toml
+"#
+
+    a_supervisor_of_what_is_stopped_for_good:
+    "workers = 2" => "workers = 2\non_oom = \"stop\"\nsupervisor = \"gunicorn\""; r#"
+error: `supervisor` would be ignored: with on_oom = "stop" nothing starts again
+  --> bad.toml:14:1
+   |
+14 | supervisor = "gunicorn"
+   | ^^^^^^^^^^
+   |
+   = help: remove it, or write on_oom = "respawn"
+
+1 problem in bad.toml
+"#
+
+    a_first_request_that_takes_more_than_a_worker_has:
+    "workers = 2" => "workers = 2\nworker_memory = \"50MB\"\nfirst_request_memory = \"60MB\""; r#"
+error: `first_request_memory` is 60MB, and a worker holds 50MB
+  --> bad.toml:14:1
+   |
+14 | first_request_memory = "60MB"
+   | ^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: write 50MB or less, or a larger worker_memory
+
+1 problem in bad.toml
+"#
+
+    a_boot_that_takes_what_the_first_request_does:
+    "workers = 2" => "workers = 2\nworker_memory = \"50MB\"\n\
+        first_request_memory = \"10MB\"\nboot_memory = \"45MB\""; r#"
+error: `boot_memory` is 45MB, and a worker holds 40MB before its first request
+  --> bad.toml:15:1
+   |
+15 | boot_memory = "45MB"
+   | ^^^^^^^^^^^
+   |
+   = help: write 40MB or less, or a larger worker_memory
+
+1 problem in bad.toml
+"#
+}
+
+#[test]
+fn a_way_to_connect_that_is_set_need_not_suit_what_the_file_says_of_another() {
+    let ends = "workers = 2\nconnections = \"per-request\"\nconnection_ends = \"request\"";
+    let opens = "workers = 2\nconnections = { pool = 2 }\nopens_pool = true";
+    for (keys, set) in [(ends, "{ pool = 2 }"), (opens, "per-request")] {
+        let text = spoilt(&[("workers = 2", keys)]);
+        assert_eq!(message(&text, &[]), "no problem at all");
+        let set = format!("server.web.connections={set}");
+        assert_eq!(message(&text, &[&set]), "no problem at all");
+    }
+}
+
+#[test]
+fn what_a_worker_holds_at_first_may_be_all_that_it_holds() {
+    let memory = "workers = 2\nworker_memory = \"50MB\"\nfirst_request_memory = \"10MB\"\n\
+        boot_memory = \"40MB\"";
+    assert_eq!(message(&spoilt(&[("workers = 2", memory)]), &[]), "no problem at all");
 }

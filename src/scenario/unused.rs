@@ -1,0 +1,94 @@
+//! Keys that would be ignored for what stands in another section, or in a stack.
+
+use super::file::File;
+use super::machine::PlanFile;
+use super::preset::Preset;
+use super::problem::{Found, Place, Problem};
+use super::server::{How, ServerFile};
+
+/// Where each of some keys of a section stands.
+pub(super) type Places = Vec<(&'static str, Place)>;
+
+/// Puts into `found` every such key.
+pub(super) fn check(file: &File, found: &Found) {
+    let presets: Vec<Preset> = file
+        .servers
+        .iter()
+        .filter_map(|server| Some(Preset::of(server.stack.or(file.stack)?)))
+        .collect();
+    if presets.len() < file.servers.len() {
+        return;
+    }
+    for (server, preset) in file.servers.iter().zip(&presets) {
+        connections_use(file, server, preset, found);
+        memory_holds(server, preset, found);
+    }
+    for plan in &file.plans {
+        cooling_has_a_time(plan, &presets, found);
+    }
+}
+
+fn refuse(places: &Places, key: &str, why: &str, way: &str, found: &Found) {
+    if let Some((_, place)) = places.iter().find(|(name, _)| *name == key) {
+        let title = format!("`{key}` would be ignored: {why}");
+        found.add(Problem::at(place, title, way));
+    }
+}
+
+/// What a server says of its connections beside how it connects. Who tries another way to connect with
+/// `--set` need not take out what suits the file's.
+fn connections_use(file: &File, server: &ServerFile, preset: &Preset, found: &Found) {
+    let Some(kind) = server.kind else { return };
+    let own = server.numbers.connections.as_ref().or(file.database.connections.as_ref());
+    if own.is_some_and(|connections| connections.place.source > 0) {
+        return;
+    }
+    let usual = preset.server_numbers(kind).connections;
+    match own.or(usual.as_ref()).map(|connections| connections.how) {
+        Some(How::Pool { .. }) => {
+            let why = "a pool says its own `hold`";
+            let way = "remove it, or write connections = \"per-request\"";
+            refuse(&server.places, "connection_ends", why, way, found);
+        }
+        _ if server.numbers.opens_pool == Some(true) => {
+            let way = "remove it, or write connections = { pool = 10 }";
+            refuse(&server.places, "opens_pool", "there is no pool to open", way, found);
+        }
+        _ => {}
+    }
+}
+
+/// What a worker holds at first is part of what it holds in the end.
+fn memory_holds(server: &ServerFile, preset: &Preset, found: &Found) {
+    let Some(kind) = server.kind else { return };
+    let usual = preset.server_numbers(kind).worker_memory;
+    let worker = server.numbers.worker_memory.or(usual).unwrap_or_default();
+    let first = server.first_request_memory.unwrap_or_default();
+    let rest = worker.saturating_sub(first);
+    let (key, written, room, what) = if first > worker {
+        ("first_request_memory", first, worker, "")
+    } else if server.boot_memory.is_some_and(|boot| boot > rest) {
+        let what = if rest == worker { "" } else { " before its first request" };
+        ("boot_memory", server.boot_memory.unwrap_or_default(), rest, what)
+    } else {
+        return;
+    };
+    if let Some((_, place)) = server.places.iter().find(|(name, _)| *name == key) {
+        let title = format!("`{key}` is {written}, and a worker holds {room}{what}");
+        let way = format!("write {room} or less, or a larger worker_memory");
+        found.add(Problem::at(place, title, way));
+    }
+}
+
+/// What goes cold does so over a time, which the plan says or the stack of one of the servers.
+fn cooling_has_a_time(plan: &PlanFile, presets: &[Preset], found: &Found) {
+    let stacks_say = presets.iter().any(|preset| preset.plan.cold_after.is_some());
+    if plan.cold.cold_after.is_some() || stacks_say {
+        return;
+    }
+    let why = "without `cold_after` nothing goes cold";
+    let way = "say over what time as well: cold_after = \"8ms\"";
+    for key in ["cold_start", "cold_code"] {
+        refuse(&plan.places, key, why, way, found);
+    }
+}
