@@ -1,6 +1,6 @@
 //! The questions of a study and its answers, as plain data: all that reports ever see.
 
-use crate::outcome::{Budget, Cause, Queue, Stage};
+use crate::outcome::{Budget, Cause, Queue, Stage, Stopped};
 use crate::seed::Seed;
 use crate::site::Site;
 use crate::stats::estimate::Estimate;
@@ -185,8 +185,8 @@ pub struct Finding {
     pub measured: Span,
     /// Whether the precision asked for was reached; always true with a fixed effort.
     pub precise: bool,
-    /// Whether a limit of the simulator ended a run early.
-    pub stopped: bool,
+    /// The limit of the simulator that ended a run early, if one did.
+    pub stopped: Option<Stopped>,
     /// Events simulated for this finding.
     pub events: u64,
 }

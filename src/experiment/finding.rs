@@ -185,7 +185,7 @@ impl Sample {
             warmup: horizon.warmup,
             measured: horizon.measured,
             precise: self.precise(effort),
-            stopped: self.summaries.iter().any(|summary| summary.stopped.is_some()),
+            stopped: self.summaries.iter().find_map(|summary| summary.stopped),
             events: self.summaries.iter().map(|summary| summary.events).sum(),
         }
     }

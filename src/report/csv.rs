@@ -90,7 +90,7 @@ const RESULTS: &[Column<Row>] = &[
     ("warmup_s", |_, row| secs(row.finding.warmup)),
     ("measured_s", |_, row| secs(row.finding.measured)),
     ("precise", |_, row| row.finding.precise.to_string()),
-    ("stopped_early", |_, row| row.finding.stopped.to_string()),
+    ("stopped_early", |_, row| row.finding.stopped.is_some().to_string()),
     ("events", |_, row| row.finding.events.to_string()),
     ("conversion", conversion),
 ];

@@ -120,7 +120,7 @@ pub(super) fn finding(rate: f64, knee: f64, gib: u64, turn: usize) -> Finding {
         warmup: Span::from_whole_secs(30),
         measured: Span::from_whole_secs(300),
         precise: load < 1.0,
-        stopped: false,
+        stopped: None,
         events: 123_456,
     }
 }

@@ -9,6 +9,7 @@ use super::words::{self, percent, plain, seconds};
 use crate::experiment::answer::{
     Answers, Capacity, Finding, Limit, Objective, Row, Study, Threshold,
 };
+use crate::outcome::Stopped;
 use crate::units::PerSecond;
 
 /// What was found, in sentences and a table, for a reader who has seen nothing else. With `color`
@@ -84,15 +85,25 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     if answers.rows.iter().any(|row| row.finding.grows) {
         notes.push(GROWS.to_owned());
     }
-    let stopped = answers.rows.iter().filter(|row| row.finding.stopped);
-    let stopped: Vec<String> = stopped.map(|row| place(study, row)).collect();
-    if !stopped.is_empty() {
-        notes.push(format!(
-            "Ended early, by a limit of the simulator on requests in flight: {}.",
-            stopped.join("; ")
-        ));
-    }
+    notes.extend(
+        [Stopped::InFlight, Stopped::Arrivals]
+            .map(|why| early(study, answers, why))
+            .into_iter()
+            .flatten(),
+    );
     notes
+}
+
+/// Which rows a limit of the simulator ended early.
+fn early(study: &Study, answers: &Answers, why: Stopped) -> Option<String> {
+    let limit = match why {
+        Stopped::InFlight => "requests in flight",
+        Stopped::Arrivals => "requests that arrive",
+    };
+    let rows = answers.rows.iter().filter(|row| row.finding.stopped == Some(why));
+    let places: Vec<String> = rows.map(|row| place(study, row)).collect();
+    let places = Some(places.join("; ")).filter(|places| !places.is_empty())?;
+    Some(format!("Ended early, by a limit of the simulator on {limit}: {places}."))
 }
 
 /// What a rate with "about" before it is.
@@ -474,5 +485,25 @@ mod tests {
 
     fn errors_of(study: &Study, answers: &Answers) -> String {
         errors(&study.objective, &answers.rows[0].finding)
+    }
+
+    #[test]
+    fn rows_that_a_limit_ended_early_are_named_with_the_limit() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[1.0, 2.0, 3.0]);
+        let early = |answers: &Answers| {
+            let notes = notes(&study, answers).into_iter();
+            notes.filter(|note| note.starts_with("Ended early")).collect::<Vec<_>>()
+        };
+        assert_eq!(early(&answers), [""; 0]);
+        answers.rows.iter_mut().for_each(|row| row.finding.p95 = None);
+        answers.rows[0].finding.stopped = Some(Stopped::InFlight);
+        answers.rows[1].finding.stopped = Some(Stopped::Arrivals);
+        let expected = [
+            "Ended early, by a limit of the simulator on requests in flight: 2GB · gunicorn at \
+             tier 1.",
+            "Ended early, by a limit of the simulator on requests that arrive: 2GB · gunicorn at \
+             tier 2.",
+        ];
+        assert_eq!(early(&answers), expected);
     }
 }
