@@ -33,8 +33,33 @@ pub struct Case {
     pub client_timeout_s: f64,
     /// The limit of the server's processes, in MB.
     pub memory_mb: Option<u32>,
-    /// `req_kb=...` or `ballast_mb=...`.
-    pub extra: Option<String>,
+    /// What memory it took beyond the usual.
+    pub extra: Option<Extra>,
+}
+
+/// Memory that a case took beyond the usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Extra {
+    /// So many kB in each request: `req_kb=...`.
+    Request(u64),
+    /// So many MB in each worker: `ballast_mb=...`.
+    Ballast(u64),
+}
+
+impl TryFrom<String> for Extra {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Extra, String> {
+        let wrong = || format!("`{text}` is neither req_kb=NUMBER nor ballast_mb=NUMBER");
+        let (key, value) = text.split_once('=').ok_or_else(wrong)?;
+        let value = value.parse().map_err(|_| wrong())?;
+        match key {
+            "req_kb" => Ok(Extra::Request(value)),
+            "ballast_mb" => Ok(Extra::Ballast(value)),
+            _ => Err(wrong()),
+        }
+    }
 }
 
 impl Case {
@@ -83,17 +108,13 @@ impl Case {
         }
         sets.push(format!("server.{server}.connections={}", self.connections()));
         sets.extend(self.memory_mb.map(|mb| format!("plan.box.memory={mb}MB")));
-        for (key, value) in self.extra.iter().flat_map(|extra| extra.split_once('=')) {
-            let value: u64 = value.parse().unwrap_or(0);
-            sets.extend(match key {
-                "req_kb" => Some(format!("endpoint.work.memory={value}kB")),
-                "ballast_mb" => {
-                    let memory = base.get() + Bytes::from_mib(value).get();
-                    Some(format!("server.{server}.worker_memory={}kB", memory >> 10))
-                }
-                _ => None,
-            });
-        }
+        sets.extend(self.extra.map(|extra| match extra {
+            Extra::Request(kb) => format!("endpoint.work.memory={kb}kB"),
+            Extra::Ballast(mb) => {
+                let memory = base.get() + Bytes::from_mib(mb).get();
+                format!("server.{server}.worker_memory={}kB", memory >> 10)
+            }
+        }));
         sets
     }
 
@@ -139,5 +160,24 @@ mod tests {
         );
         assert_eq!(cases[0].trace(Path::new("x")), Path::new("x/traces/a-80.csv.gz"));
         assert!(cases[0].breaks() && !cases[1].breaks());
+    }
+
+    #[test]
+    fn what_a_case_took_beyond_the_usual_is_read_or_refused_with_its_line() {
+        let read = |extra: &str| {
+            let text = format!(
+                "id,stack,cores,workers,threads,pool,hold,persist,max_connections,timeout_s,\
+                 segments,rate,seconds,client_timeout_s,memory_mb,extra\n\
+                 a,sync,0,2,1,,,1,100,30,exp:1,80,25,60,400,{extra}\n"
+            );
+            Case::read_all(text.as_bytes())
+        };
+        let ballast = read("ballast_mb=100").unwrap();
+        let memory = "server.sync.worker_memory=103424kB".to_owned();
+        assert!(ballast[0].sets(Bytes::from_mib(1)).contains(&memory), "{ballast:?}");
+        for wrong in ["ballast_mb=1OO", "ballast_mb", "balast_mb=100", "ballast_mb=-1"] {
+            let said = read(wrong).unwrap_err();
+            assert!(said.contains("line: 2") && said.contains(wrong), "{said}");
+        }
     }
 }
