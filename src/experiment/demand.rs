@@ -198,8 +198,13 @@ fn demands(site: &Site, endpoint: &Endpoint) -> Demands {
     for (index, step) in endpoint.steps.iter().enumerate() {
         let connections = site.server.connections;
         let opens = opens_connection(connections, step, queried);
-        let held = queried && connections.hold == Hold::Request;
         let last = !endpoint.steps[index + 1..].iter().any(is_query);
+        let held = queried
+            && match connections.hold {
+                Hold::Query => false,
+                Hold::Queries => is_query(step) || !last,
+                Hold::Request => true,
+            };
         let resets = is_query(step) && (last || connections.hold == Hold::Query);
         queried |= is_query(step);
         add_step(&mut sum, site, step, Connection { opens, held, resets });

@@ -279,8 +279,9 @@ fn work_that_is_not_counted_is_not_evened_out() {
 
 #[test]
 fn a_connection_held_to_the_end_of_the_request_bounds_more() {
-    let steps =
+    let mut steps =
         vec![Step::Compute(exp(0.02)), query(exp(0.1)), Step::Compute(exp(0.1)), query(exp(0.2))];
+    steps.push(Step::Compute(exp(0.1)));
     let mut site = bare(WorkerKind::Async { limit_concurrency: None }, 4, 4, steps);
     site.server.connections.limit = Some(1);
     let pool = |site: &Site| {
@@ -288,8 +289,10 @@ fn a_connection_held_to_the_end_of_the_request_bounds_more() {
         rate.get()
     };
     assert!((pool(&site) - 4.0 / 0.3).abs() < 1e-9);
-    site.server.connections.hold = Hold::Request;
-    assert!((pool(&site) - 4.0 / 0.4).abs() < 1e-9);
+    for (hold, held) in [(Hold::Queries, 0.4), (Hold::Request, 0.5)] {
+        site.server.connections.hold = hold;
+        assert!((pool(&site) - 4.0 / held).abs() < 1e-9, "{hold:?}");
+    }
 }
 
 /// N1 of the reference: (2048 - 200 - 400) / 200 MB: seven fit, so the eighth is one too many.
