@@ -45,7 +45,9 @@
 //! - There are no bare numbers with units in `Site` or `Outcome`.
 //! - `report` cannot reach `model`: what is not in an `Outcome` cannot be reported.
 //! - Only `cli` prints or exits.
-//! - No queue grows without being measured, and no loop in `simulate` runs past a stated bound.
+//! - No queue grows without being measured, and no loop in `simulate` runs past a stated bound. What is
+//!   remembered of a task or a process (where it last ran, what it is owed) goes by its number, and those
+//!   come round again: a run remembers no more the longer it is.
 
 pub mod cli;
 pub mod experiment;

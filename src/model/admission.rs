@@ -143,7 +143,7 @@ impl<S: Scope> World<'_, S> {
     /// So many idle workers look for a connection that is gone.
     pub(super) fn herd(&mut self, count: u32) {
         for place in 0..self.idle.len().min(count as usize) {
-            self.run_aside(HOST, self.idle[place], self.extras().herd_cpu);
+            self.run_aside(HOST, Some(self.idle[place]), self.extras().herd_cpu);
         }
     }
 
@@ -425,7 +425,7 @@ impl<S: Scope> World<'_, S> {
             self.reading.end(id);
         }
         if failed.is_none() && !self.extras().client_cpu.is_zero() {
-            self.run_aside(HOST, FRONT, self.extras().client_cpu);
+            self.run_aside(HOST, Some(FRONT), self.extras().client_cpu);
         }
     }
 }

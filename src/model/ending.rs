@@ -131,7 +131,8 @@ impl<S: Scope> World<'_, S> {
     /// The ends of closed connections' processes are something for the database to do.
     pub(super) fn end_backends(&mut self, closing: Closing) {
         let (used, unused) = (self.site.database.close_cpu, self.site.database.unused_close_cpu);
-        (0..closing.used).for_each(|_| self.run_aside(self.database_host, BACKEND, used));
-        (0..closing.unused).for_each(|_| self.run_aside(self.database_host, BACKEND, unused));
+        let (host, backend) = (self.database_host, Some(BACKEND));
+        (0..closing.used).for_each(|_| self.run_aside(host, backend, used));
+        (0..closing.unused).for_each(|_| self.run_aside(host, backend, unused));
     }
 }

@@ -209,9 +209,10 @@ struct Coming {
     at: Time,
 }
 
-/// Everything in the simulated world. Its behaviour is in five parts: what happens next (`clock`),
-/// getting to a worker (`admission`), a request's steps (`steps`), memory and crashes (`crash`), and
-/// here, how a run goes.
+/// Everything in the simulated world. Its behaviour is in the files beside this one, by what it is
+/// about: `clock` has what happens next, `admission` the way to a worker, `steps` and `turn` what a
+/// request does there, `crash`, `ending` and `boot` what becomes of a worker without memory; here is how
+/// a run goes.
 struct World<'a, S: Scope> {
     site: &'a Site,
     rules: Rules,

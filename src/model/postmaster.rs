@@ -63,7 +63,7 @@ impl<S: Scope> World<'_, S> {
     /// worker goes on, if it lives.
     pub(super) fn forked(&mut self) {
         let rest = self.site.database.connect_cpu.scaled(REST);
-        self.run_aside(self.database_host, BACKEND, rest);
+        self.run_aside(self.database_host, Some(BACKEND), rest);
         let Some(Asked { worker, life, left }) = self.postmaster.pools.pop_front() else { return };
         let left = left - 1;
         if left > 0 {

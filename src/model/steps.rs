@@ -379,14 +379,15 @@ impl<S: Scope> World<'_, S> {
     /// nobody waits for.
     fn close_in_order(&mut self) {
         self.close_connections(1);
-        let process = BACKEND | self.asides;
-        self.run_aside(self.database_host, process, self.site.database.close_cpu);
+        self.run_aside(self.database_host, None, self.site.database.close_cpu);
     }
 
-    /// The cores of `host` have `work` to do that nobody waits for.
-    pub(super) fn run_aside(&mut self, host: usize, process: u32, work: Span) {
+    /// The cores of `host` have `work` to do that nobody waits for, in `process`, or in one of the
+    /// database's that has nothing else to do.
+    pub(super) fn run_aside(&mut self, host: usize, process: Option<u32>, work: Span) {
         if !work.is_zero() {
             self.asides = (self.asides + 1) % ASIDES;
+            let process = process.unwrap_or(BACKEND | self.asides);
             self.start_apart(host, ASIDE | self.asides, process, work);
         }
     }

@@ -33,7 +33,8 @@ pub struct Sliced {
     speed: f64,
     cooling: Option<Cooling>,
     cores: Vec<Core>,
-    /// The core that each process last ran on.
+    /// The core that each process last ran on: no more of them than processes have numbers, which the
+    /// caller gives to new ones once the old are gone.
     homes: BTreeMap<u32, usize>,
     next_change: Time,
     /// When an idle core finds something to do that waits for another, and when one last did.

@@ -30,7 +30,8 @@ pub(super) struct Timeline {
     zero: f64,
     /// Nanoseconds.
     slice: f64,
-    /// What those that are asleep are owed, in virtual nanoseconds.
+    /// What those that are asleep are owed, in virtual nanoseconds: at most one entry for each key that
+    /// there is.
     lags: BTreeMap<u64, f64>,
 }
 
