@@ -26,7 +26,7 @@ const FIRST_WINDOW_IN_STAYS: f64 = 20.0;
 const CRASH_LOOP: Span = Span::from_whole_secs(600);
 
 /// The warm-up at most, as a share of the window: see [`Sample::settled`] for what it is good for.
-pub(crate) const WARMUP: f64 = 0.25;
+const WARMUP: f64 = 0.25;
 
 /// How long a run may go on after its window: longer than every timeout a site has (Nginx gives
 /// up after 60 s, TCP after 131 s).

@@ -7,7 +7,7 @@
 use crate::experiment::demand::most_inside;
 use crate::experiment::finding::{LOSS, Sample};
 use crate::experiment::goal::Bound;
-use crate::experiment::lab::{DRAIN, Lab, WARMUP, horizon, in_rounds};
+use crate::experiment::lab::{DRAIN, Lab, horizon, in_rounds};
 use crate::experiment::summary::Summary;
 use crate::outcome::Cause;
 use crate::site::{Horizon, Site};
@@ -18,6 +18,10 @@ const LATER_LOOKS: u32 = 3;
 
 /// The window of a later look, as a share of its warm-up.
 const LATER_WINDOW: f64 = 0.25;
+
+/// At most so long, as a share of the longest window of a row: what takes longer to fill than that is
+/// hardly more than is carried, and that it grows is what there is to say.
+const WORTHWHILE: f64 = 0.5;
 
 /// Until a crowd is as large as it gets takes a little longer than it did so far, for luck.
 const FILLING: f64 = 1.05;
@@ -44,7 +48,7 @@ impl Lab<'_> {
     /// Warm-up and window of a later look than `sample`: the warm-up spans what it takes a crowd that
     /// piles up until no more are let in, or until whoever comes waits for longer than his patience, and
     /// then the patience of those who came before. It goes on until those are answered who have to wait
-    /// for all of that crowd. `None` where that is beyond the bound.
+    /// for all of that crowd. `None` where that takes longer than is worthwhile.
     fn later(&self, sample: &Sample) -> Option<Horizon> {
         let (rate, last) = (sample.site.traffic.rate, sample.site.horizon);
         let patience = patience(self.site);
@@ -57,13 +61,12 @@ impl Lab<'_> {
         } else {
             Span::ZERO
         };
-        let longest = Span::from_secs((1.0 + WARMUP) * Bound::ROW.longest / rate.get());
-        let ended = last.warmup + last.measured;
-        let warmup = (ended + fills + patience).min(longest.saturating_sub(last.measured));
+        let longest = Span::from_secs(WORTHWHILE * Bound::ROW.longest / rate.get());
+        let warmup = last.warmup + last.measured + fills + patience;
         let measured = warmup.scaled(LATER_WINDOW).max(last.measured);
-        let measured = in_rounds(self.site, rate, measured.min(longest.saturating_sub(warmup)));
+        let measured = in_rounds(self.site, rate, measured);
         let drain = DRAIN.max(Span::from_secs(FILLING * most / left).min(longest));
-        (warmup >= ended).then(|| Horizon { drain, ..horizon(rate, warmup, measured) })
+        (warmup + measured <= longest).then(|| Horizon { drain, ..horizon(rate, warmup, measured) })
     }
 }
 

@@ -177,9 +177,9 @@ fn at_rest(study: &Study, capacity: &Capacity) -> Option<String> {
     let finding = capacity.curve.first()?;
     let p95 = finding.p95.filter(|_| is_slow(&study.objective, finding));
     Some(match (p95, most_lost(finding)) {
-        (Some(p95), _) => format!(": with next to none p95 is {} already", seconds(p95.mean)),
+        (Some(p95), _) => format!(": p95 is {} even then", seconds(p95.mean)),
         (None, Some(cause)) => format!(
-            ": with next to none {} fail already, most of them {}",
+            ": even then {} fail, most of them {}",
             percent(finding.error_rate.mean),
             words::cause_for_people(cause)
         ),
@@ -337,15 +337,14 @@ mod tests {
         answers.capacities[0].curve[0].p95 = Estimate::of(&[0.6]);
         answers.capacities[0].oom = Threshold::AtRest;
         let said = &sentences(&study, &answers)[0];
-        let end = "misses the objective however low the load: with next to none p95 is 600 ms \
-                   already; memory does not hold it even at rest.";
+        let end = "misses the objective however low the load: p95 is 600 ms even then; \
+                   memory does not hold it even at rest.";
         assert!(said.ends_with(end), "{said}");
         answers.capacities[0].curve[0].p95 = Estimate::of(&[0.1]);
         answers.capacities[0].curve[0].errors[Cause::Patience as usize] = 0.0026;
         answers.capacities[0].curve[0].error_rate = Estimate::of(&[0.0026]).unwrap();
         let said = &sentences(&study, &answers)[0];
-        let errors = "load: with next to none 0.26% fail already, most of them given up by the \
-                      visitor;";
+        let errors = "load: even then 0.26% fail, most of them given up by the visitor;";
         assert!(said.contains(errors), "{said}");
         study.objective = Objective::default();
         answers.capacities[0].load_line = None;

@@ -173,7 +173,11 @@ fn whole(capacity: &Capacity, drawn: &Drawn) -> Vec<Point> {
         let (y, band) = (drawn.value)(finding);
         Point { x: finding.rate.get(), y, band, sustained: !finding.saturated }
     };
-    (drawn.curve)(capacity, thinned(capacity).into_iter().map(point).collect())
+    let mut points: Vec<Point> = thinned(capacity).into_iter().map(point).collect();
+    // Beyond an overload in which nobody is answered a short look may still find somebody who is.
+    let lost = points.iter().position(|point| !point.sustained && point.y.is_none());
+    points.truncate(lost.unwrap_or(points.len()));
+    (drawn.curve)(capacity, points)
 }
 
 /// The point of a curve at `x`, which lies on one of its points or between two.
