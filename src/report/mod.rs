@@ -8,6 +8,7 @@ pub mod explained;
 pub mod figure;
 mod lines;
 mod names;
+pub mod notes;
 pub mod page;
 pub mod recorded;
 pub mod text;

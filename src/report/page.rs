@@ -5,7 +5,7 @@ use minijinja::{Environment, context};
 use serde::Serialize;
 
 use super::words::{self, percent, plain, seconds};
-use super::{chart, figure, text, verdict};
+use super::{chart, figure, notes, text, verdict};
 use crate::experiment::answer::{Answers, Capacity, Effort, Row, Study, Threshold};
 use crate::stats::estimate::{CONFIDENCE, Estimate};
 
@@ -20,7 +20,7 @@ pub fn page(study: &Study, answers: &Answers) -> String {
         title => study.title.as_str(),
         sentences => text::sentences(study, answers),
         warnings => text::warnings(study, answers),
-        notes => text::notes(study, answers),
+        notes => notes::notes(study, answers),
         figures => figures,
         tables => Serde(tables),
         confidence => plain(CONFIDENCE * 100.0),

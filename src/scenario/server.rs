@@ -260,7 +260,9 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
         let why = "only kind = \"async\" has it";
         section.refuse("limit_concurrency", why, "remove it, or write kind = \"async\"");
     }
-    if kind != Kind::Sync {
+    // Who sets another kind for once need not take these out.
+    let is_set = section.entry("kind").is_some_and(|entry| entry.node.place.source > 0);
+    if kind != Kind::Sync && !is_set {
         let why = "gunicorn kills only sync workers over a slow request";
         section.refuse("timeout", why, "remove it, or write kind = \"sync\"");
         let why = "only idle sync workers are woken in vain";

@@ -356,6 +356,7 @@ fn who_is_woken_up_in_a_loop_for_a_connection_may_find_it_gone() {
 fn the_way_to_the_site_and_back_is_part_of_every_response_and_a_stage_of_its_own() {
     let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(5))]);
     site.client.round_trip = Span::from_millis(80);
+    assert_eq!(play(&site, &[(0, &[5]), (200, &[5])]), [Ok(85), Ok(285)]);
     site.traffic.rate = PerSecond::new(0.01);
     site.horizon.measured = Span::from_whole_secs(1_000);
     let outcome = simulate(&site, Seed::new(1));
@@ -472,21 +473,6 @@ fn a_query_that_sleeps_needs_a_core_again_for_its_answer() {
     // Alone, with 2 ms there and back, and 6 for its connection: 18, and 1 for who has its result.
     site.database.latency = Span::from_millis(2);
     assert_eq!(play(&site, &tape[..1]), [Ok(19)]);
-}
-
-/// The way of 30 is nobody's work, and all of it is waiting for a worker.
-#[test]
-fn a_client_s_way_to_the_site_and_back_is_part_of_every_measured_response() {
-    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(2))]);
-    site.client.round_trip = Span::from_millis(30);
-    assert_eq!(play(&site, &[(0, &[2]), (100, &[2])]), [Ok(32), Ok(132)]);
-    site.traffic.rate = PerSecond::new(0.01);
-    let outcome = simulate(&site, Seed::new(1));
-    assert!(outcome.counts.answered > 0);
-    // No two of them meet.
-    assert_eq!(outcome.response[0].mean(), Some(32e6));
-    let waited = outcome.profile.mean().map(|stages| stages[Stage::Worker as usize]);
-    assert_eq!(waited, Some(0.030));
 }
 
 /// One worker and room for one in its backlog: the third connection is dropped, tried again at 1 and

@@ -447,14 +447,19 @@ error: `boot_memory` is 45MB, and a worker holds 40MB before its first request
 }
 
 #[test]
-fn a_way_to_connect_that_is_set_need_not_suit_what_the_file_says_of_another() {
+fn what_is_set_for_once_need_not_suit_what_the_file_says_of_its_own() {
     let ends = "workers = 2\nconnections = \"per-request\"\nconnection_ends = \"request\"";
     let opens = "workers = 2\nconnections = { pool = 2 }\nopens_pool = true";
-    for (keys, set) in [(ends, "{ pool = 2 }"), (opens, "per-request")] {
+    let herd = "workers = 2\nherd_cpu = \"1ms\"";
+    let sets = [
+        (ends, "connections={ pool = 2 }"),
+        (opens, "connections=per-request"),
+        (herd, "kind=async"),
+    ];
+    for (keys, set) in sets {
         let text = spoilt(&[("workers = 2", keys)]);
         assert_eq!(message(&text, &[]), "no problem at all");
-        let set = format!("server.web.connections={set}");
-        assert_eq!(message(&text, &[&set]), "no problem at all");
+        assert_eq!(message(&text, &[&format!("server.web.{set}")]), "no problem at all");
     }
 }
 

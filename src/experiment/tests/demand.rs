@@ -1,0 +1,141 @@
+//! What arithmetic says of a site before it is simulated, against theory and simulation.
+
+use super::*;
+use crate::experiment::demand::{Work, bounds, busy_cores, busy_slots, straying, work};
+use crate::stats::estimate::Estimate;
+
+#[test]
+fn the_utilisation_law_bounds_the_rate_by_each_resource() {
+    let steps = vec![
+        Step::Compute(exp(0.02)),
+        Step::Query { wait: exp(0.15), cpu: exp(0.05), driver: Some(Span::from_millis(5)) },
+    ];
+    let mut site = bare(WorkerKind::Async { limit_concurrency: Some(11) }, 2, 4, steps);
+    site.server.connections.limit = Some(5);
+    let named = |site: &Site| -> Vec<(&str, f64)> {
+        let rounded = |rate: PerSecond| (rate.get() * 100.0).round() / 100.0;
+        bounds(site).into_iter().map(|(limit, rate)| (limit.name(), rounded(rate))).collect()
+    };
+    // Pool 10 / 0.2; cores 4 / 0.075; loops 2 / 0.025; slots 20 / 0.225.
+    let expected = [("pool", 50.0), ("cores", 53.33), ("gil", 80.0), ("workers", 88.89)];
+    assert_eq!(named(&site), expected);
+    // Its own host takes the database's CPU, at half the speed, and holding longer.
+    site.database.host = Some(Host {
+        cores: 1,
+        speed: 0.5,
+        sharing: Sharing::Fair,
+        cooling: None,
+        memory: None,
+        residents: Vec::new(),
+    });
+    let expected = [
+        ("database cores", 10.0),
+        ("pool", 40.0),
+        ("workers", 72.73),
+        ("gil", 80.0),
+        ("cores", 160.0),
+    ];
+    assert_eq!(named(&site), expected);
+    // A connection per request costs CPU on both sides.
+    site.server.connections.keep = 0;
+    site.server.costs.connect_cpu = Span::from_millis(5);
+    site.database.connect_cpu = Span::from_millis(50);
+    assert_eq!(named(&site)[0], ("database cores", 5.0));
+}
+
+/// What p95 is told for where more work or less has come than comes on average: the mean over 64
+/// windows of 100 s is held to it within four of its standard errors.
+#[test]
+fn cores_and_slots_are_as_busy_as_the_utilisation_law_says() {
+    let steps = || vec![Step::Compute(exp(0.02)), query(exp(0.1)), Step::Compute(exp(0.01))];
+    let threads = WorkerKind::Threads {
+        threads: 8,
+        switch_interval: Span::from_millis(5),
+        worker_connections: None,
+        dispatcher: None,
+    };
+    for kind in [WorkerKind::Sync, threads, WorkerKind::Async { limit_concurrency: None }] {
+        for keep in [0, 20] {
+            let mut site = bare(kind, 4, 2, steps());
+            site.traffic.rate = PerSecond::new(20.0);
+            let costs = &mut site.server.costs;
+            [costs.request_cpu, costs.query_cpu] = [2, 1].map(Span::from_millis);
+            [costs.connect_cpu, costs.reset_cpu] = [4, 1].map(Span::from_millis);
+            site.database.connect_cpu = Span::from_millis(3);
+            site.server.connections.keep = keep;
+            site.server.connections.limit = (keep > 0).then_some(keep);
+            let run = |seed| Summary::of(&simulate(&site, Seed::new(seed)), &site);
+            let runs: Vec<Summary> = (0..64).map(run).collect();
+            let cores = runs.iter().map(|run| run.levels.cores.mean).collect::<Vec<_>>();
+            let slots = runs.iter().map(Summary::slots).collect::<Vec<_>>();
+            let expected = [busy_cores(&site).unwrap(), busy_slots(&site)];
+            for (came, expected) in [cores, slots].iter().zip(expected) {
+                let found = Estimate::of(came).unwrap();
+                let off = (found.mean - expected) / found.standard_error.unwrap();
+                assert!(off.abs() < 4.0, "{kind:?}, {keep}: {found:?}, not {expected}");
+            }
+        }
+    }
+}
+
+/// By the root of half of 1 + C², which is E[S²] / E[S]²: where one in 100 waits 100 times as long as
+/// the others, 100.99 over 1.99².
+#[test]
+fn a_crowd_strays_further_the_more_uneven_stays_are() {
+    let strays = |wait| straying(&bare(WorkerKind::Sync, 5, 2, vec![query(wait)]));
+    let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found}");
+    close(strays(exp(0.1)), 1.0);
+    close(strays(Dist::Fixed(Span::from_millis(100))), 0.5f64.sqrt());
+    let fixed = |millis| Dist::Fixed(Span::from_millis(millis));
+    let rare = Dist::Mix(vec![(0.99, fixed(10)), (0.01, fixed(1_000))]);
+    close(strays(rare), (0.5f64 * 100.99).sqrt() / 1.99);
+    close(straying(&mm1(8.0, 10.0)), 1.0);
+}
+
+/// A control variate must have something to do with what it controls.
+#[test]
+fn the_work_that_tells_of_p95_is_that_of_what_is_short() {
+    let told = |workers, steps| {
+        let mut site = bare(WorkerKind::Sync, workers, 1, steps);
+        site.traffic.rate = PerSecond::new(10.0);
+        work(&site)
+    };
+    let page = || vec![Step::Compute(exp(0.02)), query(exp(0.08))];
+    assert_eq!(told(4, page()), Some(Work::Slots(1.0)), "40 a second find a slot, 50 a core");
+    assert_eq!(told(8, page()), Some(Work::Cores(0.2)), "80 find a slot");
+    assert_eq!(told(1, vec![Step::Compute(exp(0.02))]), Some(Work::Cores(0.2)), "it is the same");
+}
+
+/// Where other work comes than arithmetic counts, p95 is told for the work that came.
+#[test]
+fn work_that_is_not_counted_is_not_evened_out() {
+    let site = bare(WorkerKind::Sync, 4, 2, vec![Step::Compute(exp(0.02)), query(exp(0.1))]);
+    assert!(busy_cores(&site).is_some());
+    let mut grows = loops(10);
+    grows.server.connections.limit = Some(20);
+    grows.server.costs.connect_cpu = Span::from_millis(4);
+    let mut closes = site.clone();
+    closes.server.connections.keep = 0;
+    closes.database.close_cpu = Span::from_millis(4);
+    let mut shared = site;
+    shared.client.cpu = Span::from_millis(1);
+    assert_eq!([grows, closes, shared].map(|site| busy_cores(&site)), [None; 3]);
+}
+
+#[test]
+fn a_connection_held_to_the_end_of_the_request_bounds_more() {
+    let mut steps =
+        vec![Step::Compute(exp(0.02)), query(exp(0.1)), Step::Compute(exp(0.1)), query(exp(0.2))];
+    steps.push(Step::Compute(exp(0.1)));
+    let mut site = bare(WorkerKind::Async { limit_concurrency: None }, 4, 4, steps);
+    site.server.connections.limit = Some(1);
+    let pool = |site: &Site| {
+        let (_, rate) = *bounds(site).iter().find(|(limit, _)| *limit == Limit::Pool).unwrap();
+        rate.get()
+    };
+    assert!((pool(&site) - 4.0 / 0.3).abs() < 1e-9);
+    for (hold, held) in [(Hold::Queries, 0.4), (Hold::Request, 0.5)] {
+        site.server.connections.hold = hold;
+        assert!((pool(&site) - 4.0 / held).abs() < 1e-9, "{hold:?}");
+    }
+}

@@ -1,0 +1,162 @@
+//! What a reader has to know about the figures: how they came about, and where they are weak.
+
+use super::words::{self, percent};
+use crate::experiment::answer::{Answers, Capacity, Row, Study};
+use crate::outcome::Stopped;
+
+/// How the figures came about, and where they are weak.
+pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(objective) = words::objective(&study.objective) {
+        notes.push(format!("Objective: {objective}."));
+    }
+    let has_rate = |capacity: &Capacity| capacity.carries().rate().is_some();
+    match words::recorded(study) {
+        Some(note) => notes.push(note),
+        None if answers.capacities.iter().any(has_rate) => notes.push(words::visits(study.visits)),
+        None => {}
+    }
+    notes.extend(conversions(study));
+    let weak: Vec<String> =
+        answers.rows.iter().filter(|row| is_weak(row)).map(|row| place(study, row)).collect();
+    if !weak.is_empty() {
+        notes.push(format!("* Less precise than asked for: {}. {FURTHER}", weak.join("; ")));
+    }
+    let unclear: Vec<String> =
+        answers.rows.iter().filter_map(|row| unclear_errors(study, row)).collect();
+    if !unclear.is_empty() {
+        notes.push(format!(
+            "* What fails may be more or less than is allowed: {}.",
+            unclear.join("; ")
+        ));
+    }
+    if answers.capacities.iter().any(|capacity| capacity.carries().is_noisy()) {
+        notes.push(NOISY.to_owned());
+    }
+    if answers.rows.iter().any(|row| row.finding.grows) {
+        notes.push(GROWS.to_owned());
+    }
+    notes.extend(
+        [Stopped::InFlight, Stopped::Arrivals]
+            .map(|why| early(study, answers, why))
+            .into_iter()
+            .flatten(),
+    );
+    notes
+}
+
+/// Which rows a limit of the simulator ended early.
+fn early(study: &Study, answers: &Answers, why: Stopped) -> Option<String> {
+    let limit = match why {
+        Stopped::InFlight => "requests in flight",
+        Stopped::Arrivals => "requests that arrive",
+    };
+    let rows = answers.rows.iter().filter(|row| row.finding.stopped == Some(why));
+    let places: Vec<String> = rows.map(|row| place(study, row)).collect();
+    let places = Some(places.join("; ")).filter(|places| !places.is_empty())?;
+    Some(format!("Ended early, by a limit of the simulator on {limit}: {places}."))
+}
+
+/// What a rate with "about" before it is.
+const NOISY: &str = "A rate with \"about\": so close to it, the simulation's noise (or how \
+                     rarely the slowest requests come, or any fail) hides the difference that a \
+                     per cent of load makes.";
+
+/// What to do about it.
+const FURTHER: &str = "To go beyond what is spent on a row, say how much: replications, warmup and \
+                       measure under [run], in place of precision.";
+
+const GROWS: &str = "Where it \"grows\", the load is more than is carried, and a crowd was still \
+                     piling up when the simulation ended: there is no p95 and no share of errors \
+                     to settle at before visitors give up as fast as they come. A longer warmup \
+                     under [run] (with replications and measure) goes further.";
+
+/// Whether a row has a p95 to be precise about, and was not simulated long enough for it.
+pub(super) fn is_weak(row: &Row) -> bool {
+    !row.finding.precise && !row.finding.saturated
+}
+
+/// How the tiers' rates came from visitors a day or a recording, each once.
+fn conversions(study: &Study) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for tier in study.combinations.iter().flat_map(|combination| &combination.tiers) {
+        let Some(words) = &tier.conversion else { continue };
+        let line = format!("{}: {words}.", tier.name);
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn place(study: &Study, row: &Row) -> String {
+    let half = row.finding.p95.and_then(|p95| p95.relative_half_width());
+    let half = half.map(|half| format!(" (p95 ±{})", percent(half)));
+    format!("{}{}", named(study, row), half.unwrap_or_default())
+}
+
+/// Where so few requests fail that nobody can tell whether too many do: where, and between what.
+fn unclear_errors(study: &Study, row: &Row) -> Option<String> {
+    let between = words::unclear_errors(&study.objective, &row.finding)?;
+    Some(format!("{} ({between})", named(study, row)))
+}
+
+fn named(study: &Study, row: &Row) -> String {
+    let name = words::combination(study, &row.plan, &row.server);
+    format!("{name} at {}", words::printable(&row.tier))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{sample, text};
+    use crate::stats::estimate::Estimate;
+
+    #[test]
+    fn rows_short_of_the_precision_asked_for_are_named() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0, 40.0]);
+        assert!(notes(&study, &answers).iter().all(|note| !note.starts_with('*')));
+        answers.rows[0].finding.precise = false;
+        let notes = notes(&study, &answers);
+        let expected = "* Less precise than asked for: 2GB · gunicorn at tier 1 (p95 ±8.46%). To \
+                        go beyond what is spent on a row, say how much: replications, warmup and \
+                        measure under [run], in place of precision.";
+        assert!(notes.contains(&expected.to_owned()), "{notes:?}");
+    }
+
+    #[test]
+    fn a_share_of_errors_on_both_sides_of_what_is_allowed_is_marked() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        let mut marked = |errors: &[f64]| {
+            answers.rows[0].finding.error_rate = Estimate::of(errors).unwrap();
+            let cell = text::errors(&study.objective, &answers.rows[0].finding);
+            (cell, notes(&study, &answers).into_iter().find(|note| note.starts_with("* What")))
+        };
+        assert_eq!(marked(&[0.0, 0.0]), ("0%".to_owned(), None));
+        assert_eq!(marked(&[0.0004, 0.00041]).1, None);
+        // 0.1 % is allowed; half of 0 and 0.4 % gives 0.2 %, give or take 12.7 x 0.2 points.
+        let note = "* What fails may be more or less than is allowed: 2GB · gunicorn at tier 1 (0% \
+                    to 2.74%).";
+        assert_eq!(marked(&[0.0, 0.004]), ("0.2%*".to_owned(), Some(note.to_owned())));
+    }
+
+    #[test]
+    fn rows_that_a_limit_ended_early_are_named_with_the_limit() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[1.0, 2.0, 3.0]);
+        let early = |answers: &Answers| {
+            let notes = notes(&study, answers).into_iter();
+            notes.filter(|note| note.starts_with("Ended early")).collect::<Vec<_>>()
+        };
+        assert_eq!(early(&answers), [""; 0]);
+        answers.rows.iter_mut().for_each(|row| row.finding.p95 = None);
+        answers.rows[0].finding.stopped = Some(Stopped::InFlight);
+        answers.rows[1].finding.stopped = Some(Stopped::Arrivals);
+        let expected = [
+            "Ended early, by a limit of the simulator on requests in flight: 2GB · gunicorn at \
+             tier 1.",
+            "Ended early, by a limit of the simulator on requests that arrive: 2GB · gunicorn at \
+             tier 2.",
+        ];
+        assert_eq!(early(&answers), expected);
+    }
+}
