@@ -12,11 +12,9 @@ const LEAST_SHARE: f64 = 0.01;
 
 /// Where the time of the requests around the 95th percentile goes.
 pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
-    // A bar that grows would say how long was simulated.
-    let told = |row: &&Row| row.finding.slow_request.is_some() && !row.finding.grows;
-    let rows: Vec<&Row> = answers.rows.iter().filter(told).collect();
+    let rows: Vec<&Row> = answers.rows.iter().filter(|row| told(row).is_some()).collect();
     let mut groups: Vec<Group> = Vec::new();
-    for row in &rows {
+    for row in &answers.rows {
         let name = words::combination(study, &row.plan, &row.server);
         if groups.last().is_none_or(|group| group.name != name) {
             groups.push(Group { name, detail: String::new(), bars: Vec::new() });
@@ -49,14 +47,20 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     })
 }
 
+/// Where the time of a row's slow requests goes; none where nobody is answered, nor where that would
+/// only say how long was simulated.
+fn told(row: &Row) -> Option<[f64; Stage::COUNT]> {
+    row.finding.slow_request.filter(|_| !row.finding.grows)
+}
+
 fn bar(row: &Row) -> Bar {
-    let spent = row.finding.slow_request.unwrap_or_default();
+    let spent = told(row).unwrap_or_default();
     let used = Stage::ALL.into_iter().filter(|stage| spent[*stage as usize] > 0.0);
     let segments =
         used.map(|stage| (stage as usize, spent[stage as usize], words::stage_in_short(stage)));
     let total = match row.finding.p95 {
-        Some(_) => words::p95(&row.finding),
-        None => seconds(spent.iter().sum()),
+        None if !row.finding.grows => "nobody is answered".to_owned(),
+        _ => words::p95(&row.finding),
     };
     let verdict = if row.finding.saturated { ", not sustained" } else { "" };
     Bar {

@@ -230,6 +230,17 @@ fn overloaded_rows_do_not_squeeze_the_others() {
 }
 
 #[test]
+fn a_row_without_times_to_tell_has_its_place_and_says_why() {
+    let (study, mut answers) = four();
+    answers.rows[0].finding.grows = true;
+    (answers.rows[1].finding.slow_request, answers.rows[1].finding.p95) = (None, None);
+    let bars = bars_of(slow::figure(&study, &answers).unwrap());
+    let [grows, lost] = [0, 1].map(|index| &bars.groups[0].bars[index]);
+    assert_eq!((grows.length(), &*grows.label), (0.0, "grows"));
+    assert_eq!((lost.length(), &*lost.label), (0.0, "nobody is answered, not sustained"));
+}
+
+#[test]
 fn of_findings_close_together_the_best_founded_is_shown() {
     let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
     let mut curve = [10.0, 20.0, 20.05, 20.1, 22.0].map(|it| sample::finding(it, 23.0, 2, 0));
