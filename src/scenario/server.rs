@@ -260,9 +260,9 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
         let why = "only kind = \"async\" has it";
         section.refuse("limit_concurrency", why, "remove it, or write kind = \"async\"");
     }
-    // Who sets another kind for once need not take these out.
-    let is_set = section.entry("kind").is_some_and(|entry| entry.node.place.source > 0);
-    if kind != Kind::Sync && !is_set {
+    // Who sets another kind, or way to accept, for once need not take these out.
+    let is_set = |key| section.entry(key).is_some_and(|entry| entry.node.place.source > 0);
+    if kind != Kind::Sync && !is_set("kind") {
         let why = "gunicorn kills only sync workers over a slow request";
         section.refuse("timeout", why, "remove it, or write kind = \"sync\"");
         let why = "only idle sync workers are woken in vain";
@@ -276,7 +276,7 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
         for key in ["accept", "accept_bias"] {
             section.refuse(key, "sync workers share one queue", "remove it");
         }
-    } else if server.per_process {
+    } else if server.per_process && !is_set("accept") {
         let why = "with accept = \"per-process\" the kernel draws the process";
         section.refuse("accept_bias", why, "remove it, or write accept = \"shared\"");
     }

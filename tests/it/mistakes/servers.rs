@@ -464,6 +464,13 @@ fn what_is_set_for_once_need_not_suit_what_the_file_says_of_its_own() {
 }
 
 #[test]
+fn another_way_to_accept_may_be_set_for_once_where_the_file_says_a_bias() {
+    let bias = [("\"sync\"", "\"async\""), ("workers = 2", "workers = 2\naccept_bias = 0.9")];
+    let set = "server.web.accept=per-process";
+    assert_eq!(message(&spoilt(&bias), &[set]), "no problem at all");
+}
+
+#[test]
 fn what_a_worker_holds_at_first_may_be_all_that_it_holds() {
     let memory = "workers = 2\nworker_memory = \"50MB\"\nfirst_request_memory = \"10MB\"\n\
         boot_memory = \"40MB\"";
