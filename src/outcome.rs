@@ -154,6 +154,9 @@ pub enum Stage {
 impl Stage {
     /// How many there are.
     pub const COUNT: usize = 9;
+    /// How many a request writes down: the first ones. The wait for the database's own cores is what
+    /// they leave of its response, and the way to the site and back is the same for all.
+    pub const WRITTEN: usize = Stage::DatabaseCores as usize;
     /// All of them, waits first and then work, each in the order of a request's life.
     pub const ALL: [Stage; Stage::COUNT] = [
         Stage::Worker,
@@ -172,8 +175,45 @@ impl Stage {
 /// made the slow ones slow can be told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
-    /// Per bucket of response time: nanoseconds spent in each stage, and requests.
-    buckets: Vec<([u64; Stage::COUNT], u64)>,
+    buckets: Vec<Bucket>,
+    /// The client's way to the site and back.
+    way: Span,
+}
+
+/// Requests of about the same response time, in nanoseconds all together.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Bucket {
+    /// Spent in each stage that is written down.
+    spent: [u64; Stage::WRITTEN],
+    /// Their response times.
+    response: u64,
+    /// How many they are.
+    count: u64,
+}
+
+impl Bucket {
+    fn add(&mut self, other: &Bucket) {
+        // Six centuries of waiting, all requests taken together: no run comes near.
+        for (sum, more) in self.spent.iter_mut().zip(other.spent) {
+            *sum = sum.wrapping_add(more);
+        }
+        self.response = self.response.wrapping_add(other.response);
+        self.count = self.count.wrapping_add(other.count);
+    }
+
+    /// Mean seconds in each stage, with so long a way to the site and back; `None` where there is no
+    /// request.
+    fn mean(&self, way: Span) -> Option<[f64; Stage::COUNT]> {
+        let each = |nanos: u64| nanos as f64 / self.count as f64 / 1e9;
+        let mut means = [0.0; Stage::COUNT];
+        for (mean, spent) in means.iter_mut().zip(self.spent) {
+            *mean = each(spent);
+        }
+        let elsewhere = self.spent.iter().sum::<u64>() + way.as_nanos() * self.count;
+        means[Stage::DatabaseCores as usize] = each(self.response.saturating_sub(elsewhere));
+        means[Stage::Network as usize] = way.as_secs();
+        (self.count > 0).then_some(means)
+    }
 }
 
 impl Profile {
@@ -181,60 +221,44 @@ impl Profile {
     /// an eighth of its value wide.
     const MERGED: usize = 16;
 
-    /// An empty one.
-    pub fn new() -> Profile {
+    /// An empty one, of requests whose clients are so far away.
+    pub fn new(way: Span) -> Profile {
         let count = Profile::bucket(Span::from_nanos(u64::MAX)) + 1;
-        Profile { buckets: vec![([0; Stage::COUNT], 0); count] }
+        Profile { buckets: vec![Bucket::default(); count], way }
     }
 
-    /// Takes in one request whose response has this place in a histogram
+    /// Takes in one request that took so many nanoseconds, which have this place in a histogram
     /// ([`histogram::bucket`]), spent as `spent` says.
-    pub fn record(&mut self, bucket: usize, spent: &[Span; Stage::COUNT]) {
-        let (sums, count) = &mut self.buckets[bucket / Profile::MERGED];
-        for (sum, span) in sums.iter_mut().zip(spent) {
-            // Six centuries of waiting, all requests taken together: no run comes near.
+    #[inline]
+    pub fn record(&mut self, bucket: usize, nanos: u64, spent: &[Span; Stage::WRITTEN]) {
+        let into = &mut self.buckets[bucket / Profile::MERGED];
+        for (sum, span) in into.spent.iter_mut().zip(spent) {
             *sum = sum.wrapping_add(span.as_nanos());
         }
-        *count = count.wrapping_add(1);
+        into.response = into.response.wrapping_add(nanos);
+        into.count = into.count.wrapping_add(1);
     }
 
     /// Adds what `other` recorded.
     pub fn merge(&mut self, other: &Profile) {
-        for ((sums, count), (more, others)) in self.buckets.iter_mut().zip(&other.buckets) {
-            for (sum, add) in sums.iter_mut().zip(more) {
-                *sum += add;
-            }
-            *count += others;
-        }
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(bucket, more)| bucket.add(more));
     }
 
     /// Mean seconds in each stage of the requests whose response was about `response` (in the
     /// same bucket, at most an eighth wide); `None` where there was none.
     pub fn at(&self, response: Span) -> Option<[f64; Stage::COUNT]> {
-        let (sums, count) = &self.buckets[Profile::bucket(response)];
-        (*count > 0).then(|| sums.map(|sum| sum as f64 / *count as f64 / 1e9))
+        self.buckets[Profile::bucket(response)].mean(self.way)
     }
 
     /// Mean seconds in each stage over all requests; `None` where there was none.
     pub fn mean(&self) -> Option<[f64; Stage::COUNT]> {
-        let count: u64 = self.buckets.iter().map(|(_, count)| count).sum();
-        let mut means = [0.0; Stage::COUNT];
-        for (sums, _) in &self.buckets {
-            for (mean, sum) in means.iter_mut().zip(sums) {
-                *mean += *sum as f64 / 1e9;
-            }
-        }
-        (count > 0).then(|| means.map(|sum| sum / count as f64))
+        let mut all = Bucket::default();
+        self.buckets.iter().for_each(|bucket| all.add(bucket));
+        all.mean(self.way)
     }
 
     fn bucket(response: Span) -> usize {
         histogram::bucket(response.as_nanos()) / Profile::MERGED
-    }
-}
-
-impl Default for Profile {
-    fn default() -> Profile {
-        Profile::new()
     }
 }
 

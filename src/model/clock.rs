@@ -209,7 +209,7 @@ impl<S: Scope> World<'_, S> {
         if id != NOBODY {
             self.answered = NOBODY;
             let way = self.extras().round_trip;
-            self.probe.answered(&self.requests[id], self.now + way, way);
+            self.probe.answered(&self.requests[id], self.now + way);
         }
     }
 }

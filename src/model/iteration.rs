@@ -37,13 +37,22 @@ impl<S: Scope> World<'_, S> {
         if !matches!(self.site.server.kind, WorkerKind::Async { .. }) {
             return;
         }
-        let own = self.extras().per_process;
-        let worker = &mut self.workers[index as usize];
-        let looks = worker.burst_over() && worker.state == State::Up;
-        if looks && own && !worker.knocking.is_empty() {
-            self.accept_from_socket(index);
-        } else if looks && !own && !self.backlog.is_empty() {
+        if !self.workers[index as usize].burst_over() {
+            return;
+        }
+        if self.extras().per_process {
+            self.look_at_own_socket(index);
+        } else if !self.backlog.is_empty() && self.workers[index as usize].state == State::Up {
             self.accept(index);
+        }
+    }
+
+    /// The same where the loop has a socket of its own.
+    #[inline(never)]
+    fn look_at_own_socket(&mut self, index: u32) {
+        let worker = &self.workers[index as usize];
+        if worker.state == State::Up && !worker.knocking.is_empty() {
+            self.accept_from_socket(index);
         }
     }
 }

@@ -326,7 +326,12 @@ impl<'a, S: Scope> World<'a, S> {
             patience: Deadlines::new(site.client.patience),
             reading: Deadlines::new(site.front.read_timeout),
             overtime: Deadlines::new(site.server.timeout),
-            probe: Probe::new(opens, opens + site.horizon.measured, programs.len()),
+            probe: Probe::new(
+                opens,
+                opens + site.horizon.measured,
+                programs.len(),
+                site.client.round_trip,
+            ),
             programs,
             ops,
             starts,

@@ -79,8 +79,9 @@ impl Gauges {
 const NO_WAIT: Span = Span::from_nanos(u64::MAX);
 
 impl Probe {
-    /// Measures from `opens` to `closes`, for `endpoints` endpoints.
-    pub(super) fn new(opens: Time, closes: Time, endpoints: usize) -> Probe {
+    /// Measures from `opens` to `closes`, for `endpoints` endpoints, and clients who are so long a `way`
+    /// there and back from the site.
+    pub(super) fn new(opens: Time, closes: Time, endpoints: usize, way: Span) -> Probe {
         Probe {
             opens,
             closes,
@@ -88,7 +89,7 @@ impl Probe {
             counts: Counts::default(),
             response: vec![Histogram::new(); endpoints],
             waits: std::array::from_fn(|_| Histogram::new()),
-            profile: Profile::new(),
+            profile: Profile::new(way),
             seen: Histogram::new(),
             unwritten: NO_WAIT,
             inside: (0, 0),
@@ -174,15 +175,15 @@ impl Probe {
         }
     }
 
-    /// A request was answered well, while its client waited: `way` of that to the site and back.
+    /// A request was answered well, while its client waited.
     #[inline(always)]
-    pub(super) fn answered(&mut self, request: &Request, now: Time, way: Span) {
+    pub(super) fn answered(&mut self, request: &Request, now: Time) {
         if request.measured {
             let nanos = (now - request.arrived).as_nanos();
             let bucket = histogram::bucket(nanos);
             self.counts.answered = self.counts.answered.wrapping_add(1);
             self.response[request.endpoint as usize].record_in(bucket, nanos);
-            self.profile.record(bucket, &request.spent(now, way));
+            self.profile.record(bucket, nanos, &request.spent);
         }
     }
 

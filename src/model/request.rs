@@ -81,11 +81,6 @@ impl Connection {
     }
 }
 
-/// How many stages a request writes down. The wait for the database's own cores is what the others
-/// leave of its response, for there is no room for it in two cache lines; and the way to the site and
-/// back is the same for all.
-pub(super) const WRITTEN: usize = Stage::DatabaseCores as usize;
-
 /// A request that has arrived and is not done with.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
@@ -94,7 +89,7 @@ pub(super) struct Request {
     /// When it entered the stage it is in.
     pub since: Time,
     /// Time spent in the stages it has left: indexed by [`Stage`], but for the last two.
-    pub spent: [Span; WRITTEN],
+    pub spent: [Span; Stage::WRITTEN],
     /// What is left to do of the work it is on the cores for.
     pub left: Span,
     /// Its number on the tape, which wraps: nobody lives that long.
@@ -128,7 +123,7 @@ impl Request {
         Request {
             arrived: at,
             since: at,
-            spent: [Span::ZERO; WRITTEN],
+            spent: [Span::ZERO; Stage::WRITTEN],
             left: Span::ZERO,
             number: 0,
             chance: 0,
@@ -201,18 +196,6 @@ impl Request {
     pub(super) fn spend_running_apart(&mut self, work: Stage, alone: Span, now: Time) {
         self.add(work, alone.min(now - self.since));
         self.since = now;
-    }
-
-    /// Where its time went until now, when its client has the answer, `way` of it to the site and
-    /// back: indexed by [`Stage`].
-    #[inline]
-    pub(super) fn spent(&self, now: Time, way: Span) -> [Span; Stage::COUNT] {
-        let mut all = [Span::ZERO; Stage::COUNT];
-        all[..WRITTEN].copy_from_slice(&self.spent);
-        let written = self.spent.iter().fold(Span::ZERO, |sum, span| sum.with(*span));
-        all[WRITTEN] = now - self.arrived - written - way;
-        all[Stage::Network as usize] = way;
-        all
     }
 
     /// Some of its time went to a stage.
