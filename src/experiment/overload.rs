@@ -21,7 +21,7 @@ const LATER_WINDOW: f64 = 0.25;
 
 /// At most so long, as a share of the longest window of a row: what takes longer to fill than that is
 /// hardly more than is carried, and that it grows is what there is to say.
-const WORTHWHILE: f64 = 0.5;
+const LATEST: f64 = 0.5;
 
 /// Until a crowd is as large as it gets takes a little longer than it did so far, for luck.
 const FILLING: f64 = 1.05;
@@ -61,7 +61,7 @@ impl Lab<'_> {
         } else {
             Span::ZERO
         };
-        let longest = Span::from_secs(WORTHWHILE * Bound::ROW.longest / rate.get());
+        let longest = Span::from_secs(LATEST * Bound::ROW.longest / rate.get());
         let warmup = last.warmup + last.measured + fills + patience;
         let measured = warmup.scaled(LATER_WINDOW).max(last.measured);
         let measured = in_rounds(self.site, rate, measured);

@@ -134,13 +134,13 @@ impl<S: Scope> World<'_, S> {
         } else if self.patience.next_due() == due.first {
             self.patience_over()
         } else {
-            self.server_s_patience_over()
+            self.server_gives_up()
         }
     }
 
     /// Nginx has waited for long enough, or gunicorn's arbiter has.
     #[inline(never)]
-    fn server_s_patience_over(&mut self) -> Option<RequestId> {
+    fn server_gives_up(&mut self) -> Option<RequestId> {
         if self.reading.next_due() == self.now { self.reading_over() } else { self.overtime_over() }
     }
 
@@ -178,8 +178,8 @@ impl<S: Scope> World<'_, S> {
             while let Some(id) = next.take().or_else(|| self.ready.pop()) {
                 self.advance(id);
             }
-            let may_wait = !self.backlog.is_empty() || self.extras().per_process;
-            if !may_wait || !self.accept_from_backlog() {
+            let waits = !self.backlog.is_empty() || !S::PLAIN && self.knocking > 0;
+            if !waits || !self.accept_from_backlog() {
                 break;
             }
         }

@@ -11,7 +11,7 @@ use super::program::Op;
 use super::request::{At, Connection, NOWHERE, RequestId};
 use super::scope::Scope;
 use super::worker::{State, Worker};
-use super::{Event, HOST, World};
+use super::{Event, HOST, OWN_HOST, World};
 use crate::outcome::{Cause, Stage};
 use crate::site::OnOom;
 use crate::units::{Bytes, Span};
@@ -51,14 +51,14 @@ impl<S: Scope> World<'_, S> {
     /// where all of them fit; else they boot, and what happens then is what would.
     pub(super) fn start_up(&mut self) {
         let own = self.site.database.host.as_ref().map_or(&[][..], |host| &host.residents[..]);
-        for (host, residents) in [(HOST, &self.site.host.residents[..]), (1, own)] {
+        for (host, residents) in [(HOST, &self.site.host.residents[..]), (OWN_HOST, own)] {
             for resident in residents {
                 self.use_memory(host, resident.memory * u64::from(resident.count));
             }
         }
         self.use_memory(self.database_host, self.site.database.memory);
         // Whoever dies for it has what it gives back.
-        [HOST, 1].into_iter().for_each(|host| self.kill_until_it_fits(host));
+        [HOST, OWN_HOST].into_iter().for_each(|host| self.kill_until_it_fits(host));
         let all = self.site.server.worker_memory * u64::from(self.site.server.workers);
         let used = self.memory[HOST].used();
         let fits = self.site.host.memory.is_none_or(|ceiling| used + all <= ceiling);
@@ -283,8 +283,9 @@ impl<S: Scope> World<'_, S> {
     fn empty_worker(&mut self, index: u32) -> Closing {
         self.stop_dispatcher(index);
         self.overtime.end(index);
-        let knocking = self.workers[index as usize].knocking.len() as u64;
-        self.probe.levels.backlog.fall(self.now, knocking);
+        let knocking = self.workers[index as usize].knocking.len();
+        self.knocking -= knocking;
+        self.probe.levels.backlog.fall(self.now, knocking as u64);
         for id in self.requests.in_worker(index) {
             self.lose(id);
         }

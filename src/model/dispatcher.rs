@@ -257,6 +257,7 @@ impl<S: Scope> World<'_, S> {
         }
         let backlog = if own { &mut worker.knocking } else { &mut self.backlog };
         let id = backlog.pop_front()?;
+        self.knocking -= usize::from(own);
         self.probe.levels.backlog.fall(self.now, 1);
         let request = &mut self.requests[id];
         (request.worker, request.at) = (index, At::Place);

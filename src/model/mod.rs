@@ -270,6 +270,8 @@ struct World<'a, S: Scope> {
     lives: u64,
     rounds: Rounds,
     patience: Deadlines,
+    /// How many wait in the backlogs of the processes' own sockets, all together.
+    knocking: usize,
     /// What Nginx waits for.
     reading: Deadlines,
     /// Workers that are at a request, and until when they may be.
@@ -320,6 +322,7 @@ impl<'a, S: Scope> World<'a, S> {
             backlog: VecDeque::new(),
             backlog_room: backlog_room(&site.front),
             is_down: false,
+            knocking: 0,
             asides: 0,
             lives: u64::from(site.server.workers),
             rounds: Rounds::Over { looked: None },

@@ -51,6 +51,7 @@ impl<S: Scope> World<'_, S> {
         let request = &mut self.requests[id];
         (request.worker, request.at) = (index, At::Place);
         self.workers[index as usize].knocking.push_back(id);
+        self.knocking += 1;
     }
 
     /// The processes that can accept from their own backlogs; those that came while none was up are
@@ -82,6 +83,7 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn accept_from_socket(&mut self, worker: u32) {
         let knocking = &mut self.workers[worker as usize].knocking;
         let id = knocking.pop_front().expect("somebody waits");
+        self.knocking -= 1;
         self.probe.levels.backlog.fall(self.now, 1);
         self.admit_last(id, worker);
     }
