@@ -162,7 +162,16 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// While too much is used on `host`, somebody dies for it, unless somebody is about to.
+    #[inline]
     pub(super) fn kill_until_it_fits(&mut self, host: usize) {
+        if self.memory[host].is_over() {
+            self.kill_for_room(host);
+        }
+    }
+
+    /// The same where it does not fit.
+    #[cold]
+    fn kill_for_room(&mut self, host: usize) {
         while self.memory[host].is_over() && !self.is_about_to_die(host) {
             // With nobody left to kill Linux would panic; here what is left goes on.
             let Some(victim) = self.victim(host) else { return };
