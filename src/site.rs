@@ -52,6 +52,9 @@ pub struct Host {
     pub cooling: Option<Cooling>,
     /// The ceiling; `None` where the scenario sets none.
     pub memory: Option<Bytes>,
+    /// How long nobody gets anything done once memory is full, before the OOM killer comes: Linux first
+    /// throws out what it can read again, the code that everybody runs, and reads it again and again.
+    pub thrashing: Span,
     /// What lives on the machine beside workers and database.
     pub residents: Vec<Resident>,
 }

@@ -165,6 +165,7 @@ impl<S: Scope> World<'_, S> {
             Event::Herd(count) => self.herd(count),
             Event::ResidentBack(index) => self.resident_back(index),
             Event::DatabaseBack => self.database_back(),
+            Event::OutOfMemory(host) => self.looked_for_memory(host),
         }
         None
     }

@@ -13,7 +13,7 @@ use super::scope::Scope;
 use super::worker::{State, Worker};
 use super::{Event, HOST, OWN_HOST, World};
 use crate::outcome::{Cause, Stage};
-use crate::site::OnOom;
+use crate::site::{Host, OnOom};
 use crate::units::{Bytes, Span};
 
 /// Marks a task on the cores that is not a request but the boot of a worker.
@@ -46,7 +46,7 @@ enum Victim {
     Database,
 }
 
-impl<S: Scope> World<'_, S> {
+impl<'a, S: Scope> World<'a, S> {
     /// What is there when the run begins: everything that stays, and the workers, already up
     /// where all of them fit; else they boot, and what happens then is what would.
     pub(super) fn start_up(&mut self) {
@@ -165,8 +165,33 @@ impl<S: Scope> World<'_, S> {
     #[inline]
     pub(super) fn kill_until_it_fits(&mut self, host: usize) {
         if self.memory[host].is_over() {
-            self.kill_for_room(host);
+            self.out_of_memory(host);
         }
+    }
+
+    /// There is not enough memory on `host`: the kernel looks for some, and then kills.
+    #[cold]
+    fn out_of_memory(&mut self, host: usize) {
+        let thrashing = self.host(host).thrashing;
+        if thrashing.is_zero() {
+            self.kill_for_room(host);
+        } else if !self.thrashes[host] && !self.is_about_to_die(host) {
+            self.thrashes[host] = true;
+            self.cores[host].stall(self.now, thrashing);
+            self.agenda.at(self.now + thrashing, Event::OutOfMemory(host as u32));
+        }
+    }
+
+    fn host(&self, host: usize) -> &'a Host {
+        let own = self.site.database.host.as_ref().filter(|_| host == OWN_HOST);
+        own.unwrap_or(&self.site.host)
+    }
+
+    /// The kernel has looked for memory for long enough.
+    pub(super) fn looked_for_memory(&mut self, host: u32) {
+        let host = host as usize;
+        self.thrashes[host] = false;
+        self.kill_for_room(host);
     }
 
     /// The same where it does not fit.

@@ -154,6 +154,8 @@ enum Event {
     ResidentBack(u32),
     /// The database has recovered.
     DatabaseBack,
+    /// A host without room has looked for some for long enough.
+    OutOfMemory(u32),
 }
 
 /// Bits of what an event is about: 16 million requests or workers.
@@ -173,6 +175,7 @@ impl agenda::Event for Event {
             Event::LookAfter => (7, 0),
             Event::NoWord(worker) => (8, worker),
             Event::Herd(count) => (9, count),
+            Event::OutOfMemory(host) => (10, host),
         };
         kind << SUBJECT_BITS | subject
     }
@@ -190,7 +193,8 @@ impl agenda::Event for Event {
             6 => Event::DatabaseBack,
             7 => Event::LookAfter,
             8 => Event::NoWord(subject),
-            _ => Event::Herd(subject),
+            9 => Event::Herd(subject),
+            _ => Event::OutOfMemory(subject),
         }
     }
 }
@@ -247,6 +251,8 @@ struct World<'a, S: Scope> {
     /// The workers' host and, where it has one, the database's own.
     cores: [S::Cores; 2],
     memory: [Memory; 2],
+    /// Which of them looks for memory before the OOM killer comes.
+    thrashes: [bool; 2],
     /// Where the database lives.
     database_host: usize,
     code_ran: CodeRan,
@@ -311,6 +317,7 @@ impl<'a, S: Scope> World<'a, S> {
             answered: NOBODY,
             cores: [S::Cores::new(&site.host, threaded), S::Cores::new(other, threaded)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
+            thrashes: [false; 2],
             database_host: if own.is_some() { OWN_HOST } else { HOST },
             code_ran: CodeRan::NEVER,
             asked: Vec::new(),

@@ -27,6 +27,8 @@ pub(super) trait Processor {
     fn change(&mut self, now: Time) -> Option<u32>;
     /// A task is taken off before it is done. Returns what is left of it.
     fn stop(&mut self, now: Time, task: u32) -> Option<Span>;
+    /// For so long from `now` on nobody gets anything done.
+    fn stall(&mut self, now: Time, span: Span);
     /// How long `work` takes on a core of its own.
     fn alone(&self, work: Span) -> Span;
     /// The measured window opens.
@@ -65,6 +67,10 @@ impl Processor for FairCores {
 
     fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
         self.cores.stop(now, task)
+    }
+
+    fn stall(&mut self, now: Time, span: Span) {
+        self.cores.stall(now, span);
     }
 
     #[inline(always)]
@@ -154,6 +160,10 @@ impl Processor for SlicedCores {
         Some(left)
     }
 
+    fn stall(&mut self, now: Time, span: Span) {
+        self.cores.stall(now, span);
+    }
+
     #[inline]
     fn alone(&self, work: Span) -> Span {
         self.cores.alone(work)
@@ -214,6 +224,10 @@ impl Processor for AnyCores {
 
     fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
         either!(self, cores => cores.stop(now, task))
+    }
+
+    fn stall(&mut self, now: Time, span: Span) {
+        either!(self, cores => cores.stall(now, span));
     }
 
     #[inline(always)]

@@ -82,7 +82,7 @@ impl Cores {
         // With the cores to itself it is done when its work is: where others come before that, they
         // will change it. A float knows every span up to 104 days, and none beyond.
         let is_alone = self.tasks() == 0 && work < EXACT;
-        self.next_finish = is_alone.then(|| now + self.alone(work));
+        self.next_finish = is_alone.then(|| self.since + self.alone(work));
         let done_at = self.attained + nanos(work);
         self.started = self.started.wrapping_add(1);
         let low = u64::from(self.started) << 32 | u64::from(task);
@@ -131,6 +131,14 @@ impl Cores {
         Some(Span::from_nanos_f64(left))
     }
 
+    /// For so long from `now` on nobody gets anything done, though the cores are busy.
+    pub fn stall(&mut self, now: Time, span: Span) {
+        self.settle(now);
+        self.worked += u128::from(self.busy()) * u128::from(span.as_nanos());
+        self.since = now + span;
+        self.next_finish = None;
+    }
+
     /// How long `work` takes with a core of its own.
     #[inline]
     pub fn alone(&self, work: Span) -> Span {
@@ -139,7 +147,11 @@ impl Cores {
 
     /// How many cores were busy for how long until `now`, in core-nanoseconds.
     pub fn worked(&self, now: Time) -> u128 {
-        self.worked + u128::from(self.busy()) * u128::from((now - self.since).as_nanos())
+        let busy = |span: Span| u128::from(self.busy()) * u128::from(span.as_nanos());
+        match now >= self.since {
+            true => self.worked + busy(now - self.since),
+            false => self.worked.saturating_sub(busy(self.since - now)),
+        }
     }
 
     /// How many cores are busy.
@@ -181,7 +193,7 @@ impl Cores {
     /// Brings the attained work up to `now`.
     #[inline(always)]
     fn settle(&mut self, now: Time) {
-        if now == self.since {
+        if now <= self.since {
             return;
         }
         let tasks = self.tasks();
@@ -352,6 +364,23 @@ mod tests {
         assert_eq!(cores.finish(at(34)), 2);
         assert_eq!((cores.next_finish(), cores.worked(at(50))), (Time::NEVER, 34));
         assert_eq!((cores.busy(), cores.most_busy(), cores.most_busy()), (0, 1, 0));
+    }
+
+    #[test]
+    fn while_the_cores_stall_nobody_gets_anything_done() {
+        let at = Time::from_nanos;
+        let mut cores = Cores::new(1, 1.0);
+        cores.start(at(0), 1, Span::from_nanos(10));
+        cores.stall(at(4), Span::from_nanos(10));
+        cores.start(at(6), 2, Span::from_nanos(3));
+        // From 14 on each has half the core: 2 is done at 20, and 1, then alone, at 23.
+        assert_eq!(cores.worked(at(10)), 10, "they are busy with it");
+        assert_eq!(cores.next_finish(), at(20));
+        assert_eq!((cores.finish(at(20)), cores.next_finish()), (2, at(23)));
+        assert_eq!((cores.finish(at(23)), cores.worked(at(30))), (1, 23));
+        cores.stall(at(30), Span::from_nanos(10));
+        cores.start(at(35), 3, Span::from_nanos(5));
+        assert_eq!(cores.next_finish(), at(45));
     }
 
     #[test]

@@ -26,15 +26,17 @@ pub(super) struct PlanFile {
     pub(super) speed: Option<f64>,
     pub(super) slice: Option<Span>,
     pub(super) cold_start: Option<Span>,
-    pub(super) cold: ColdFile,
+    pub(super) numbers: PlanNumbers,
     pub(super) places: Places,
 }
 
-/// What a stack may say of a plan as well: how its code goes cold.
+/// What a stack may say of a plan as well: how its code goes cold, and what the kernel does before it
+/// kills.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct ColdFile {
+pub(super) struct PlanNumbers {
     pub(super) cold_code: Option<f64>,
     pub(super) cold_after: Option<Span>,
+    pub(super) thrashing: Option<Span>,
 }
 
 /// `[database]`.
@@ -95,7 +97,7 @@ pub(super) fn plan(section: &Section<'_>) -> PlanFile {
         speed: section.read("speed", number(0.01, 100.0, false)),
         slice: section.read("slice", span_above_zero),
         cold_start: section.read("cold_start", span),
-        cold: cold(section),
+        numbers: numbers(section),
         // Without slices a cold start is none, whatever else is said.
         places: match section.has("slice") {
             true => section.places(&["cold_start", "cold_code"]),
@@ -107,14 +109,19 @@ pub(super) fn plan(section: &Section<'_>) -> PlanFile {
         let way = "say how long a task runs before it gives way, too: slice = \"2ms\"";
         section.refuse("cold_start", why, way);
     }
+    if !section.has("memory") {
+        let why = "without a limit memory never runs out";
+        section.refuse("thrashing", why, "say how much there is, too: memory = \"2GB\"");
+    }
     plan
 }
 
 /// The keys that a preset may have as well.
-pub(super) fn cold(section: &Section<'_>) -> ColdFile {
-    ColdFile {
+pub(super) fn numbers(section: &Section<'_>) -> PlanNumbers {
+    PlanNumbers {
         cold_code: section.read("cold_code", number(0.0, 100.0, false)),
         cold_after: section.read("cold_after", span_above_zero),
+        thrashing: section.read("thrashing", span),
     }
 }
 

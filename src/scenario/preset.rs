@@ -2,7 +2,7 @@
 
 use super::document::{Node, Table, Value, parse};
 use super::file::choice;
-use super::machine::{self, ColdFile, DatabaseFile, FrontFile, SystemFile};
+use super::machine::{self, DatabaseFile, FrontFile, PlanNumbers, SystemFile};
 use super::problem::{Found, Problem};
 use super::section::Section;
 use super::server::{self, Kind, ServerNumbers};
@@ -83,7 +83,7 @@ impl Number {
 #[derive(Debug)]
 pub(super) struct Preset {
     pub(super) stack: Stack,
-    pub(super) plan: ColdFile,
+    pub(super) plan: PlanNumbers,
     pub(super) server: ServerNumbers,
     pub(super) threads: ServerNumbers,
     pub(super) asynchronous: ServerNumbers,
@@ -107,7 +107,7 @@ impl Preset {
         let named = |index: usize| Section::new(&tables[index], "a preset", &found);
         let preset = Preset {
             stack,
-            plan: read(named(6), machine::cold),
+            plan: read(named(6), machine::numbers),
             server: read(named(0), server::numbers),
             threads: read(named(1), server::numbers),
             asynchronous: read(named(2), server::numbers),

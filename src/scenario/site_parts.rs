@@ -27,18 +27,24 @@ pub(super) fn host(file: &File, plan: &PlanFile, preset: &Preset) -> Option<Host
         sharing: plan.slice.map_or(Sharing::Fair, |slice| Sharing::Slices { slice }),
         cooling: cooling(plan, preset),
         memory: plan.memory,
+        thrashing: thrashing(plan, preset),
         residents,
     })
 }
 
 /// How what has not run for a while goes cold; never, where nothing says how soon.
 fn cooling(plan: &PlanFile, preset: &Preset) -> Option<Cooling> {
-    let (own, stack) = (plan.cold, preset.plan);
+    let (own, stack) = (plan.numbers, preset.plan);
     Some(Cooling {
         core: plan.cold_start.unwrap_or_default(),
         code: own.cold_code.or(stack.cold_code).unwrap_or_default(),
         over: own.cold_after.or(stack.cold_after)?,
     })
+}
+
+/// How long the kernel looks for memory before it kills.
+fn thrashing(plan: &PlanFile, preset: &Preset) -> Span {
+    plan.numbers.thrashing.or(preset.plan.thrashing).unwrap_or_default()
 }
 
 fn operating_system(file: &File, preset: &Preset) -> Vec<Resident> {
@@ -69,6 +75,7 @@ pub(super) fn database(
             sharing: Sharing::Fair,
             cooling: cooling(plan, preset),
             memory: host.memory,
+            thrashing: thrashing(plan, preset),
             residents: operating_system(file, preset),
         }),
         latency: latency + round_trip,

@@ -83,7 +83,7 @@ fn memory_holds(server: &ServerFile, preset: &Preset, found: &Found) {
 /// What goes cold does so over a time, which the plan says or the stack of one of the servers.
 fn cooling_has_a_time(plan: &PlanFile, presets: &[Preset], found: &Found) {
     let stacks_say = presets.iter().any(|preset| preset.plan.cold_after.is_some());
-    if plan.cold.cold_after.is_some() || stacks_say {
+    if plan.numbers.cold_after.is_some() || stacks_say {
         return;
     }
     let why = "without `cold_after` nothing goes cold";

@@ -18,6 +18,7 @@ impl Site {
                 sharing: Sharing::Fair,
                 cooling: None,
                 memory: None,
+                thrashing: Span::ZERO,
                 residents: Vec::new(),
             },
             server: Server::textbook(kind, workers),

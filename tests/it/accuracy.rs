@@ -167,13 +167,10 @@ fn memory_runs_out_where_it_did_and_lasts_where_it_did() {
 
 /// Takes of one loop of kills differ by up to 13 points, and predictions by seeds by as much.
 #[test]
-fn where_something_breaks_error_rates_are_within_ten_points_but_for_those_listed() {
+fn where_something_breaks_error_rates_are_within_ten_points() {
     let far = broken().into_iter().filter(|(_, case)| case.error_rate_error().abs() > 0.1);
-    let far: Vec<_> = far.map(|(name, _)| name).collect();
-    // Both of a machine that is not at hand any more. The first was at its limit for up to a second
-    // before each kill, reading its own files again and again, as one of seven takes on the other
-    // machine was; the second was busy with its kills all the time.
-    assert_eq!(far, ["xeon async-oom-c1-80", "xeon sync-w4-ballast100-m400-20"]);
+    let far: Vec<_> = far.map(|(name, case)| (name, case.error_rate_error())).collect();
+    assert_eq!(far, []);
 }
 
 #[test]
@@ -213,7 +210,6 @@ fn the_readme_quotes_the_table() {
     let recordings = JUDGED.iter().filter(|each| !each.breaks).count();
     let mut lost: Vec<f64> = broken().iter().map(|(_, it)| it.error_rate_error().abs()).collect();
     lost.sort_by(f64::total_cmp);
-    let far = lost.iter().filter(|error| **error > 0.1).count();
     let mut strays: Vec<f64> =
         broken().iter().filter_map(|(_, case)| case.error_rate_spread()).collect();
     strays.sort_by(f64::total_cmp);
@@ -233,8 +229,9 @@ fn the_readme_quotes_the_table() {
         format!("less than 1 point | {recordings} recordings"),
         format!("OOM kills or none | as recorded | {limited} cases"),
         format!(
-            "{:.1} points in the median; more than 10 in {far} | {} cases",
+            "{:.1} points in the median, at worst {:.0} | {} cases",
             100.0 * lost[(lost.len() - 1) / 2],
+            100.0 * lost.last().unwrap(),
             lost.len()
         ),
         format!("up to {:.0} points | {} cases", 100.0 * strays.last().unwrap(), strays.len()),

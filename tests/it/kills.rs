@@ -73,6 +73,25 @@ fn no_more_memory_is_used_than_there_is() {
     assert_eq!(outcome.levels.memory.peak, Bytes::from_mib(40).get());
 }
 
+/// Two workers of 30 MB on a host of 100 MB, a core for each, and requests of 30 MB. There is no room for
+/// the second: for 20 ms nobody gets anything done, and then the worker that was started last dies for it.
+#[test]
+fn before_the_oom_killer_comes_nobody_gets_anything_done() {
+    let mut site = Site::textbook(WorkerKind::Sync, 2, 2, vec![Step::Compute(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(100));
+    site.server.worker_memory = Bytes::from_mib(30);
+    site.server.boot_cpu = Span::from_millis(100);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(30);
+    let tape: Tape = &[(0, &[50]), (10, &[5]), (20, &[5])];
+    for sharing in [Sharing::Fair, Sharing::Slices { slice: Span::from_millis(2) }] {
+        site.host.sharing = sharing;
+        site.host.thrashing = Span::ZERO;
+        assert_eq!(play(&site, tape), [Err((Cause::Killed, 10)), Ok(15), Ok(25)]);
+        site.host.thrashing = Span::from_millis(20);
+        assert_eq!(play(&site, tape), [Err((Cause::Killed, 30)), Ok(35), Ok(40)]);
+    }
+}
+
 /// Two workers of 60 MB on a host of 110 MB, and a core for each. Before its first request a worker
 /// holds 50 MB, of which it took 40 at the end of its boot; over that, which costs it 20 ms more
 /// than any other, it grows by half of 10 MB at the beginning, and by the rest at the end.

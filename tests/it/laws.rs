@@ -273,6 +273,7 @@ fn database_apart() -> Site {
         sharing: Sharing::Fair,
         cooling: None,
         memory: None,
+        thrashing: Span::ZERO,
         residents: Vec::new(),
     };
     site.database.host = Some(host);
@@ -488,6 +489,7 @@ impl Memory {
             sharing: Sharing::Fair,
             cooling: None,
             memory,
+            thrashing: Span::ZERO,
             residents: Vec::new(),
         };
         database.host = self.database_apart.then_some(host);

@@ -26,6 +26,7 @@ fn the_utilisation_law_bounds_the_rate_by_each_resource() {
         sharing: Sharing::Fair,
         cooling: None,
         memory: None,
+        thrashing: Span::ZERO,
         residents: Vec::new(),
     });
     let expected = [

@@ -25,7 +25,7 @@ error: [[plan]] "small" has no key `qwertz`
   | ^^^^^^
   |
   = help: it may have: name, cores, memory, price, speed, slice, cold_start, cold_code,
-          cold_after
+          cold_after, thrashing
 
 1 problem in bad.toml
 "#
@@ -52,7 +52,7 @@ error: [[plan]] "small" has no key `swap`
   | ^^^^
   |
   = help: it may have: name, cores, memory, price, speed, slice, cold_start, cold_code,
-          cold_after
+          cold_after, thrashing
 
 1 problem in bad.toml
 "#

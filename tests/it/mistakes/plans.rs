@@ -197,6 +197,19 @@ error: `cold_code` would be ignored: without `cold_after` nothing goes cold
 
 1 problem in bad.toml
 "#
+
+    thrashing_where_memory_never_runs_out:
+    "memory = \"2GB\"" => "thrashing = \"5s\""; r#"
+error: `thrashing` would be ignored: without a limit memory never runs out
+ --> bad.toml:7:1
+  |
+7 | thrashing = "5s"
+  | ^^^^^^^^^
+  |
+  = help: say how much there is, too: memory = "2GB"
+
+1 problem in bad.toml
+"#
 }
 
 #[test]
