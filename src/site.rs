@@ -81,17 +81,11 @@ pub struct Cooling {
     /// where cores are shared in slices, for else no task is on one core.
     pub core: Span,
     /// What the stack's own code, or a query's in the database, costs beyond its CPU time where
-    /// nothing of its kind has run for long: so many times that.
+    /// nothing of its kind has run for long: so many times that, if the server says nothing else
+    /// ([`Costs::cold_code`]).
     pub code: f64,
     /// The time it takes to get most of the way there. Above zero.
     pub over: Span,
-}
-
-impl Cooling {
-    /// What so much `code` costs beyond its work where none of its kind has run for so long.
-    pub fn chill(&self, code: Span, away: Span) -> Span {
-        code.scaled(self.code * away.share_of_decay(self.over))
-    }
 }
 
 /// Memory that is always there: the system, Redis, Celery children.

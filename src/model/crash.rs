@@ -182,7 +182,8 @@ impl<'a, S: Scope> World<'a, S> {
         }
     }
 
-    fn host(&self, host: usize) -> &'a Host {
+    /// One of the two hosts.
+    pub(super) fn host(&self, host: usize) -> &'a Host {
         let own = self.site.database.host.as_ref().filter(|_| host == OWN_HOST);
         own.unwrap_or(&self.site.host)
     }

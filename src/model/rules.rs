@@ -99,8 +99,7 @@ impl Extras {
                 || site.server.timeout.is_some(),
             owes: has_first || !site.server.touch_cpu.is_zero(),
             uses_memory: has_first || endpoints.any(|one| one.memory + one.growth > Bytes::ZERO),
-            goes_cold: hosts(site)
-                .any(|host| host.cooling.is_some_and(|cooling| cooling.code > 0.0)),
+            goes_cold: goes_cold(site),
             front_cpu: site.front.nginx_cpu + client_cpu,
             client_cpu,
             herd_cpu: site.server.herd_cpu,
@@ -146,6 +145,12 @@ pub(super) fn is_plain(site: &Site) -> bool {
 /// The workers' host and, where it has one, the database's own.
 fn hosts(site: &Site) -> impl Iterator<Item = &Host> {
     std::iter::once(&site.host).chain(&site.database.host)
+}
+
+/// Whether any code costs more where it is cold.
+fn goes_cold(site: &Site) -> bool {
+    let stack = site.server.costs.cold_code.unwrap_or_default();
+    hosts(site).filter_map(|host| host.cooling).any(|cooling| cooling.code.max(stack) > 0.0)
 }
 
 /// How many requests a worker takes, where it refuses more.

@@ -147,8 +147,10 @@ impl<S: Scope> World<'_, S> {
             At::Cores => {
                 request.spend_running(Stage::Compute, alone, self.now);
                 request.go_on();
+                let worker = request.worker as usize;
                 if self.extras().goes_cold {
                     self.code_ran.stack = self.now;
+                    self.workers[worker].ran = self.now;
                 }
             }
             At::DatabaseCores => {

@@ -49,6 +49,8 @@ pub(super) struct Worker {
     pub leaving: Bytes,
     /// Counts its lives, and orders workers by when they were started.
     pub life: u64,
+    /// When code of the stack last ran in it.
+    pub ran: Time,
     /// Its connections.
     pub pool: Pool,
 }
@@ -97,6 +99,7 @@ impl Worker {
             resident: Bytes::ZERO,
             leaving: Bytes::ZERO,
             life: u64::from(index),
+            ran: Time::ZERO,
             pool: Pool::new(&server.connections, server.shares_connections_in_loop()),
         }
     }

@@ -201,6 +201,7 @@ impl Builder<'_> {
                 query_cpu: numbers.query_cpu.unwrap_or_default(),
                 connect_cpu: numbers.connect_cpu.unwrap_or_default(),
                 reset_cpu: self.server.reset_cpu.unwrap_or_default(),
+                cold_code: numbers.cold_code,
             },
             connections: self.connections(&numbers)?,
             opens_pool: self.opens_pool(&numbers),

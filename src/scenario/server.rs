@@ -73,6 +73,7 @@ pub(super) struct ServerNumbers {
     pub(super) connections: Option<ConnectionsFile>,
     pub(super) opens_pool: Option<bool>,
     pub(super) timeout: Option<Option<Span>>,
+    pub(super) cold_code: Option<f64>,
 }
 
 impl ServerNumbers {
@@ -94,6 +95,7 @@ impl ServerNumbers {
             connections: self.connections.or_else(|| other.connections.clone()),
             opens_pool: self.opens_pool.or(other.opens_pool),
             timeout: self.timeout.or(other.timeout),
+            cold_code: self.cold_code.or(other.cold_code),
         }
     }
 }
@@ -230,6 +232,7 @@ pub(super) fn numbers(section: &Section<'_>) -> ServerNumbers {
         connections: section.read("connections", connections),
         opens_pool: section.read("opens_pool", yes),
         timeout: section.read("timeout", limit(span_above_zero)),
+        cold_code: section.read("cold_code", number(0.0, 100.0, false)),
     }
 }
 
@@ -316,7 +319,7 @@ const THREAD_KEYS: &[&str] = &["threads", "switch_interval", "dispatch_cpu", "fi
 
 /// Keys that may be of no use for what stands elsewhere.
 const AT_OTHERS_MERCY: &[&str] =
-    &["connection_ends", "opens_pool", "boot_memory", "first_request_memory"];
+    &["connection_ends", "opens_pool", "boot_memory", "first_request_memory", "cold_code"];
 
 const KINDS: &[(&str, Kind)] =
     &[("sync", Kind::Sync), ("threads", Kind::Threads), ("async", Kind::Async)];

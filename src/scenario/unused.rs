@@ -22,6 +22,7 @@ pub(super) fn check(file: &File, found: &Found) {
     for (server, preset) in file.servers.iter().zip(&presets) {
         connections_use(file, server, preset, found);
         memory_holds(server, preset, found);
+        own_code_goes_cold(file, server, preset, found);
     }
     for plan in &file.plans {
         cooling_has_a_time(plan, &presets, found);
@@ -80,14 +81,26 @@ fn memory_holds(server: &ServerFile, preset: &Preset, found: &Found) {
     }
 }
 
+/// Why nothing goes cold, and what to do about it.
+const NEVER_COLD: (&str, &str) =
+    ("without `cold_after` nothing goes cold", "say over what time as well: cold_after = \"8ms\"");
+
+/// The same for the code of one server, which says how much but not over what time.
+fn own_code_goes_cold(file: &File, server: &ServerFile, preset: &Preset, found: &Found) {
+    let plans_say = file.plans.iter().any(|plan| plan.numbers.cold_after.is_some());
+    if !plans_say && preset.plan.cold_after.is_none() {
+        let (why, way) = ("without a plan's `cold_after` nothing goes cold", NEVER_COLD.1);
+        refuse(&server.places, "cold_code", why, way, found);
+    }
+}
+
 /// What goes cold does so over a time, which the plan says or the stack of one of the servers.
 fn cooling_has_a_time(plan: &PlanFile, presets: &[Preset], found: &Found) {
     let stacks_say = presets.iter().any(|preset| preset.plan.cold_after.is_some());
     if plan.numbers.cold_after.is_some() || stacks_say {
         return;
     }
-    let why = "without `cold_after` nothing goes cold";
-    let way = "say over what time as well: cold_after = \"8ms\"";
+    let (why, way) = NEVER_COLD;
     for key in ["cold_start", "cold_code"] {
         refuse(&plan.places, key, why, way, found);
     }

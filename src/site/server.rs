@@ -89,7 +89,7 @@ pub enum Accept {
 }
 
 /// CPU that the stack costs the worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Costs {
     /// Per request: accepting, parsing, routing, middlewares, answering.
     pub request_cpu: Span,
@@ -100,6 +100,9 @@ pub struct Costs {
     /// Per connection given back to a pool that resets it first, which is a query more (asyncpg's
     /// pool: `pg_advisory_unlock_all`, `CLOSE ALL`, `UNLISTEN *`, `RESET ALL`). Zero: none does.
     pub reset_cpu: Span,
+    /// What its own code costs beyond its CPU time where it is cold, in place of what the host says of
+    /// all code ([`Cooling::code`](super::Cooling::code)).
+    pub cold_code: Option<f64>,
 }
 
 /// How the application connects to the database. Everything is a pool per worker process that

@@ -71,6 +71,7 @@ impl Server {
                 query_cpu: Span::ZERO,
                 connect_cpu: Span::ZERO,
                 reset_cpu: Span::ZERO,
+                cold_code: None,
             },
             connections: Connections {
                 keep: u32::MAX,

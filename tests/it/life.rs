@@ -397,6 +397,23 @@ fn code_that_has_not_run_for_long_costs_more() {
     assert_eq!(play(&site, tape), [Ok(4006), Ok(6012)], "on cores shared fairly as well");
 }
 
+/// Two workers, a core for each, and requests that cost the stack 10, or 30 where all of it is cold. At
+/// 3030 one worker has just been at work: C finds its code warm. The other has not for a second, and D
+/// finds warm what both of them share, three tenths of the half before what it computes: 7 more.
+/// One that says how cold its own code gets is not told by the machine.
+#[test]
+fn what_other_processes_run_keeps_little_of_a_worker_s_own_code_warm() {
+    let mut site = Site::textbook(WorkerKind::Sync, 2, 2, vec![Step::Compute(millis(1))]);
+    site.server.costs.request_cpu = Span::from_millis(10);
+    let cooling = |code| Some(Cooling { core: Span::ZERO, code, over: Span::from_millis(1) });
+    let tape: Tape = &[(2000, &[0]), (2000, &[1000]), (3030, &[0]), (3030, &[0])];
+    let all = [Ok(2020), Ok(3030), Ok(3040), Ok(3047)];
+    site.host.cooling = cooling(2.0);
+    assert_eq!(play(&site, tape), all);
+    (site.host.cooling, site.server.costs.cold_code) = (cooling(9.0), Some(2.0));
+    assert_eq!(play(&site, tape), all);
+}
+
 /// Of 2.5 ms it waits 3, drawn or always the same.
 #[test]
 fn a_query_s_wait_is_rounded_up_to_the_database_s_clock() {

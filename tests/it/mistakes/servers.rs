@@ -29,6 +29,19 @@ error: [[server]] "web" has no `kind`
 1 problem in bad.toml
 "#
 
+    a_servers_code_that_never_goes_cold:
+    "workers = 2" => "workers = 2\ncold_code = 3"; r#"
+error: `cold_code` would be ignored: without a plan's `cold_after` nothing goes cold
+  --> bad.toml:13:1
+   |
+13 | cold_code = 3
+   | ^^^^^^^^^
+   |
+   = help: say over what time as well: cold_after = "8ms"
+
+1 problem in bad.toml
+"#
+
     no_workers:
     "workers = 2" => "workers = 0"; r#"
 error: `0` is not between 1 and 100000
