@@ -33,9 +33,9 @@ impl CodeRan {
 
 /// How much of what the stack's code goes through is its own process's, Python's objects and what it
 /// makes of the sources, and not the interpreter's, which all processes share. Measured on the EPYC
-/// (`tests/testbed/probes/cold.py`):
-/// empty requests 2 ms apart cost one sync worker of gunicorn 0.62 ms, three by turns 0.91, and six
-/// 1.01; one of them 0.3 where no time lies between them, and 1.3 where it is 50 ms.
+/// (`tests/testbed/probes/cold.py`): empty requests 2 ms apart cost one sync worker of gunicorn 0.62 ms,
+/// three by turns 0.91, and six 1.01; one of them 0.3 where no time lies between them, and 1.3 where it
+/// is 50 ms.
 const OWN: f64 = 0.7;
 
 impl<S: Scope> World<'_, S> {
