@@ -161,7 +161,8 @@ impl<'a, S: Scope> World<'a, S> {
         }
     }
 
-    /// While too much is used on `host`, somebody dies for it, unless somebody is about to.
+    /// Where too much is used on `host`, somebody dies for it, now or when the kernel has looked for
+    /// memory for long enough.
     #[inline]
     pub(super) fn kill_until_it_fits(&mut self, host: usize) {
         if self.memory[host].is_over() {
@@ -169,7 +170,7 @@ impl<'a, S: Scope> World<'a, S> {
         }
     }
 
-    /// There is not enough memory on `host`: the kernel looks for some, and then kills.
+    /// There is not enough memory on `host`: the kernel looks for some, if it does, and then kills.
     #[cold]
     fn out_of_memory(&mut self, host: usize) {
         let thrashing = self.host(host).thrashing;
@@ -195,7 +196,7 @@ impl<'a, S: Scope> World<'a, S> {
         self.kill_for_room(host);
     }
 
-    /// The same where it does not fit.
+    /// While too much is used on `host`, somebody dies for it, unless somebody is about to.
     #[cold]
     fn kill_for_room(&mut self, host: usize) {
         while self.memory[host].is_over() && !self.is_about_to_die(host) {

@@ -40,6 +40,8 @@ pub struct Cores {
     paces: Vec<Pace>,
     /// How many cores were busy for how long, up to `since`: core-nanoseconds.
     worked: u128,
+    /// How many of them were when the last stall began: until it is over, that is up to `since`.
+    stalled: u64,
     /// The largest number of tasks so far.
     most: usize,
 }
@@ -71,6 +73,7 @@ impl Cores {
             next_finish: None,
             paces: vec![Pace { rate: speed, slowness: 1.0 / speed, busy: 0 }],
             worked: 0,
+            stalled: 0,
             most: 0,
         }
     }
@@ -131,10 +134,12 @@ impl Cores {
         Some(Span::from_nanos_f64(left))
     }
 
-    /// For so long from `now` on nobody gets anything done, though the cores are busy.
+    /// For so long from `now` on nobody gets anything done, though the cores that are busy stay so. Who
+    /// comes meanwhile makes no other busy before that is over.
     pub fn stall(&mut self, now: Time, span: Span) {
         self.settle(now);
-        self.worked += u128::from(self.busy()) * u128::from(span.as_nanos());
+        self.stalled = self.busy();
+        self.worked += core_time(self.stalled, span);
         self.since = now + span;
         self.next_finish = None;
     }
@@ -147,10 +152,9 @@ impl Cores {
 
     /// How many cores were busy for how long until `now`, in core-nanoseconds.
     pub fn worked(&self, now: Time) -> u128 {
-        let busy = |span: Span| u128::from(self.busy()) * u128::from(span.as_nanos());
         match now >= self.since {
-            true => self.worked + busy(now - self.since),
-            false => self.worked.saturating_sub(busy(self.since - now)),
+            true => self.worked + core_time(self.busy(), now - self.since),
+            false => self.worked - core_time(self.stalled, self.since - now),
         }
     }
 
@@ -244,6 +248,11 @@ impl Cores {
 
 /// Shorter spans are floats, to the nanosecond.
 const EXACT: Span = Span::from_nanos(1 << f64::MANTISSA_DIGITS);
+
+/// What so many cores do in a span, in core-nanoseconds.
+fn core_time(cores: u64, span: Span) -> u128 {
+    u128::from(cores) * u128::from(span.as_nanos())
+}
 
 /// A span as a float; by way of a signed number, which is one step for the processor.
 #[inline]
@@ -381,6 +390,18 @@ mod tests {
         cores.stall(at(30), Span::from_nanos(10));
         cores.start(at(35), 3, Span::from_nanos(5));
         assert_eq!(cores.next_finish(), at(45));
+    }
+
+    #[test]
+    fn who_comes_while_the_cores_stall_does_not_change_how_busy_they_were() {
+        let at = Time::from_nanos;
+        let mut cores = Cores::new(4, 1.0);
+        cores.start(at(0), 0, Span::from_nanos(100));
+        cores.stall(at(10), Span::from_nanos(70));
+        (1..4).for_each(|task| cores.start(at(15), task, Span::from_nanos(100)));
+        assert_eq!(cores.stop(at(40), 0), Some(Span::from_nanos(90)));
+        // One until 80, and three from there on.
+        assert_eq!([20, 50, 80, 90].map(|time| cores.worked(at(time))), [20, 50, 80, 110]);
     }
 
     #[test]
