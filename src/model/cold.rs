@@ -40,16 +40,18 @@ const OWN: f64 = 0.7;
 
 impl<S: Scope> World<'_, S> {
     /// What the stack's part of `amount` costs beyond its work. Half of it comes before what the
-    /// request computes, and half of it behind that.
+    /// endpoint computes, and half of it behind that.
     #[inline(never)]
     pub(super) fn cold_stack(&mut self, id: RequestId, amount: Amount) -> Span {
         let Some(cooling) = self.site.host.cooling else { return Span::ZERO };
         let before = self.cold_process(cooling, self.requests[id].worker);
-        let share = amount.drawn.map_or(before, |index| {
-            let meanwhile = self.requests.demand(id, index).share_of_decay(cooling.over);
-            (before + meanwhile) / 2.0
-        });
-        self.chilled(HOST, amount.known, self.stack_chills(cooling), share)
+        let drawn = amount.drawn.map(|index| self.requests.demand(id, index));
+        let asked = drawn.unwrap_or_default() + amount.asked;
+        let share = match drawn.is_none() && asked.is_zero() {
+            true => before,
+            false => (before + asked.share_of_decay(cooling.over)) / 2.0,
+        };
+        self.chilled(HOST, amount.known - amount.asked, self.stack_chills(cooling), share)
     }
 
     /// How cold the stack's code is in a worker, from 0 to 1.

@@ -20,6 +20,8 @@ const LOOK_BACK: Span = Span::from_micros(17);
 pub(super) struct Amount {
     /// The known part.
     pub known: Span,
+    /// How much of that the endpoint asks for, and not what the stack adds.
+    pub asked: Span,
     /// Which of the request's demands comes on top.
     pub drawn: Option<u16>,
     /// How much of the drawn part that is.
@@ -189,7 +191,7 @@ impl Builder<'_> {
         match step {
             Step::Compute(dist) => {
                 let amount = self.amount(dist, Quantity::Compute(index));
-                self.compute(amount);
+                self.compute(Amount { asked: amount.known, ..amount });
             }
             Step::Query { wait, cpu, driver } => {
                 let driver = driver.unwrap_or(self.site.server.costs.query_cpu);
@@ -210,7 +212,7 @@ impl Builder<'_> {
                 }
             }
             Step::Call { wait, cpu } => {
-                self.compute(Amount { known: *cpu, ..Amount::default() });
+                self.compute(Amount { known: *cpu, asked: *cpu, ..Amount::default() });
                 let wait = self.amount(wait, Quantity::Call(index));
                 self.wait(wait, Stage::Call);
             }
@@ -328,6 +330,7 @@ impl Builder<'_> {
         match self.ops.last_mut() {
             Some(Op::Compute(last)) if last.drawn.is_none() || amount.drawn.is_none() => {
                 last.known += amount.known;
+                last.asked += amount.asked;
                 last.drawn = last.drawn.or(amount.drawn);
             }
             _ if amount == Amount::default() => {}

@@ -8,8 +8,8 @@ use tonnage::outcome::{Cause, Outcome, Queue, Stage};
 use tonnage::scenario;
 use tonnage::seed::Seed;
 use tonnage::site::{
-    Accept, Connections, Dispatcher, Endpoint, Front, Hold, Horizon, Host, Listen, OnOom, Resident,
-    Sharing, Site, Step, WorkerKind,
+    Accept, Connections, Cooling, Dispatcher, Dist, Endpoint, Front, Hold, Horizon, Host, Listen,
+    OnOom, Resident, Sharing, Site, Step, WorkerKind,
 };
 use tonnage::stats::estimate::Estimate;
 use tonnage::units::{Bytes, Fraction, PerSecond, Span};
@@ -361,6 +361,24 @@ fn the_sites_that_are_to_lose_requests_do() {
     assert!(lost("a crowded backlog")[timeout] && lost("a crowded backlog")[patience]);
     assert!(!lost("a crowded backlog")[backlog], "clients give up before the last retry");
     assert!(lost("no memory to spare")[killed] && lost("workers that cannot all fit")[killed]);
+}
+
+/// Also where the stack's code goes cold while nothing of it runs, which what an endpoint computes
+/// does not.
+#[test]
+fn a_time_that_is_always_the_same_is_a_mixture_of_one() {
+    let ends = |of: fn(Span) -> Dist| {
+        let compute = Step::Compute(of(ms(5)));
+        let call = Step::Call { wait: of(ms(3)), cpu: Span::ZERO };
+        let mut site = Site::textbook(WorkerKind::Sync, 2, 1, vec![compute, call]);
+        site.traffic.rate = PerSecond::new(20.0);
+        site.horizon = long_enough_for(2_000.0, site.traffic.rate);
+        site.server.costs.request_cpu = ms(1);
+        site.host.cooling = Some(Cooling { core: Span::ZERO, code: 3.0, over: ms(10) });
+        let outcome = simulate(&site, Seed::new(1));
+        (outcome.response[0].mean(), outcome.levels.cores.mean)
+    };
+    assert_eq!(ends(Dist::Fixed), ends(|span| Dist::Mix(vec![(1.0, Dist::Fixed(span))])));
 }
 
 #[test]
