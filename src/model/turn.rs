@@ -16,6 +16,11 @@ use crate::units::{Span, Time};
 /// kernel's timer slack of 50 us, and waking up).
 const OVERSLEEPS: Span = Span::from_micros(60);
 
+/// How many of those that wait for the GIL are asked when one of them will want it dropped. The first
+/// of so many comes a thirtieth of an interval late on average, the first of thousands at once; to
+/// ask thousands at every hand-over took nine tenths of an overload's time.
+const ENOUGH: usize = 32;
+
 impl<S: Scope> World<'_, S> {
     /// Takes the worker's turn, or queues for it.
     #[inline]
@@ -133,7 +138,7 @@ impl<S: Scope> World<'_, S> {
             let missed = switched.max(since) - since;
             since + interval * (missed.as_nanos().div_ceil(interval.as_nanos()) + 1)
         };
-        worker.turn.queue().map(asks).min().unwrap_or(Time::NEVER)
+        worker.turn.queue().take(ENOUGH).map(asks).min().unwrap_or(Time::NEVER)
     }
 
     /// Since when `id` has waited for its turn.
