@@ -30,6 +30,8 @@ pub struct Outcome {
     /// CPU in the window that requests took beyond their work because code had gone cold: on the
     /// workers' host, and on the database's own.
     pub chilled: [Span; 2],
+    /// Of that, on the workers' host in closing connections: after the answers, and nobody waits for it.
+    pub chilled_closing: Span,
     /// How many requests each arrival found inside (backlog and workers), itself not counted.
     pub seen: Histogram,
     /// Requests inside when the window opened and when it closed.

@@ -4,7 +4,7 @@ use crate::experiment::answer::Limit;
 use crate::site::{
     Arrivals, Connections, Database, Endpoint, Hold, Sharing, Site, Step, WorkerKind,
 };
-use crate::units::{PerSecond, Span};
+use crate::units::{Bytes, PerSecond, Span};
 
 /// Seconds of work that an average request asks for, at the speed of the cores it runs on, with
 /// nobody else there. Connections that a pool must open now and then are not counted, so each is
@@ -126,17 +126,19 @@ pub(crate) enum Work {
 /// some of it is not counted here.
 pub(crate) fn work(site: &Site) -> Option<Work> {
     let busy = busy_cores(site)?;
-    Some(match bounds(site).first() {
-        Some((Limit::Workers, _)) => Work::Slots(busy_slots(site)),
-        _ => Work::Cores(busy),
-    })
+    match bounds(site).first() {
+        Some((Limit::Workers, _)) => busy_slots(site).map(Work::Slots),
+        _ => Some(Work::Cores(busy)),
+    }
 }
 
 /// How many requests are in workers' hands on average at the site's rate, each with nobody else
-/// there, and not while it opens a connection: by Little's law.
-pub(crate) fn busy_slots(site: &Site) -> f64 {
+/// there, and not while it opens a connection: by Little's law. `None` where waits are rounded up to
+/// the database's steps, and how long they are then is not counted here.
+pub(crate) fn busy_slots(site: &Site) -> Option<f64> {
     let mean = mean_demands(site);
-    site.traffic.rate.get() * (mean.stay - mean.opening)
+    let counted = site.database.wait_step.is_zero();
+    counted.then(|| site.traffic.rate.get() * (mean.stay - mean.opening))
 }
 
 /// How many of the workers' host's cores are busy on average at the site's rate, where nothing is
@@ -153,8 +155,20 @@ pub(crate) fn busy_cores(site: &Site) -> Option<f64> {
     let closed = keep == 0 && !site.database.close_cpu.is_zero();
     let counted = site.host.sharing == Sharing::Fair && site.client.cpu.is_zero();
     let drawn = site.traffic.arrivals == Arrivals::Poisson;
-    let all = counted && drawn && !opened_at_times && !closed;
+    let all = counted && drawn && !opened_at_times && !closed && !has_more_work(site);
     all.then(|| site.traffic.rate.get() * host_cpu(site, &mean_demands(site)))
+}
+
+/// Whether the workers' host's cores have work that depends on what else is there as a request comes:
+/// idle workers that it wakes in vain, memory that its worker has or has not, memory that is full. Work
+/// that comes of kills only is left to whoever knows whether there were any.
+fn has_more_work(site: &Site) -> bool {
+    let Site { server, host, .. } = site;
+    let wakes = server.kind == WorkerKind::Sync && !server.herd_cpu.is_zero();
+    let takes = site.traffic.endpoints.iter().any(|endpoint| endpoint.memory > Bytes::ZERO);
+    let touches = takes && !server.touch_cpu.is_zero();
+    let thrashes = host.memory.is_some() && !host.thrashing.is_zero();
+    wakes || touches || thrashes
 }
 
 fn bound(limit: Limit, servers: f64, demand: f64) -> Option<(Limit, PerSecond)> {
@@ -260,9 +274,10 @@ fn add_step(sum: &mut Demands, site: &Site, step: &Step, connection: Connection)
         wait += there;
         sum.opening += database.connect_cpu.as_secs() / database_speed + there;
     }
-    if resets {
+    if resets && !site.server.costs.reset_cpu.is_zero() {
         worker_cpu += site.server.costs.reset_cpu.as_secs();
         database_cpu += database.reset_cpu.as_secs();
+        wait += database.latency.as_secs();
     }
     sum.worker_cpu += worker_cpu / speed;
     sum.database_cpu += database_cpu / database_speed;

@@ -30,6 +30,8 @@ pub(crate) struct Summary {
     pub levels: Levels,
     /// Cores of each host that were busy with what cold code costs beyond its work.
     pub chilled: [f64; 2],
+    /// Of those of the workers' host, such as closed connections, which is after the answer.
+    pub chilled_closing: f64,
     /// Requests inside as the window opened and as it closed.
     pub inside: (u64, u64),
     /// Mean, and mean square, of what arrivals found inside.
@@ -55,7 +57,8 @@ impl Summary {
             slow,
             stages: outcome.profile.mean(),
             levels: outcome.levels,
-            chilled: chilled(outcome, site),
+            chilled: cores_of(outcome, site, outcome.chilled),
+            chilled_closing: cores_of(outcome, site, [outcome.chilled_closing, Span::ZERO])[0],
             inside: outcome.inside,
             seen: (outcome.seen.mean().unwrap_or(0.0), outcome.seen.mean_square().unwrap_or(0.0)),
             kills: outcome.kills,
@@ -65,13 +68,13 @@ impl Summary {
     }
 
     /// How many times the work that came would come on average, where `work` does; 1 where some of it
-    /// was lost.
+    /// was lost, or where a process was killed, which makes work of its own: it ends and boots.
     pub(crate) fn evened(&self, work: Work) -> f64 {
         let (came, due) = match work {
             Work::Cores(due) => (self.cores(), due),
             Work::Slots(due) => (self.slots(), due),
         };
-        let all = self.counts.answered == self.counts.arrived;
+        let all = self.counts.answered == self.counts.arrived && self.first_kill.is_none();
         if all && came > 0.0 { due / came } else { 1.0 }
     }
 
@@ -85,7 +88,7 @@ impl Summary {
     }
 
     /// How many of the workers' host's cores were busy with the work that came.
-    fn cores(&self) -> f64 {
+    pub(crate) fn cores(&self) -> f64 {
         self.levels.cores.mean - self.chilled[0]
     }
 
@@ -100,7 +103,7 @@ impl Summary {
         const OWN: [Stage; 3] = [Stage::Compute, Stage::Database, Stage::Call];
         let own = |stages: [f64; Stage::COUNT]| OWN.map(|stage| stages[stage as usize]);
         let stay: f64 = self.stages.map_or(0.0, |stages| own(stages).iter().sum());
-        let chilled: f64 = self.chilled.iter().sum();
+        let chilled = self.chilled.iter().sum::<f64>() - self.chilled_closing;
         stay - chilled * self.measured.as_secs() / (self.counts.arrived as f64).max(1.0)
     }
 
@@ -144,11 +147,11 @@ impl Summary {
     }
 }
 
-/// Cores of each host that were busy with what cold code costs beyond its work.
-fn chilled(outcome: &Outcome, site: &Site) -> [f64; 2] {
+/// How many cores of each host were busy with so much of its CPU.
+fn cores_of(outcome: &Outcome, site: &Site, cpu: [Span; 2]) -> [f64; 2] {
     let own = site.database.host.as_ref().unwrap_or(&site.host);
     let measured = outcome.measured.as_secs().max(f64::MIN_POSITIVE);
-    let [of_host, of_own] = outcome.chilled.map(|more| more.as_secs() / measured);
+    let [of_host, of_own] = cpu.map(|cpu| cpu.as_secs() / measured);
     [of_host / site.host.speed, of_own / own.speed]
 }
 

@@ -2,6 +2,7 @@
 
 mod demand;
 mod limits;
+mod spans;
 
 use std::sync::atomic::AtomicBool;
 

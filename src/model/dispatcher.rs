@@ -242,7 +242,11 @@ impl<S: Scope> World<'_, S> {
         } else {
             return false;
         };
-        let work = work + self.cold_dispatch(work);
+        let more = self.cold_dispatch(work);
+        if job == Job::Finish {
+            self.probe.chilled_closing(more);
+        }
+        let work = work + more;
         let dispatcher = &mut self.workers[index as usize].dispatcher;
         (dispatcher.job, dispatcher.left, dispatcher.work) = (Some(job), work, work);
         true

@@ -27,6 +27,7 @@ pub(super) struct Probe {
     first_kill: Option<Time>,
     closed: Levels,
     chilled: [Span; 2],
+    chilled_closing: Span,
     measured: Span,
     /// Everything that goes up and down, but for the cores.
     pub levels: Gauges,
@@ -97,6 +98,7 @@ impl Probe {
             first_kill: None,
             closed: Levels::default(),
             chilled: [Span::ZERO; 2],
+            chilled_closing: Span::ZERO,
             measured: Span::ZERO,
             levels: Gauges::default(),
         }
@@ -175,6 +177,13 @@ impl Probe {
         }
     }
 
+    /// Of what was told last, so much was taken in closing a connection.
+    pub(super) fn chilled_closing(&mut self, more: Span) {
+        if self.is_open {
+            self.chilled_closing += more;
+        }
+    }
+
     /// A request was answered well, while its client waited.
     #[inline(always)]
     pub(super) fn answered(&mut self, request: &Request, now: Time) {
@@ -219,6 +228,7 @@ impl Probe {
             profile: self.profile,
             levels: self.closed,
             chilled: self.chilled,
+            chilled_closing: self.chilled_closing,
             seen: self.seen,
             inside: self.inside,
             kills: self.kills,

@@ -1,7 +1,9 @@
 //! What arithmetic says of a site before it is simulated, against theory and simulation.
 
+use super::spans::spans;
 use super::*;
 use crate::experiment::demand::{Work, bounds, busy_cores, busy_slots, straying, work};
+use crate::site::{Cooling, Dispatcher, Resident};
 use crate::stats::estimate::Estimate;
 
 #[test]
@@ -49,13 +51,7 @@ fn the_utilisation_law_bounds_the_rate_by_each_resource() {
 #[test]
 fn cores_and_slots_are_as_busy_as_the_utilisation_law_says() {
     let steps = || vec![Step::Compute(exp(0.02)), query(exp(0.1)), Step::Compute(exp(0.01))];
-    let threads = WorkerKind::Threads {
-        threads: 8,
-        switch_interval: Span::from_millis(5),
-        worker_connections: None,
-        dispatcher: None,
-    };
-    for kind in [WorkerKind::Sync, threads, WorkerKind::Async { limit_concurrency: None }] {
+    for kind in [WorkerKind::Sync, threads(None), WorkerKind::Async { limit_concurrency: None }] {
         for keep in [0, 20] {
             let mut site = bare(kind, 4, 2, steps());
             site.traffic.rate = PerSecond::new(20.0);
@@ -65,18 +61,116 @@ fn cores_and_slots_are_as_busy_as_the_utilisation_law_says() {
             site.database.connect_cpu = Span::from_millis(3);
             site.server.connections.keep = keep;
             site.server.connections.limit = (keep > 0).then_some(keep);
-            let run = |seed| Summary::of(&simulate(&site, Seed::new(seed)), &site);
-            let runs: Vec<Summary> = (0..64).map(run).collect();
-            let cores = runs.iter().map(|run| run.levels.cores.mean).collect::<Vec<_>>();
-            let slots = runs.iter().map(Summary::slots).collect::<Vec<_>>();
-            let expected = [busy_cores(&site).unwrap(), busy_slots(&site)];
-            for (came, expected) in [cores, slots].iter().zip(expected) {
-                let found = Estimate::of(came).unwrap();
-                let off = (found.mean - expected) / found.standard_error.unwrap();
-                assert!(off.abs() < 4.0, "{kind:?}, {keep}: {found:?}, not {expected}");
+            assert!(busy_cores(&site).is_some() && busy_slots(&site).is_some());
+            is_as_busy_as_arithmetic_says(&format!("{kind:?}, {keep}"), &site, 64);
+        }
+    }
+}
+
+/// Holds what arithmetic says of how busy a site's cores and slots are, where it says anything, to so
+/// many runs, within four standard errors of their mean.
+fn is_as_busy_as_arithmetic_says(name: &str, site: &Site, runs: u64) {
+    let run = |seed| Summary::of(&simulate(site, Seed::new(seed)), site);
+    let runs: Vec<Summary> = (0..runs).map(run).collect();
+    let cores: Vec<f64> = runs.iter().map(Summary::cores).collect();
+    let slots: Vec<f64> = runs.iter().map(Summary::slots).collect();
+    let slots_said = busy_cores(site).and_then(|_| busy_slots(site));
+    let said = [(busy_cores(site), cores, "cores"), (slots_said, slots, "slots")];
+    for (expected, came, what) in said {
+        let Some(expected) = expected else { continue };
+        let found = Estimate::of(&came).unwrap();
+        let off = (found.mean - expected) / found.standard_error.unwrap();
+        assert!(off.abs() < 4.0, "{name}: {found:?} {what}, not {expected}");
+    }
+}
+
+/// Whatever a site can be told of that takes time is counted, or it is known that it is not: each span
+/// by itself, on top of what costs a little of everything.
+#[test]
+fn every_span_of_a_site_is_counted_or_known_not_to_be() {
+    let kinds = [
+        WorkerKind::Sync,
+        threads(None),
+        threads(Some(None)),
+        threads(Some(Some(Span::ZERO))),
+        WorkerKind::Async { limit_concurrency: None },
+    ];
+    for (at, kind) in kinds.into_iter().enumerate() {
+        for (keep, cold, apart) in [(0, false, false), (20, true, false), (0, false, true)] {
+            let plain = of_many_costs(kind, keep, cold, apart);
+            for index in 0..spans(&mut plain.clone()).len() {
+                let mut site = plain.clone();
+                let (key, span) = spans(&mut site).swap_remove(index);
+                *span += Span::from_millis(4);
+                let name = format!("{key}, {kind:?}, {keep} connections kept");
+                is_as_busy_as_arithmetic_says(&name, &site, 16);
+                let told = busy_cores(&site).is_some();
+                let unknown = match key {
+                    "herd_cpu" => at == 0,
+                    "touch_cpu" | "thrashing" | "client_cpu" => true,
+                    "close_cpu" => keep == 0,
+                    _ => false,
+                };
+                assert_eq!(told, !unknown, "{name}");
             }
         }
     }
+}
+
+/// Four workers of this kind on two cores, whose requests take memory, query, and wait, so many
+/// connections kept in each; with code that goes cold, or the database on its own host.
+fn of_many_costs(kind: WorkerKind, keep: u32, cold: bool, apart: bool) -> Site {
+    let steps = vec![Step::Compute(exp(0.01)), query(exp(0.03)), Step::Compute(exp(0.005))];
+    let mut site = bare(kind, 4, 2, steps);
+    site.traffic.rate = PerSecond::new(20.0);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(5);
+    site.host.memory = Some(Bytes::from_mib(100_000));
+    let cooling = Cooling { core: Span::ZERO, code: 2.0, over: Span::from_millis(8) };
+    site.host.cooling = cold.then_some(cooling);
+    let own = Host { residents: Vec::new(), ..site.host.clone() };
+    site.database.host = apart.then_some(own);
+    site.server.costs.request_cpu = Span::from_millis(1);
+    // Where the driver's side of a reset costs nothing, nothing is reset.
+    site.server.costs.reset_cpu = Span::from_micros(if keep > 0 { 500 } else { 0 });
+    site.database.latency = Span::from_millis(1);
+    site.server.connections.keep = keep;
+    site.server.connections.limit = (keep > 0).then_some(keep);
+    site
+}
+
+fn threads(answers: Option<Option<Span>>) -> WorkerKind {
+    let dispatcher = |answer_cpu| Dispatcher {
+        dispatch_cpu: Span::from_millis(1),
+        answer_cpu,
+        finish_cpu: Span::ZERO,
+        limit_concurrency: None,
+    };
+    WorkerKind::Threads {
+        threads: 8,
+        switch_interval: Span::from_millis(5),
+        worker_connections: None,
+        dispatcher: answers.map(dispatcher),
+    }
+}
+
+/// A resident that memory runs out over goes, and nobody loses anything by that; had it been a worker
+/// with nothing to do, another would have booted in its place.
+#[test]
+fn a_run_that_somebody_was_killed_in_is_not_evened_out() {
+    let mut site = bare(WorkerKind::Sync, 2, 1, vec![Step::Compute(exp(0.02))]);
+    site.traffic.rate = PerSecond::new(10.0);
+    let evened = |site: &Site| {
+        let run = Summary::of(&simulate(site, Seed::new(1)), site);
+        assert_eq!(run.counts.answered, run.counts.arrived);
+        run.evened(Work::Cores(1.0))
+    };
+    assert!(evened(&site) > 2.0, "a fifth of that comes");
+    let celery =
+        Resident { name: "celery".into(), count: 1, memory: Bytes::from_mib(100), killable: true };
+    site.host.residents = vec![celery];
+    site.host.memory = Some(Bytes::from_mib(105));
+    site.traffic.endpoints[0].memory = Bytes::from_mib(10);
+    assert!((evened(&site) - 1.0).abs() < 1e-12);
 }
 
 /// By the root of half of 1 + C², which is E[S²] / E[S]²: where one in 100 waits 100 times as long as
@@ -118,9 +212,15 @@ fn work_that_is_not_counted_is_not_evened_out() {
     let mut closes = site.clone();
     closes.server.connections.keep = 0;
     closes.database.close_cpu = Span::from_millis(4);
-    let mut shared = site;
+    let mut shared = site.clone();
     shared.client.cpu = Span::from_millis(1);
-    assert_eq!([grows, closes, shared].map(|site| busy_cores(&site)), [None; 3]);
+    let mut wakes = site.clone();
+    wakes.server.herd_cpu = Span::from_millis(1);
+    let mut touches = site;
+    touches.server.touch_cpu = Span::from_millis(1);
+    touches.traffic.endpoints[0].memory = Bytes::from_mib(20);
+    let sites = [grows, closes, shared, wakes, touches];
+    assert_eq!(sites.map(|site| busy_cores(&site)), [None; 5]);
 }
 
 #[test]
