@@ -134,7 +134,7 @@ pub struct Database {
     pub refusal_cpu: Span,
     /// The resident size of its largest process, as the OOM killer scores it.
     pub largest_process: Bytes,
-    /// How long it is away after one of its processes was killed.
+    /// How long it is away after one of its processes was killed: at least a millisecond.
     pub recovery: Span,
 }
 

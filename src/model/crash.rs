@@ -38,6 +38,10 @@ pub(super) const FRONT: u32 = 1 << 31;
 /// resident processes are assumed to pause as long before they start one again.
 pub(super) const RESPAWN_PAUSE_S: f64 = 0.1;
 
+/// The database is away for so long at least, whatever a site says: to start a process takes some
+/// time. One that does not fit would else be back and dead again, and again, all at one instant.
+const LEAST_RECOVERY: Span = Span::from_millis(1);
+
 /// Whom the OOM killer takes.
 #[derive(Debug, Clone, Copy)]
 enum Victim {
@@ -398,7 +402,8 @@ impl<'a, S: Scope> World<'a, S> {
     fn crash_database(&mut self) {
         // Away at once: what failing requests leave behind may call the OOM killer again.
         self.postgres.away = true;
-        self.agenda.at(self.now + self.site.database.recovery, Event::DatabaseBack);
+        let recovery = self.site.database.recovery.max(LEAST_RECOVERY);
+        self.agenda.at(self.now + recovery, Event::DatabaseBack);
         let connected = self.requests.connected();
         for id in &connected {
             self.requests[*id].connection = Connection::None;

@@ -66,6 +66,23 @@ fn a_worker_that_dies_as_its_request_ends_takes_no_other() {
     }
 }
 
+/// A database of 2 GB on a host of 1 GB comes back as fast as it can, which is every millisecond, and
+/// each request finds it gone. Where it says that it takes longer, it does.
+#[test]
+fn a_database_that_does_not_fit_dies_again_and_again_but_not_at_one_instant() {
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![query(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(1_024));
+    site.database.memory = Bytes::from_mib(2_048);
+    site.database.largest_process = Bytes::from_mib(100);
+    site.horizon.measured = Span::from_millis(100);
+    for (recovery, kills) in [(0, 100), (10, 10)] {
+        site.database.recovery = Span::from_millis(recovery);
+        let (outcome, ends) = play_all(&site, &[(20, &[5, 0]), (50, &[5, 0])], Seed::new(1));
+        assert_eq!(outcome.kills, kills, "{recovery} ms of recovery");
+        assert_eq!(ends, [Err((Cause::Down, 20)), Err((Cause::Down, 50))]);
+    }
+}
+
 /// What a worker was killed over it never had.
 #[test]
 fn no_more_memory_is_used_than_there_is() {
