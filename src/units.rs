@@ -100,11 +100,11 @@ impl Span {
     pub fn from_nanos_f64(nanos: f64) -> Span {
         // Of a positive float the bits order as it does, and of a negative one or NaN they are
         // above; a month and a half is what is left.
-        if nanos.to_bits() >= WHOLE.to_bits() {
+        if nanos.to_bits() >= (WHOLE - 1.0).to_bits() {
             return Span::from_any_nanos_f64(nanos);
         }
-        // Next to 2^52 floats are the whole numbers: adding it rounds to the nearest, without a
-        // conversion, for which the next event would have to wait.
+        // From 2^52 to 2^53, where the sum lies, floats are the whole numbers: adding it rounds to the
+        // nearest, without a conversion, for which the next event would have to wait.
         let shifted = nanos + WHOLE;
         let up = u64::from(shifted - WHOLE < nanos);
         Span((shifted.to_bits() ^ WHOLE.to_bits()).wrapping_add(up))
@@ -388,6 +388,16 @@ mod tests {
         assert_eq!(Span::from_nanos_f64(2.0), Span::from_nanos(2));
         assert_eq!(Span::from_nanos_f64(-3.0), Span::ZERO);
         assert_eq!(Span::from_nanos_f64(f64::NAN), Span::ZERO);
+    }
+
+    /// Where halves are the last fractions that floats have, and where they have none.
+    #[test]
+    fn a_month_and_a_half_rounds_up_as_a_nanosecond_does() {
+        let whole = 1i64 << 52;
+        for (more, expected) in [(-1.5, -1), (-1.0, -1), (-0.5, 0), (0.0, 0), (1.0, 1)] {
+            let found = Span::from_nanos_f64(WHOLE + more).as_nanos() as i64;
+            assert_eq!(found - whole, expected, "2^52 {more:+}");
+        }
     }
 
     #[test]
