@@ -178,6 +178,8 @@ impl Stage {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
     buckets: Vec<Bucket>,
+    /// Buckets that were set aside once they had all that 64 bits hold, each with its place.
+    full: Vec<(usize, Bucket)>,
     /// The client's way to the site and back.
     way: Span,
 }
@@ -193,25 +195,37 @@ struct Bucket {
     count: u64,
 }
 
-impl Bucket {
-    fn add(&mut self, other: &Bucket) {
-        // Six centuries of waiting, all requests taken together: no run comes near.
-        for (sum, more) in self.spent.iter_mut().zip(other.spent) {
-            *sum = sum.wrapping_add(more);
+/// The same of any number of requests.
+#[derive(Debug, Default)]
+struct Sums {
+    spent: [u128; Stage::WRITTEN],
+    response: u128,
+    count: u128,
+}
+
+impl Sums {
+    fn of<'a>(buckets: impl Iterator<Item = &'a Bucket>) -> Sums {
+        let mut sums = Sums::default();
+        for bucket in buckets {
+            for (sum, more) in sums.spent.iter_mut().zip(bucket.spent) {
+                *sum += u128::from(more);
+            }
+            sums.response += u128::from(bucket.response);
+            sums.count += u128::from(bucket.count);
         }
-        self.response = self.response.wrapping_add(other.response);
-        self.count = self.count.wrapping_add(other.count);
+        sums
     }
 
     /// Mean seconds in each stage, with so long a way to the site and back; `None` where there is no
     /// request.
     fn mean(&self, way: Span) -> Option<[f64; Stage::COUNT]> {
-        let each = |nanos: u64| nanos as f64 / self.count as f64 / 1e9;
+        let each = |nanos: u128| nanos as f64 / self.count as f64 / 1e9;
         let mut means = [0.0; Stage::COUNT];
         for (mean, spent) in means.iter_mut().zip(self.spent) {
             *mean = each(spent);
         }
-        let elsewhere = self.spent.iter().sum::<u64>() + way.as_nanos() * self.count;
+        let ways = u128::from(way.as_nanos()) * self.count;
+        let elsewhere = self.spent.iter().sum::<u128>() + ways;
         means[Stage::DatabaseCores as usize] = each(self.response.saturating_sub(elsewhere));
         means[Stage::Network as usize] = way.as_secs();
         (self.count > 0).then_some(means)
@@ -223,10 +237,14 @@ impl Profile {
     /// an eighth of its value wide.
     const MERGED: usize = 16;
 
+    /// With responses of so many nanoseconds in it a bucket is full: one more, which is shorter than
+    /// these three centuries, still fits.
+    const FULL: u64 = 1 << 63;
+
     /// An empty one, of requests whose clients are so far away.
     pub fn new(way: Span) -> Profile {
         let count = Profile::bucket(Span::from_nanos(u64::MAX)) + 1;
-        Profile { buckets: vec![Bucket::default(); count], way }
+        Profile { buckets: vec![Bucket::default(); count], full: Vec::new(), way }
     }
 
     /// Takes in one request that took so many nanoseconds, which have this place in a histogram
@@ -239,24 +257,29 @@ impl Profile {
         }
         into.response = into.response.wrapping_add(nanos);
         into.count = into.count.wrapping_add(1);
+        if into.response >= Profile::FULL {
+            self.set_aside(bucket / Profile::MERGED);
+        }
     }
 
-    /// Adds what `other` recorded.
-    pub fn merge(&mut self, other: &Profile) {
-        self.buckets.iter_mut().zip(&other.buckets).for_each(|(bucket, more)| bucket.add(more));
+    /// A bucket is full: an empty one takes its place.
+    #[cold]
+    fn set_aside(&mut self, place: usize) {
+        self.full.push((place, std::mem::take(&mut self.buckets[place])));
     }
 
     /// Mean seconds in each stage of the requests whose response was about `response` (in the
     /// same bucket, at most an eighth wide); `None` where there was none.
     pub fn at(&self, response: Span) -> Option<[f64; Stage::COUNT]> {
-        self.buckets[Profile::bucket(response)].mean(self.way)
+        let place = Profile::bucket(response);
+        let full = self.full.iter().filter(|(of, _)| *of == place).map(|(_, bucket)| bucket);
+        Sums::of(full.chain([&self.buckets[place]])).mean(self.way)
     }
 
     /// Mean seconds in each stage over all requests; `None` where there was none.
     pub fn mean(&self) -> Option<[f64; Stage::COUNT]> {
-        let mut all = Bucket::default();
-        self.buckets.iter().for_each(|bucket| all.add(bucket));
-        all.mean(self.way)
+        let full = self.full.iter().map(|(_, bucket)| bucket);
+        Sums::of(full.chain(&self.buckets)).mean(self.way)
     }
 
     fn bucket(response: Span) -> usize {
@@ -326,6 +349,34 @@ impl std::fmt::Display for Budget {
             Some(ceiling) if self.used() > ceiling => write!(f, " > {ceiling}"),
             Some(ceiling) => write!(f, " of {ceiling}"),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 5,184,000 calls of six hours, as come at one a minute in ten years, are 3,551 years of waiting:
+    /// six times what 64 bits hold. And as many of half that, in a bucket of their own.
+    #[test]
+    fn millennia_of_waiting_are_added_up_as_seconds_are() {
+        let mut profile = Profile::new(Span::from_millis(1));
+        let [long, short] = [6, 3].map(|hours| Span::from_whole_secs(hours * 3_600));
+        for call in [long, short] {
+            let mut spent = [Span::ZERO; Stage::WRITTEN];
+            (spent[Stage::Call as usize], spent[Stage::Gil as usize]) =
+                (call, Span::from_millis(2));
+            let nanos = (call + Span::from_millis(3)).as_nanos();
+            (0..5_184_000).for_each(|_| profile.record(histogram::bucket(nanos), nanos, &spent));
+        }
+        let [all, slow] = [profile.mean(), profile.at(long)].map(Option::unwrap);
+        for (means, call) in [(all, 16_200.0), (slow, 21_600.0)] {
+            let expected = [(Stage::Call, call), (Stage::Gil, 2e-3), (Stage::Network, 1e-3)];
+            for (stage, secs) in expected {
+                assert!((means[stage as usize] / secs - 1.0).abs() < 1e-12, "{stage:?}: {means:?}");
+            }
+            assert_eq!(means[Stage::DatabaseCores as usize], 0.0);
         }
     }
 }
