@@ -166,7 +166,8 @@ pub enum Listen {
 /// The visitors' manners.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Client {
-    /// How long a client waits, from its first attempt; the server does not learn of it.
+    /// How long a client waits, from its first attempt, for the answer to come to it; the server does
+    /// not learn of it.
     pub patience: Option<Span>,
     /// The way to the site and back, and the client's own time: part of every response that is
     /// answered, and nobody's work.

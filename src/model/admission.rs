@@ -413,7 +413,8 @@ impl<S: Scope> World<'_, S> {
     /// Who waited for the request is told how that ended.
     #[inline(always)]
     pub(super) fn inform(&mut self, id: RequestId, waiting: Waiting, failed: Option<Cause>) {
-        let way = if failed.is_none() { self.extras().round_trip } else { Span::ZERO };
+        let is_there = matches!(failed, None | Some(Cause::Patience));
+        let way = if is_there { self.extras().round_trip } else { Span::ZERO };
         match failed {
             None => self.write_down_soon(id),
             Some(cause) => self.probe.failed(waiting.measured, cause),

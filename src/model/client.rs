@@ -1,7 +1,14 @@
 //! Those who wait for an answer, and for how long.
 
 use super::request::RequestId;
+use crate::site::Client;
 use crate::units::{Span, Time};
+
+/// How long a client waits for the site: until an answer that it sends would come too late, after the
+/// client's way to it and back.
+pub(super) fn patience_here(client: &Client) -> Option<Span> {
+    client.patience.map(|patience| patience.saturating_sub(client.round_trip))
+}
 
 /// Requests whose time runs out after the same span each: so the first to begin is the first to
 /// end, and a list in order of beginning needs no agenda. Leaving it is one relinking.

@@ -333,7 +333,7 @@ impl<'a, S: Scope> World<'a, S> {
             asides: 0,
             lives: u64::from(site.server.workers),
             rounds: Rounds::Over { looked: None },
-            patience: Deadlines::new(site.client.patience),
+            patience: Deadlines::new(client::patience_here(&site.client)),
             reading: Deadlines::new(site.front.read_timeout),
             overtime: Deadlines::new(site.server.timeout),
             probe: Probe::new(

@@ -89,9 +89,16 @@ fn client(section: &Section<'_>) -> ClientFile {
         let why = "a client that takes no `cpu` needs no cores";
         section.refuse("machine_cores", why, "remove it, or write its cpu");
     }
+    let patience = section.read("patience", limit(span_above_zero));
     ClientFile {
-        patience: section.read("patience", limit(span_above_zero)),
-        round_trip: section.read("round_trip", span),
+        patience,
+        round_trip: section.read("round_trip", |node| match (span(node)?, patience.flatten()) {
+            (way, Some(patience)) if way >= patience => {
+                let title = format!("no answer is back before a `patience` of {patience} is over");
+                Err(node.problem(title, "write a shorter way, or a longer patience"))
+            }
+            (way, _) => Ok(way),
+        }),
         cpu: section.read("cpu", span),
         machine_cores: section.read("machine_cores", count(1, 100_000)),
     }

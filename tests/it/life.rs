@@ -227,6 +227,24 @@ fn what_nobody_waits_for_is_still_done() {
     assert_eq!(play(&site, tape), [given_up(50), given_up(60), Ok(120)]);
 }
 
+/// Work of 50 and a way of 80 there and back: the answer is back after 130, if anybody waits for so long.
+/// Who does not gives up when his patience is over, wherever the answer is by then.
+#[test]
+fn an_answer_that_is_still_on_its_way_when_patience_is_over_is_none() {
+    let mut site =
+        Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(Dist::Fixed(Span::ZERO))]);
+    site.client.round_trip = Span::from_millis(80);
+    for (patience, end) in [(100, Err((Cause::Patience, 100))), (129, Err((Cause::Patience, 129)))]
+    {
+        site.client.patience = Some(Span::from_millis(patience));
+        assert_eq!(play(&site, &[(0, &[50])]), [end]);
+    }
+    for patience in [130, 1_000] {
+        site.client.patience = Some(Span::from_millis(patience));
+        assert_eq!(play(&site, &[(0, &[50])]), [Ok(130)]);
+    }
+}
+
 /// Nginx takes 10 of the only core before a request reaches the one worker, which takes 20.
 ///
 /// | from | to | the core is for |

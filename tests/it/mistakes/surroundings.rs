@@ -109,6 +109,19 @@ error: a time above 0 is needed here
 1 problem in bad.toml
 "#
 
+    clients_too_far_away_for_their_patience:
+    "[[tier]]" => "[client]\npatience = \"50ms\"\nround_trip = \"80ms\"\n\n[[tier]]"; r#"
+error: no answer is back before a `patience` of 50ms is over
+  --> bad.toml:20:14
+   |
+20 | round_trip = "80ms"
+   |              ^^^^^^
+   |
+   = help: write a shorter way, or a longer patience
+
+1 problem in bad.toml
+"#
+
     an_objective_in_a_bare_number:
     "[[tier]]" => "[objective]\np95 = 500\nerrors = 0.1\n\n[[tier]]"; r#"
 error: `500` has no unit: expected a time
