@@ -258,6 +258,8 @@ struct World<'a, S: Scope> {
     code_ran: CodeRan,
     /// When the database had the query of each request; where its thread looks after that.
     asked: Vec<Time>,
+    /// How long each request had waited for a connection when it was last woken up for one.
+    waited: Vec<Span>,
     postgres: Postgres,
     postmaster: Postmaster,
     /// Which of the host's residents the OOM killer took.
@@ -321,6 +323,7 @@ impl<'a, S: Scope> World<'a, S> {
             database_host: if own.is_some() { OWN_HOST } else { HOST },
             code_ran: CodeRan::NEVER,
             asked: Vec::new(),
+            waited: Vec::new(),
             postgres: Postgres::new(site.database.connection_slots),
             postmaster: Postmaster::default(),
             residents_away: vec![false; site.host.residents.len()],

@@ -10,7 +10,7 @@ use super::request::{At, Connection, RequestId};
 use super::scope::Scope;
 use super::supervisor::LOOK;
 use super::{Event, HOST, World};
-use crate::outcome::{Cause, Queue, Stage};
+use crate::outcome::{Cause, Stage};
 use crate::units::Span;
 
 impl<S: Scope> World<'_, S> {
@@ -274,12 +274,8 @@ impl<S: Scope> World<'_, S> {
 
     /// The request may open a connection of its own.
     pub(super) fn open_own(&mut self, id: RequestId) -> bool {
-        self.probe.waited(
-            &self.requests[id],
-            Queue::Connection,
-            self.now - self.requests[id].since,
-        );
-        self.requests[id].spend(Stage::Connection, self.now);
+        let waited = self.requests[id].spend(Stage::Connection, self.now);
+        self.has_waited_for_connection(id, waited);
         self.step_on(id)
     }
 
@@ -288,12 +284,9 @@ impl<S: Scope> World<'_, S> {
     fn connected(&mut self, id: RequestId, on: u16) -> bool {
         let request = &mut self.requests[id];
         let waited = request.spend(Stage::Connection, self.now);
-        let before = std::mem::replace(&mut request.connection, Connection::Held);
         request.next += u32::from(on);
-        // Who was woken up for it has told how long that took.
-        if before != Connection::Promised {
-            self.probe.waited(request, Queue::Connection, waited);
-        }
+        self.has_waited_for_connection(id, waited);
+        self.requests[id].connection = Connection::Held;
         self.probe.levels.connections.rise(self.now, 1);
         true
     }
@@ -370,8 +363,8 @@ impl<S: Scope> World<'_, S> {
         self.leave_pool_queue(id);
         let request = &mut self.requests[id];
         let waited = request.spend(Stage::Connection, self.now);
-        (request.left, request.connection) = (Span::ZERO, Connection::Promised);
-        self.probe.waited(request, Queue::Connection, waited);
+        request.left = Span::ZERO;
+        self.goes_on_waiting(id, waited);
         if self.take_turn(id) {
             self.set_ready(id);
         }
@@ -426,7 +419,7 @@ impl<S: Scope> World<'_, S> {
             self.workers[index as usize].pool.leave(first);
             self.leave_pool_queue(first);
             let waited = self.requests[first].spend(Stage::Connection, self.now);
-            self.probe.waited(&self.requests[first], Queue::Connection, waited);
+            self.has_waited_for_connection(first, waited);
             self.fail(first, Cause::Pool);
         }
     }

@@ -7,10 +7,10 @@
 use rand::RngExt;
 
 use super::processor::Processor;
-use super::request::{At, RequestId};
+use super::request::{At, Connection, RequestId};
 use super::scope::Scope;
 use super::{HOST, World};
-use crate::outcome::Stage;
+use crate::outcome::{Queue, Stage};
 use crate::units::{Span, Time};
 
 /// How often a thread that wakes up stays at the core that it last ran on though another runs there
@@ -52,6 +52,34 @@ impl<S: Scope> World<'_, S> {
     /// Since when it has had it.
     pub(super) fn asked(&self, id: RequestId) -> Time {
         self.asked[id as usize]
+    }
+
+    /// The request is woken up for a connection, after it was in the queue for so long: that is not yet
+    /// the end of its wait, for another may take the connection before it comes to it.
+    pub(super) fn goes_on_waiting(&mut self, id: RequestId, queued: Span) {
+        let before = self.waited_before(id);
+        if self.waited.len() <= id as usize {
+            self.waited.resize(id as usize + 1, Span::ZERO);
+        }
+        self.waited[id as usize] = before + queued;
+        self.requests[id].connection = Connection::Promised;
+    }
+
+    /// How long the request was in the queue before it was last woken up for a connection.
+    #[inline]
+    fn waited_before(&self, id: RequestId) -> Span {
+        match self.requests[id].connection {
+            Connection::Promised => self.waited[id as usize],
+            Connection::None | Connection::Held => Span::ZERO,
+        }
+    }
+
+    /// The request's wait for a connection is over, one way or another, after it was in the queue for so
+    /// long since it was last woken up for one, if it was.
+    #[inline]
+    pub(super) fn has_waited_for_connection(&mut self, id: RequestId, queued: Span) {
+        let waited = self.waited_before(id) + queued;
+        self.probe.waited(&self.requests[id], Queue::Connection, waited);
     }
 
     /// The thread of `id` is on a core and takes the GIL, or begins to wait for it.

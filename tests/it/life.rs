@@ -2,7 +2,7 @@
 //! All times in milliseconds.
 
 use tonnage::model::{Arrival, replay, simulate};
-use tonnage::outcome::{Cause, Outcome, Stage};
+use tonnage::outcome::{Cause, Outcome, Queue, Stage};
 use tonnage::seed::Seed;
 use tonnage::site::{Accept, Cooling, Dist, Hold, Listen, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{PerSecond, Span, Time};
@@ -243,6 +243,26 @@ fn an_answer_that_is_still_on_its_way_when_patience_is_over_is_none() {
         site.client.patience = Some(Span::from_millis(patience));
         assert_eq!(play(&site, &[(0, &[50])]), [Ok(130)]);
     }
+}
+
+/// A loop and its one connection: who is woken up for it may find that another has taken it, and waits
+/// again. That is one wait, of all the time in the queue: two for each request, which has two queries.
+#[test]
+fn who_is_woken_up_in_vain_has_waited_once_when_it_is_over() {
+    let fixed = || query(millis(5));
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![fixed(), fixed()]);
+    site.server.costs.query_cpu = Span::from_millis(2);
+    (site.server.connections.keep, site.server.connections.limit) = (1, Some(1));
+    site.traffic.rate = PerSecond::new(60.0);
+    site.horizon.measured = Span::from_whole_secs(200);
+    let outcome = simulate(&site, Seed::new(1));
+    let waits = &outcome.waits[Queue::Connection as usize];
+    assert_eq!((outcome.counts.open, waits.count()), (0, 2 * outcome.counts.answered));
+    let [waited, queued] = [
+        waits.mean().unwrap() * waits.count() as f64 / 1e9,
+        outcome.levels.pool_queue.mean * outcome.measured.as_secs(),
+    ];
+    assert!(waited > 10.0 && (waited / queued - 1.0).abs() < 0.01, "{waited} s, {queued} s");
 }
 
 /// Nginx takes 10 of the only core before a request reaches the one worker, which takes 20.
