@@ -181,7 +181,7 @@ pub struct Finding {
     pub replications: u32,
     /// The warm-up and the measured window of each.
     pub warmup: Span,
-    /// The measured window of each.
+    /// The measured window of each, on average: shorter than was asked for where `stopped` says why.
     pub measured: Span,
     /// Whether the precision asked for was reached; always true with a fixed effort.
     pub precise: bool,

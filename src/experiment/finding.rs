@@ -8,7 +8,7 @@ use crate::outcome::{Cause, Queue, Stage, Stopped};
 use crate::site::{Site, WorkerKind};
 use crate::stats::estimate::Estimate;
 use crate::stats::level::Usage;
-use crate::units::Bytes;
+use crate::units::{Bytes, Span};
 
 /// What was simulated at one rate so far: a site, with its rate and horizon, and a summary for
 /// each replication, from the first on.
@@ -183,11 +183,18 @@ impl Sample {
             bottleneck: limit(self, self, &Objective::default()),
             replications: self.replications(),
             warmup: horizon.warmup,
-            measured: horizon.measured,
+            measured: self.measured(),
             precise: self.precise(effort),
             stopped: self.summaries.iter().find_map(|summary| summary.stopped),
             events: self.summaries.iter().map(|summary| summary.events).sum(),
         }
+    }
+
+    /// How long a window was on average: shorter than it was to be where the run was stopped.
+    fn measured(&self) -> Span {
+        let all = self.summaries.iter().map(|summary| u128::from(summary.measured.as_nanos()));
+        let mean = all.sum::<u128>() / u128::from(self.replications());
+        Span::from_nanos(u64::try_from(mean).expect("the mean of spans is no longer than they are"))
     }
 
     pub(crate) fn replications(&self) -> u32 {

@@ -10,6 +10,7 @@ use crate::experiment::answer::{
     Answers, Capacity, Combination, Effort, Finding, Limit, Objective, Row, Study, Threshold, Tier,
     Visits,
 };
+use crate::experiment::finding::Sample;
 use crate::experiment::sites::{bare, exp, mm1, query};
 use crate::experiment::summary::Summary;
 use crate::experiment::sweep;
@@ -137,6 +138,25 @@ fn near_saturation_precision_is_not_claimed_before_it_is_reached() {
     assert!(high.precise && simulated > 20_000.0, "{simulated} s");
     assert!((high.p95.unwrap().mean / (20f64.ln() / 1.5) - 1.0).abs() < 0.06, "{:?}", high.p95);
     assert!(!higher.precise && !higher.saturated);
+}
+
+/// At twice what one worker carries, 50 are inside after some five seconds, and each run is stopped.
+#[test]
+fn what_was_measured_is_told_and_not_what_was_asked_for() {
+    let mut site = mm1(20.0, 10.0);
+    site.horizon.warmup = Span::ZERO;
+    let measured = |limit: u32| {
+        let mut site = site.clone();
+        site.horizon.in_flight_limit = limit;
+        let run = |seed| Summary::of(&simulate(&site, Seed::new(seed)), &site);
+        let runs: Vec<Summary> = (0..4).map(run).collect();
+        let all: f64 = runs.iter().map(|run| run.measured.as_secs()).sum();
+        let effort = Effort::Precision(Fraction::new(0.05));
+        (Sample::new(site, runs).finding(effort).measured, all / 4.0)
+    };
+    let (stopped, expected) = measured(50);
+    assert!((1.0..20.0).contains(&expected) && (stopped.as_secs() - expected).abs() < 1e-6);
+    assert_eq!(measured(100_000).0, Span::from_whole_secs(100));
 }
 
 #[test]
