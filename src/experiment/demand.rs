@@ -2,7 +2,7 @@
 
 use crate::experiment::answer::Limit;
 use crate::site::{
-    Arrivals, Connections, Database, Endpoint, Hold, Sharing, Site, Step, WorkerKind,
+    Accept, Arrivals, Connections, Database, Endpoint, Hold, Sharing, Site, Step, WorkerKind,
 };
 use crate::units::{Bytes, PerSecond, Span};
 
@@ -67,16 +67,17 @@ pub(crate) fn slots(site: &Site) -> Option<u64> {
     }
 }
 
-/// How many requests can be inside at a time, in the backlog and with the workers; `None`: without
-/// limit.
+/// How many requests can be inside at a time, in the backlog, or each process's own, and with the
+/// workers; `None`: without limit.
 pub(crate) fn most_inside(site: &Site) -> Option<u64> {
     let workers = u64::from(site.server.workers);
+    let sockets = if site.server.accept == Accept::PerProcess { workers } else { 1 };
     let accepted = match site.server.kind {
         WorkerKind::Sync => Some(1),
         WorkerKind::Threads { worker_connections, .. } => worker_connections,
         WorkerKind::Async { limit_concurrency } => limit_concurrency,
     }?;
-    Some(u64::from(site.front.backlog?) + 1 + workers * u64::from(accepted))
+    Some(sockets * (u64::from(site.front.backlog?) + 1) + workers * u64::from(accepted))
 }
 
 /// How long a request of the slowest kind takes that is met on its way, with nobody else there, in

@@ -2,8 +2,10 @@
 
 use super::spans::spans;
 use super::*;
-use crate::experiment::demand::{Work, bounds, busy_cores, busy_slots, straying, work};
-use crate::site::{Cooling, Dispatcher, Resident};
+use crate::experiment::demand::{
+    Work, bounds, busy_cores, busy_slots, most_inside, straying, work,
+};
+use crate::site::{Accept, Cooling, Dispatcher, Listen, Resident};
 use crate::stats::estimate::Estimate;
 
 #[test]
@@ -171,6 +173,28 @@ fn a_run_that_somebody_was_killed_in_is_not_evened_out() {
     site.host.memory = Some(Bytes::from_mib(105));
     site.traffic.endpoints[0].memory = Bytes::from_mib(10);
     assert!((evened(&site) - 1.0).abs() < 1e-12);
+}
+
+/// Three workers that are asked for ten times what they carry, behind one backlog for all or one for
+/// each: it fills, and so do they.
+#[test]
+fn no_more_are_inside_than_backlogs_and_workers_hold() {
+    let threads = WorkerKind::Threads {
+        threads: 2,
+        switch_interval: Span::from_millis(5),
+        worker_connections: Some(4),
+        dispatcher: None,
+    };
+    for (kind, one, each) in [(WorkerKind::Sync, 6 + 3, 18 + 3), (threads, 6 + 12, 18 + 12)] {
+        for (accept, most) in [(Accept::Shared { bias: 1.0 }, one), (Accept::PerProcess, each)] {
+            let mut site = bare(kind, 3, 1, vec![Step::Compute(exp(0.1))]);
+            site.traffic.rate = PerSecond::new(100.0);
+            (site.front.listen, site.front.backlog) = (Listen::Unix, Some(5));
+            site.server.accept = accept;
+            let found = simulate(&site, Seed::new(1)).levels.inside.peak;
+            assert_eq!((most_inside(&site), found), (Some(most), most), "{kind:?}, {accept:?}");
+        }
+    }
 }
 
 /// By the root of half of 1 + C², which is E[S²] / E[S]²: where one in 100 waits 100 times as long as
