@@ -20,8 +20,12 @@ const OPENS_POOL: u32 = 1;
 const PIECES: u32 = 16;
 
 impl<S: Scope> World<'_, S> {
-    /// A worker is started: it boots.
+    /// A worker is started, and boots, unless systemd has stopped the unit: then the arbiter that was to
+    /// start it is gone.
     pub(super) fn start(&mut self, index: u32) {
+        if self.is_stopped() {
+            return;
+        }
         let worker = &mut self.workers[index as usize];
         (worker.state, worker.fresh) = (State::Booting(BOOT_SLICES), true);
         self.boot_on(index);

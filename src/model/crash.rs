@@ -67,7 +67,7 @@ impl<'a, S: Scope> World<'a, S> {
         let used = self.memory[HOST].used();
         let fits = self.site.host.memory.is_none_or(|ceiling| used + all <= ceiling);
         for index in 0..self.site.server.workers {
-            if fits {
+            if fits && !self.is_stopped() {
                 let worker = &mut self.workers[index as usize];
                 worker.heap = Heap::new(&self.site.server, self.site.server.has_threads);
                 let life = worker.life;
@@ -287,6 +287,11 @@ impl<'a, S: Scope> World<'a, S> {
         }
         self.begin_anew(index);
         None
+    }
+
+    /// Whether systemd has stopped the whole unit, for good.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_down && self.site.server.on_oom == OnOom::Stop
     }
 
     /// systemd stops the whole unit: every worker, and the socket with its backlog.

@@ -270,7 +270,7 @@ struct World<'a, S: Scope> {
     backlog: VecDeque<RequestId>,
     /// How many the backlog holds at most.
     backlog_room: usize,
-    /// systemd has stopped the whole unit.
+    /// Nobody listens: systemd has stopped the whole unit, or the only process that did is gone.
     is_down: bool,
     /// Numbers the tasks on the cores that nobody waits for.
     asides: u32,

@@ -83,6 +83,31 @@ fn a_database_that_does_not_fit_dies_again_and_again_but_not_at_one_instant() {
     }
 }
 
+/// Six workers on as many cores, of which two are killed over their `timeout` at 2 s, when the arbiter
+/// looks: it forks the first at once, and the second after a pause of up to 100 ms. A millisecond later
+/// a third dies of memory and systemd stops the unit: nobody boots after that, for 5 s each.
+#[test]
+fn who_was_to_be_started_when_systemd_stops_the_unit_is_not() {
+    let mut site = Site::textbook(WorkerKind::Sync, 6, 6, vec![Step::Compute(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(100));
+    site.server.worker_memory = Bytes::from_mib(10);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(18);
+    site.server.timeout = Some(Span::from_whole_secs(1));
+    site.server.boot_cpu = Span::from_whole_secs(5);
+    site.server.on_oom = OnOom::Stop;
+    site.horizon.measured = Span::from_whole_secs(10);
+    let (long, short): (&[u64], &[u64]) = (&[9_000], &[9]);
+    let tape = [500, 500, 2_001, 2_001, 2_001, 2_001, 2_001];
+    let tape = tape.map(|at| (at, if at == 500 { long } else { short }));
+    let (outcome, ends) = play_all(&site, &tape, Seed::new(1));
+    let (timeout, killed) = (Err((Cause::Timeout, 2_000)), Err((Cause::Killed, 2_001)));
+    let refused = Err((Cause::Down, 2_001));
+    assert_eq!(ends, [timeout, timeout, killed, killed, killed, killed, refused]);
+    // Two requests for 1.5 s, and a boot for a millisecond.
+    let busy = outcome.levels.cores.mean * outcome.measured.as_secs();
+    assert!((busy - 3.001).abs() < 1e-3, "{busy} s");
+}
+
 /// What a worker was killed over it never had.
 #[test]
 fn no_more_memory_is_used_than_there_is() {
