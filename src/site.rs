@@ -44,7 +44,7 @@ pub struct Site {
 pub struct Host {
     /// Cores, at least one, shared fairly by everything runnable.
     pub cores: u32,
-    /// How fast a core is: CPU time is written for a core of speed 1. Above zero.
+    /// How fast a core is: CPU time is written for a core of speed 1. From 0.01 to 100.
     pub speed: f64,
     /// How the cores are shared.
     pub sharing: Sharing,
@@ -81,8 +81,8 @@ pub struct Cooling {
     /// where cores are shared in slices, for else no task is on one core.
     pub core: Span,
     /// What the stack's own code, or a query's in the database, costs beyond its CPU time where
-    /// nothing of its kind has run for long: so many times that, if the server says nothing else
-    /// ([`Costs::cold_code`]).
+    /// nothing of its kind has run for long: so many times that, from 0 to 100, if the server says
+    /// nothing else ([`Costs::cold_code`]).
     pub code: f64,
     /// The time it takes to get most of the way there. Above zero.
     pub over: Span,

@@ -152,9 +152,9 @@ pub struct Finding {
     pub p99: Option<Estimate>,
     /// Share of the requests that failed or gave up (of those that arrived in the window).
     pub error_rate: Estimate,
-    /// The same by cause: indexed by [`Cause`].
+    /// The same by cause, from 0 to 1 each: indexed by [`Cause`].
     pub errors: [f64; Cause::COUNT],
-    /// Share of the requests still open when the runs ended.
+    /// Share of the requests still open when the runs ended, from 0 to 1.
     pub open: f64,
     /// Mean wait for each queue, over all requests that passed it: indexed by [`Queue`].
     pub mean_wait: [f64; Queue::COUNT],

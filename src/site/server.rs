@@ -19,7 +19,7 @@ pub struct Server {
     /// What its first request costs, and takes of that memory.
     pub first_request: FirstRequest,
     /// CPU for each MiB that its late memory or a request takes of the system: the kernel clears
-    /// and maps page after page.
+    /// and maps page after page. Zero: that takes no time.
     pub touch_cpu: Span,
     /// CPU of each idle worker of the kernel's one queue (sync) that an arriving connection wakes as
     /// well, and that finds it gone (the thundering herd; reference section 1.2).
@@ -100,8 +100,8 @@ pub struct Costs {
     /// Per connection given back to a pool that resets it first, which is a query more (asyncpg's
     /// pool: `pg_advisory_unlock_all`, `CLOSE ALL`, `UNLISTEN *`, `RESET ALL`). Zero: none does.
     pub reset_cpu: Span,
-    /// What its own code costs beyond its CPU time where it is cold, in place of what the host says of
-    /// all code ([`Cooling::code`](super::Cooling::code)).
+    /// What its own code costs beyond its CPU time where it is cold, so many times that, from 0 to 100,
+    /// in place of what the host says of all code ([`Cooling::code`](super::Cooling::code)).
     pub cold_code: Option<f64>,
 }
 
