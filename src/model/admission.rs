@@ -37,7 +37,8 @@ pub(super) enum Reception {
     Begins(RequestId),
     /// It waits in the backlog, and nothing else has changed.
     Queued,
-    /// Something else.
+    /// It is at Nginx, turned away, refused, or in a queue whose state changed: look at what is due
+    /// again.
     Elsewhere,
 }
 

@@ -66,8 +66,8 @@ use scope::{Full, Plain, Scope};
 use supervisor::Rounds;
 use worker::Worker;
 
-/// Runs `site` once, with requests drawn from `seed`, or with those of its trace from an instant
-/// on that is.
+/// Runs `site` once. Requests are drawn from `seed`; where traffic is recorded, `seed` says at which
+/// instant of the recording the run begins.
 ///
 /// The same site and seed give the same outcome, bit for bit. Where a limit of the horizon ends
 /// the run before its window opens, all that was simulated is measured instead.

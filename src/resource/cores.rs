@@ -42,7 +42,7 @@ pub struct Cores {
     worked: u128,
     /// How many of them were when the last stall began: until it is over, that is up to `since`.
     stalled: u64,
-    /// The largest number of tasks so far.
+    /// The largest number of tasks since `most_busy` was last asked.
     most: usize,
 }
 
@@ -82,8 +82,8 @@ impl Cores {
     #[inline(always)]
     pub fn start(&mut self, now: Time, task: u32, work: Span) {
         self.settle(now);
-        // With the cores to itself it is done when its work is: where others come before that, they
-        // will change it. A float knows every span up to 104 days, and none beyond.
+        // A task alone ends exactly `alone(work)` from now; whoever starts before then clears
+        // `next_finish`. Only below 2^53 ns (104 days), where a float holds every nanosecond.
         let is_alone = self.tasks() == 0 && work < EXACT;
         self.next_finish = is_alone.then(|| self.since + self.alone(work));
         let done_at = self.attained + nanos(work);
@@ -134,8 +134,8 @@ impl Cores {
         Some(Span::from_nanos_f64(left))
     }
 
-    /// For so long from `now` on nobody gets anything done, though the cores that are busy stay so. Who
-    /// comes meanwhile makes no other busy before that is over.
+    /// Until `now + span` no task makes progress. Cores busy at `now` count as busy throughout; tasks
+    /// started meanwhile count from its end.
     pub fn stall(&mut self, now: Time, span: Span) {
         self.settle(now);
         self.stalled = self.busy();
