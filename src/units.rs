@@ -367,12 +367,15 @@ impl fmt::Display for Fraction {
     }
 }
 
-/// A number with at most three decimals and no trailing zeros, as a person writes it.
+/// A number with at most three decimals and no trailing zeros, as a person writes it; below a tenth
+/// with as many decimals as three digits take, for nothing that is more than none reads as none.
 struct Short(f64);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{:.3}", self.0);
+        let zeros = -self.0.abs().log10().floor();
+        let decimals = if zeros.is_finite() { zeros.max(1.0) as usize + 2 } else { 3 };
+        let text = format!("{:.decimals$}", self.0);
         let text = text.trim_end_matches('0').trim_end_matches('.');
         f.write_str(text)
     }
@@ -419,5 +422,14 @@ mod tests {
             Fraction::new(0.001).to_string(),
         ];
         assert_eq!(printed, ["250ms", "1.5s", "80us", "0s", "2GB", "150MB", "7.25/s", "0.1%"]);
+    }
+
+    #[test]
+    fn what_is_rare_does_not_print_as_none() {
+        let rates = [0.5, 0.0625, 1.0 / 60.0, 1.0 / 3600.0, 1e-9].map(PerSecond::new);
+        let printed = rates.map(|rate| rate.to_string());
+        assert_eq!(printed, ["0.5/s", "0.0625/s", "0.0167/s", "0.000278/s", "0.000000001/s"]);
+        assert_eq!(Fraction::new(1e-6).to_string(), "0.0001%");
+        assert_eq!(Fraction::ZERO.to_string(), "0%");
     }
 }

@@ -52,7 +52,12 @@ fn described(combination: &Combination, resolved: &Resolved) -> String {
     }
     for (index, (limit, rate)) in bounds(site).iter().enumerate() {
         let label = if index == 0 { "at most" } else { "" };
-        let _ = writeln!(text, "  {label:15}  {:.1}/s by {}", rate.get(), limit.name());
+        // A tenth of what is rarer than one a second may be all of it.
+        let rate = match rate.get() < 1.0 {
+            true => rate.to_string(),
+            false => format!("{:.1}/s", rate.get()),
+        };
+        let _ = writeln!(text, "  {label:15}  {rate} by {}", limit.name());
     }
     text
 }

@@ -277,6 +277,15 @@ tiers
 }
 
 #[test]
+fn check_shows_the_digits_of_what_comes_once_an_hour() {
+    let desk = Desk::new();
+    desk.save("rare.toml", &QUICK.replace("4/s", "1/h").replace("exp(50ms)", "1h"));
+    let said = stdout(&desk.tonnage("check rare.toml"));
+    assert!(said.contains("  quiet: 0.000278/s\n"), "{said}");
+    assert!(said.contains("  at most          0.000278/s by cores\n"), "{said}");
+}
+
+#[test]
 fn check_says_which_of_a_stack_s_numbers_are_assumed() {
     let desk = Desk::new();
     desk.save("django.toml", &QUICK.replace("bare", "django"));
