@@ -245,8 +245,7 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
             section.lack("threads", title, "say how many per process: threads = 4");
         }
         Kind::Threads => {
-            let why = "only an event loop sends its threads' answers";
-            section.refuse("answer_cpu", why, "remove it, or write kind = \"async\"");
+            threads_answer(section);
             if !section.has("dispatch_cpu") {
                 let why = "without `dispatch_cpu` the main thread takes no time";
                 section.refuse("finish_cpu", why, "write dispatch_cpu as well");
@@ -290,7 +289,7 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
 fn ignored_thread_keys(section: &Section<'_>, kind: Kind) {
     let (why, way) = match kind {
         Kind::Sync => {
-            let why = "only kind = \"threads\" has it";
+            let why = "only kind = \"threads\" and kind = \"async\" have it";
             (why, "remove it, or write kind = \"threads\"")
         }
         _ => {
@@ -298,9 +297,19 @@ fn ignored_thread_keys(section: &Section<'_>, kind: Kind) {
             (why, "remove it, or write threads = 40 where the endpoints are `def`")
         }
     };
-    for key in THREAD_KEYS.iter().chain(&["answer_cpu"]) {
+    for key in THREAD_KEYS {
         section.refuse(key, why, way);
     }
+    match kind {
+        Kind::Sync => threads_answer(section),
+        _ => section.refuse("answer_cpu", why, way),
+    }
+}
+
+/// Who has no event loop has nobody to send the answers of its threads.
+fn threads_answer(section: &Section<'_>) {
+    let why = "only an event loop sends its threads' answers";
+    section.refuse("answer_cpu", why, "remove it, or write kind = \"async\"");
 }
 
 /// The connections that a process accepts fill its threads.

@@ -170,7 +170,7 @@ error: not TOML: extra `=`, expected nothing
   = help: each line is `key = value`, `[table]` or `[[list of tables]]`; texts stand in
           quotes
 
-error: `threads` would be ignored: only kind = "threads" has it
+error: `threads` would be ignored: only kind = "threads" and kind = "async" have it
   --> bad.toml:13:1
    |
 13 | threads = 4

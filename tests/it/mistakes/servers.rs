@@ -170,13 +170,26 @@ error: cannot work out `memory_gb*2` for plan "small": the plan says no `memory`
 
     threads_of_a_sync_server:
     "workers = 2" => "workers = 2\nthreads = 4"; r#"
-error: `threads` would be ignored: only kind = "threads" has it
+error: `threads` would be ignored: only kind = "threads" and kind = "async" have it
   --> bad.toml:13:1
    |
 13 | threads = 4
    | ^^^^^^^
    |
    = help: remove it, or write kind = "threads"
+
+1 problem in bad.toml
+"#
+
+    an_answer_of_a_sync_server_that_a_loop_would_send:
+    "\"sync\"" => "\"sync\"\nanswer_cpu = \"1ms\""; r#"
+error: `answer_cpu` would be ignored: only an event loop sends its threads' answers
+  --> bad.toml:12:1
+   |
+12 | answer_cpu = "1ms"
+   | ^^^^^^^^^^
+   |
+   = help: remove it, or write kind = "async"
 
 1 problem in bad.toml
 "#
