@@ -32,7 +32,8 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
         tried => (tried?, false),
     };
     let color = colors(anstream::AutoStream::choice(&std::io::stdout()));
-    print(&explained::text(&alone, &now, &ranked(tried), color))?;
+    let tried = ranked(tried, &study.objective);
+    print(&explained::text(&alone, &now, &tried, color))?;
     match stopped {
         true => Err(Failure::Interrupted(UNTRIED.to_owned())),
         false => Ok(()),

@@ -1,11 +1,11 @@
 //! What gives way: the resource of which more would help most.
 
 use crate::experiment::answer::{Limit, Objective, Usages};
-use crate::experiment::finding::{LOSS, Sample};
+use crate::experiment::finding::{Sample, allowed_errors};
 use crate::experiment::summary::Summary;
 use crate::outcome::{Cause, Stage};
 use crate::site::{Hold, Site, WorkerKind};
-use crate::units::{Fraction, Span};
+use crate::units::Span;
 
 /// What makes `sample` miss `objective` or, where it does not, is closest to that.
 ///
@@ -15,8 +15,7 @@ use crate::units::{Fraction, Span};
 /// [`most_waited_for`]. That is told by `known`, a sample of about the same rate, as the one that
 /// has most to tell.
 pub(crate) fn limit(sample: &Sample, known: &Sample, objective: &Objective) -> Limit {
-    let most = objective.errors.map_or(LOSS, Fraction::get).min(LOSS);
-    let failing = sample.mean(Summary::error_rate).mean > most;
+    let failing = sample.mean(Summary::error_rate).mean > allowed_errors(objective);
     let failing = if failing { of_errors(sample) } else { None };
     failing.unwrap_or_else(|| match objective.p95 {
         Some(most) if is_work(known, most) => Limit::Work,

@@ -3,8 +3,10 @@
 
 use crate::experiment::advice::Change;
 use crate::experiment::answer::{
-    Answers, Capacity, Combination, Finding, Row, Study, Threshold, Tier,
+    Answers, Capacity, Combination, Finding, Objective, Row, Study, Threshold, Tier,
 };
+use crate::experiment::finding::allowed_errors;
+use crate::stats::estimate::Estimate;
 
 /// `study` of these combinations at this tier alone.
 pub fn narrowed(study: &Study, combinations: Vec<Combination>, tier: &Tier) -> Study {
@@ -54,11 +56,11 @@ pub struct Tried {
 /// What a change does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It carries more, or is quicker.
+    /// It carries more, loses less, or is quicker.
     Better,
     /// No difference that the simulation could tell.
     None,
-    /// It carries less, or is slower.
+    /// It carries less, loses more, or is slower.
     Worse,
 }
 
@@ -68,27 +70,18 @@ const NOTICEABLE: f64 = 0.03;
 
 impl Tried {
     /// What the change does to how it was `before`: to the rate that is carried, where both were
-    /// looked for and differ, else to p95, as far as its intervals can tell.
-    pub fn effect(&self, before: &Standing) -> Effect {
+    /// looked for and differ; else to what fails, where that is more than `objective` lets; else to
+    /// p95. What fails and p95 differ where their intervals lie apart.
+    pub fn effect(&self, before: &Standing, objective: &Objective) -> Effect {
         let by_rate = before.carries().zip(self.standing.carries()).map_or(Effect::None, by_rate);
-        if by_rate == Effect::None { self.by_p95(before) } else { by_rate }
-    }
-
-    fn by_p95(&self, before: &Standing) -> Effect {
         let (before, after) = (&before.row.finding, &self.standing.row.finding);
-        match (before.is_overrun(), after.is_overrun()) {
-            (true, true) => return Effect::None,
-            (true, false) => return Effect::Better,
-            (false, true) => return Effect::Worse,
-            (false, false) => {}
-        }
-        let interval = |finding: &Finding| finding.p95.and_then(|p95| p95.interval());
-        let mean = |finding: &Finding| finding.p95.map(|p95| p95.mean);
-        let apart = interval(before).zip(interval(after));
-        let apart = apart.is_some_and(|((low, high), (least, most))| most < low || least > high);
-        let means = mean(before).zip(mean(after)).filter(|_| apart);
-        // Less is better of times, as more is of rates.
-        means.map_or(Effect::None, |(before, after)| by_rate((after, before)))
+        let at_the_tier = || match (before.is_overrun(), after.is_overrun()) {
+            (true, true) => Effect::None,
+            (true, false) => Effect::Better,
+            (false, true) => Effect::Worse,
+            (false, false) => by_answers(before, after, objective),
+        };
+        if by_rate == Effect::None { at_the_tier() } else { by_rate }
     }
 }
 
@@ -102,15 +95,40 @@ fn by_rate((before, after): (f64, f64)) -> Effect {
     }
 }
 
-/// Those that were tried, what helps most first: by the rate that is carried and, among equals, by
-/// p95.
-pub fn ranked(mut tried: Vec<Tried>) -> Vec<Tried> {
-    let p95 = |it: &Tried| {
-        let finding = &it.standing.row.finding;
-        finding.p95.filter(|_| !finding.is_overrun()).map_or(f64::INFINITY, |p95| p95.mean)
+/// By what fails and, where that is the same or little enough, by p95. (A p95 is of those that are
+/// answered: the more are refused, the quicker the others are.)
+fn by_answers(before: &Finding, after: &Finding, objective: &Objective) -> Effect {
+    let most = allowed_errors(objective);
+    let [failed, fails] = [before, after].map(|finding| finding.error_rate);
+    let counts = failed.mean > most || fails.mean > most;
+    let by_errors = if counts { by_less(&failed, &fails) } else { Effect::None };
+    let by_p95 = || before.p95.zip(after.p95).map_or(Effect::None, |(b, a)| by_less(&b, &a));
+    if by_errors == Effect::None { by_p95() } else { by_errors }
+}
+
+/// By something of which less is better, as far as its intervals can tell.
+fn by_less(before: &Estimate, after: &Estimate) -> Effect {
+    let apart = before.interval().zip(after.interval());
+    let apart = apart.is_some_and(|((low, high), (least, most))| most < low || least > high);
+    // Less is better of it, as more is of rates.
+    if apart { by_rate((after.mean, before.mean)) } else { Effect::None }
+}
+
+/// Those that were tried, what helps most first: by the rate that is carried; among equals by what
+/// fails beyond what `objective` lets, and then by p95.
+pub fn ranked(mut tried: Vec<Tried>, objective: &Objective) -> Vec<Tried> {
+    let told = |it: &Tried, of: &dyn Fn(&Finding) -> Option<f64>| {
+        let finding = Some(&it.standing.row.finding).filter(|finding| !finding.is_overrun());
+        finding.and_then(of).unwrap_or(f64::INFINITY)
     };
+    let most = allowed_errors(objective);
+    let beyond = |it: &Tried| told(it, &|it| Some((it.error_rate.mean - most).max(0.0)));
+    let p95 = |it: &Tried| told(it, &|it| it.p95.map(|p95| p95.mean));
     let carries = |it: &Tried| it.standing.carries().unwrap_or(0.0);
-    tried.sort_by(|a, b| carries(b).total_cmp(&carries(a)).then(p95(a).total_cmp(&p95(b))));
+    tried.sort_by(|a, b| {
+        let by_rate = carries(b).total_cmp(&carries(a));
+        by_rate.then(beyond(a).total_cmp(&beyond(b))).then(p95(a).total_cmp(&p95(b)))
+    });
     tried
 }
 
@@ -119,13 +137,12 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     use super::*;
-    use crate::experiment::answer::{Accuracy, Effort, Objective, Visits};
+    use crate::experiment::answer::{Accuracy, Effort, Visits};
     use crate::experiment::sites::mm1;
     use crate::experiment::sweep;
     use crate::experiment::trial::{Crew, Watch};
     use crate::outcome::Budget;
     use crate::seed::Seed;
-    use crate::stats::estimate::Estimate;
     use crate::units::{Fraction, PerSecond};
 
     /// A queue that carries so much, and whose p95 came out so in each replication.
@@ -161,10 +178,12 @@ mod tests {
         Tried { change: Change::Cores(cores), arguments: Vec::new(), standing }
     }
 
+    const ANY: Objective = Objective { p95: None, errors: None };
+
     #[test]
     fn times_whose_intervals_overlap_are_not_told_apart() {
         let effect = |before: &[f64], after: &[f64]| {
-            tried(2, standing(10.0, after)).effect(&standing(10.0, before))
+            tried(2, standing(10.0, after)).effect(&standing(10.0, before), &ANY)
         };
         // A tenth apart, known to +-25 % or to +-2.5 %.
         assert_eq!(effect(&[0.9, 1.0, 1.1], &[1.0, 1.1, 1.2]), Effect::None);
@@ -180,9 +199,53 @@ mod tests {
                 tried(2, standing(quick, &[0.2, 0.2])),
                 tried(3, standing(9.0, &[0.1, 0.1])),
             ];
-            ranked(all).into_iter().map(|it| it.change).collect::<Vec<_>>()
+            ranked(all, &ANY).into_iter().map(|it| it.change).collect::<Vec<_>>()
         };
         assert_eq!(order(10.0, 10.0), [2, 1, 3].map(Change::Cores));
         assert_eq!(order(11.0, 10.0), [1, 2, 3].map(Change::Cores));
+    }
+    /// The same that carries 10 a second, of which so many fail in each replication.
+    fn failing(p95: &[f64], errors: &[f64]) -> Standing {
+        let mut standing = standing(10.0, p95);
+        standing.row.finding.error_rate = Estimate::of(errors).unwrap();
+        standing
+    }
+
+    const SLOW: &[f64] = &[0.9, 0.91];
+    const QUICK: &[f64] = &[0.5, 0.51];
+    /// Connections that were refused: a fifth, or hardly one.
+    const MANY: &[f64] = &[0.21, 0.211];
+    const FEW: &[f64] = &[0.0001, 0.0002];
+
+    #[test]
+    fn what_fails_beyond_what_may_counts_before_times() {
+        let effect = |before: (&[f64], &[f64]), after: (&[f64], &[f64]), most: Option<f64>| {
+            let objective = Objective { p95: None, errors: most.map(Fraction::new) };
+            let before = failing(before.0, before.1);
+            tried(2, failing(after.0, after.1)).effect(&before, &objective)
+        };
+        assert_eq!(effect((SLOW, MANY), (SLOW, FEW), None), Effect::Better);
+        assert_eq!(effect((QUICK, MANY), (SLOW, FEW), None), Effect::Better);
+        assert_eq!(effect((SLOW, FEW), (QUICK, MANY), None), Effect::Worse);
+        // What may fail does not count, and what chance made of as many does not either.
+        assert_eq!(effect((SLOW, FEW), (QUICK, &[0.003, 0.0031]), None), Effect::Better);
+        assert_eq!(effect((SLOW, FEW), (QUICK, &[0.003, 0.0031]), Some(0.001)), Effect::Worse);
+        assert_eq!(effect((SLOW, MANY), (QUICK, &[0.2, 0.24]), None), Effect::Better);
+    }
+
+    #[test]
+    fn of_two_that_carry_the_same_the_one_that_loses_less_is_first() {
+        let all = vec![
+            tried(1, failing(QUICK, MANY)),
+            tried(2, failing(SLOW, FEW)),
+            tried(3, failing(QUICK, &[0.003, 0.0031])),
+        ];
+        let order = |most| {
+            let objective = Objective { p95: None, errors: Some(Fraction::new(most)) };
+            ranked(all.clone(), &objective).into_iter().map(|it| it.change).collect::<Vec<_>>()
+        };
+        // Where 1 % may fail, less than that is as good as nothing.
+        assert_eq!(order(0.01), [3, 2, 1].map(Change::Cores));
+        assert_eq!(order(0.001), [2, 3, 1].map(Change::Cores));
     }
 }

@@ -8,7 +8,7 @@ use crate::outcome::{Cause, Queue, Stage, Stopped};
 use crate::site::{Site, WorkerKind};
 use crate::stats::estimate::Estimate;
 use crate::stats::level::Usage;
-use crate::units::{Bytes, Span};
+use crate::units::{Bytes, Fraction, Span};
 
 /// What was simulated at one rate so far: a site, with its rate and horizon, and a summary for
 /// each replication, from the first on.
@@ -348,6 +348,12 @@ const MEMORIES: f64 = 8.0;
 /// What may be left of the empty start: 0.12 %. So much is left in a window that forgets as often as it
 /// must, after a quarter as much of warm-up, of e^-4 as it opens.
 const RESIDUE: f64 = 1.2e-3;
+
+/// The share of the requests that may fail where `objective` is to be met: no more than a site that
+/// sustains its rate loses, whatever it allows.
+pub(crate) fn allowed_errors(objective: &Objective) -> f64 {
+    objective.errors.map_or(LOSS, Fraction::get).min(LOSS)
+}
 
 /// Whether `finding` meets `objective`; `None` where there is none.
 pub(crate) fn meets(finding: &Finding, objective: &Objective) -> Option<bool> {

@@ -25,9 +25,11 @@ pub fn text(study: &Study, now: &Standing, tried: &[Tried], color: bool) -> Stri
     if tried.is_empty() {
         return parts.join("\n\n") + "\n";
     }
-    parts.push(heading("What a change does, for the same requests") + "\n" + &changes(now, tried));
-    parts.push(said(&advice(now, tried)));
-    parts.extend(example(now, tried));
+    parts.push(
+        heading("What a change does, for the same requests") + "\n" + &changes(study, now, tried),
+    );
+    parts.push(said(&advice(study, now, tried)));
+    parts.extend(example(study, now, tried));
     parts.join("\n\n") + "\n"
 }
 
@@ -137,23 +139,25 @@ fn busy(now: &Standing) -> Vec<String> {
 }
 
 /// A row for how it is now, and one for each change.
-fn changes(now: &Standing, tried: &[Tried]) -> String {
+fn changes(study: &Study, now: &Standing, tried: &[Tried]) -> String {
     let mut table = ruled(COLUMNS);
     table.set_header(["", "p95", "±", "errors", "carries", "", ""]);
     table.add_row(row("as it is".to_owned(), now, None));
     let names: Vec<String> = tried.iter().map(|each| in_words(each, now)).collect();
     let names = apart(&names, |name| name.chars().count() <= 26);
     for (each, name) in tried.iter().zip(names) {
-        table.add_row(row(name, &each.standing, Some((each, now))));
+        let effect = each.effect(now, &study.objective);
+        table.add_row(row(name, &each.standing, Some((now, effect))));
     }
     right(&mut table, 1..6);
     trimmed(&table.to_string())
 }
 
-fn row(name: String, standing: &Standing, change: Option<(&Tried, &Standing)>) -> [String; 7] {
+/// `change`: how it is now, and what this makes of it.
+fn row(name: String, standing: &Standing, change: Option<(&Standing, Effect)>) -> [String; 7] {
     let finding = &standing.row.finding;
-    let gain = change.and_then(|(_, now)| gain(now, standing));
-    let effect = change.map(|(tried, now)| match tried.effect(now) {
+    let gain = change.and_then(|(now, _)| gain(now, standing));
+    let effect = change.map(|(_, effect)| match effect {
         Effect::Better => "better",
         Effect::None => "same",
         Effect::Worse => "worse",
@@ -185,27 +189,26 @@ fn gain(now: &Standing, then: &Standing) -> Option<f64> {
 }
 
 /// What to do: the change that helps most without another machine, and the one that does with one.
-fn advice(now: &Standing, tried: &[Tried]) -> Vec<String> {
-    let free = best(now, tried, false).map_or_else(
+fn advice(study: &Study, now: &Standing, tried: &[Tried]) -> Vec<String> {
+    let free = best(study, now, tried, false).map_or_else(
         || "Nothing that was tried on this machine helps.".to_owned(),
         |it| {
             format!("On this machine {} helps most: {}.", in_words(it, now), what_comes_of(it, now))
         },
     );
-    let paid = best(now, tried, true).map(|it| {
+    let paid = best(study, now, tried, true).map(|it| {
         format!("With more of a machine, {} does: {}.", in_words(it, now), what_comes_of(it, now))
     });
     std::iter::once(free).chain(paid).collect()
 }
 
 /// The change that helps most, with another `machine` or without.
-fn best<'a>(now: &Standing, tried: &'a [Tried], machine: bool) -> Option<&'a Tried> {
-    let helps =
-        |it: &&Tried| it.change.takes_a_machine() == machine && it.effect(now) == Effect::Better;
-    tried.iter().find(helps)
+fn best<'a>(study: &Study, now: &Standing, tried: &'a [Tried], machine: bool) -> Option<&'a Tried> {
+    let helps = |it: &&Tried| it.effect(now, &study.objective) == Effect::Better;
+    tried.iter().filter(|it| it.change.takes_a_machine() == machine).find(helps)
 }
 
-/// What carries how much instead of what, at which p95.
+/// What carries how much instead of what, at which p95 and with which errors.
 fn what_comes_of(tried: &Tried, now: &Standing) -> String {
     let rates = match (carries(&tried.standing), carries(now)) {
         (then, before) if then == before => format!("carries {then} as before"),
@@ -217,25 +220,39 @@ fn what_comes_of(tried: &Tried, now: &Standing) -> String {
     format!("{rates}{price}, {}", at_this_tier(&tried.standing.row.finding, &now.row.finding))
 }
 
-/// What becomes of p95 at the tier.
+/// What becomes of p95 at the tier and, where it changes, of what fails.
 fn at_this_tier(then: &Finding, before: &Finding) -> String {
-    match (then.is_overrun(), before.is_overrun()) {
-        (true, true) => "but not all of this tier yet".to_owned(),
-        (true, false) => "but not this tier".to_owned(),
-        (false, true) => format!("with a p95 of {} at this tier", words::p95(then)),
-        (false, false) => {
-            let (then, before) = (words::p95(then), words::p95(before));
-            match then == before {
-                true => format!("with a p95 of {then} at this tier, as before"),
-                false => format!("with a p95 of {then} instead of {before} at this tier"),
-            }
+    let p95 = match (then.is_overrun(), before.is_overrun()) {
+        (true, true) => return "but not all of this tier yet".to_owned(),
+        (true, false) => return "but not this tier".to_owned(),
+        (false, true) => {
+            return format!("with a p95 of {} at this tier{}", words::p95(then), fails(then));
         }
+        (false, false) => match (words::p95(then), words::p95(before)) {
+            (then, before) if then == before => {
+                format!("with a p95 of {then} at this tier, as before")
+            }
+            (then, before) => format!("with a p95 of {then} instead of {before} at this tier"),
+        },
+    };
+    let (fail, failed) = (words::errors(then), words::errors(before));
+    match fail == failed {
+        true => p95,
+        false => format!("{p95}, where {fail} of the requests fail instead of {failed}"),
+    }
+}
+
+/// How many requests fail, where any do.
+fn fails(finding: &Finding) -> String {
+    match finding.error_rate.mean > 0.0 {
+        true => format!(", where {} of the requests fail", words::errors(finding)),
+        false => String::new(),
     }
 }
 
 /// How to see all that the best change does. It is to be copied, so it stays on one line.
-fn example(now: &Standing, tried: &[Tried]) -> Option<String> {
-    let best = [false, true].map(|machine| best(now, tried, machine));
+fn example(study: &Study, now: &Standing, tried: &[Tried]) -> Option<String> {
+    let best = [false, true].map(|machine| best(study, now, tried, machine));
     let typed = best.into_iter().flatten().find(|it| !it.arguments.is_empty())?;
     let sets = typed.arguments.iter().map(|argument| format!(" --set {}", shell(argument)));
     Some(format!("To see all of that: tonnage run ...{}", sets.collect::<String>()))
@@ -310,16 +327,16 @@ mod tests {
 
     #[test]
     fn what_helps_most_is_said_with_and_without_another_machine() {
-        let (_, now, tried) = made_up();
+        let (study, now, tried) = made_up();
         let expected = [
             "On this machine workers = 5 helps most: carries 29/s instead of 20.7/s, with a p95 of \
              87 ms instead of 106 ms at this tier.",
             "With more of a machine, plan 4GB does: carries 41.4/s instead of 20.7/s, for 24 a \
              month, with a p95 of 76.7 ms instead of 106 ms at this tier.",
         ];
-        assert_eq!(advice(&now, &tried), expected);
+        assert_eq!(advice(&study, &now, &tried), expected);
         let typed = r#"To see all of that: tonnage run ... --set 'server."my app".workers=5'"#;
-        assert_eq!(example(&now, &tried).as_deref(), Some(typed));
+        assert_eq!(example(&study, &now, &tried).as_deref(), Some(typed));
     }
 
     #[test]
@@ -327,14 +344,14 @@ mod tests {
         let (study, mut now, mut tried) = made_up();
         // It carries the same, and is quicker.
         tried[1].standing.capacity = now.capacity.clone();
-        assert_eq!(tried[1].effect(&now), Effect::Better);
+        assert_eq!(tried[1].effect(&now, &study.objective), Effect::Better);
         let grow = |standing: &mut Standing| standing.row.finding.grows = true;
         grow(&mut tried[1].standing);
-        assert_eq!(tried[1].effect(&now), Effect::Worse);
+        assert_eq!(tried[1].effect(&now, &study.objective), Effect::Worse);
         grow(&mut now);
-        assert_eq!(tried[1].effect(&now), Effect::None);
+        assert_eq!(tried[1].effect(&now, &study.objective), Effect::None);
         tried[1].standing.row.finding.grows = false;
-        assert_eq!(tried[1].effect(&now), Effect::Better);
+        assert_eq!(tried[1].effect(&now, &study.objective), Effect::Better);
         let said = what_comes_of(&tried[1], &now);
         assert_eq!(said, "carries 20.7/s as before, with a p95 of 87 ms at this tier");
         assert!(summary(&study, &now)[0].starts_with("More comes than is carried, and p95 grows"));
@@ -343,9 +360,23 @@ mod tests {
         // Nobody is answered any more: it has grown.
         now.row.finding.grows = false;
         (now.row.finding.p95, now.row.finding.error_rate) = (None, Estimate::of(&[1.0]).unwrap());
-        assert_eq!(tried[1].effect(&now), Effect::Better);
+        assert_eq!(tried[1].effect(&now, &study.objective), Effect::Better);
         assert_eq!(what_comes_of(&tried[1], &now), said);
         assert!(summary(&study, &now)[0].starts_with("Nobody is answered, and 100% of the requ"));
+    }
+
+    #[test]
+    fn what_fails_less_often_helps_and_is_said_to() {
+        let (study, mut now, mut tried) = made_up();
+        let errors = |share: f64| Estimate::of(&[share, 1.001 * share]).unwrap();
+        tried[1].standing = now.clone();
+        (now.row.finding.error_rate, tried[1].standing.row.finding.error_rate) =
+            (errors(0.21), errors(0.0001));
+        let said = &advice(&study, &now, &tried)[0];
+        let expected = "On this machine workers = 5 helps most: carries 20.7/s as before, with a \
+                        p95 of 106 ms at this tier, as before, where 0.01% of the requests fail \
+                        instead of 21%.";
+        assert_eq!(said, expected);
     }
 
     #[test]
@@ -359,10 +390,11 @@ mod tests {
 
     #[test]
     fn where_nothing_helps_that_is_said() {
-        let (_, now, mut tried) = made_up();
+        let (study, now, mut tried) = made_up();
         tried.iter_mut().for_each(|each| each.standing = now.clone());
-        assert_eq!(advice(&now, &tried), ["Nothing that was tried on this machine helps."]);
-        assert_eq!(example(&now, &tried), None);
+        let nothing = ["Nothing that was tried on this machine helps."];
+        assert_eq!(advice(&study, &now, &tried), nothing);
+        assert_eq!(example(&study, &now, &tried), None);
     }
 
     #[test]
