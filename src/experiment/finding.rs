@@ -208,9 +208,9 @@ impl Sample {
         }
     }
 
-    /// Whether half the width of p95's interval is at most this share of it.
+    /// Whether half the width of p95's interval is at most this share of it: of no time at all none.
     pub(crate) fn within(&self, share: f64) -> bool {
-        self.p95().and_then(|p95| p95.relative_half_width()).is_some_and(|half| half <= share)
+        self.p95().is_some_and(|p95| p95.half_width().is_some_and(|half| half <= share * p95.mean))
     }
 
     /// Whether the windows are long against the site's memory of its past, and nothing grows: so

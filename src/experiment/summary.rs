@@ -34,7 +34,8 @@ pub(crate) struct Summary {
     pub chilled_closing: f64,
     /// Requests inside as the window opened and as it closed.
     pub inside: (u64, u64),
-    /// Mean, and mean square, of what arrivals found inside.
+    /// Mean, and mean square, of what arrivals found inside: both as told by a histogram's buckets, so
+    /// that their difference is a variance.
     pub seen: (f64, f64),
     pub kills: u64,
     pub first_kill: Option<Time>,
@@ -60,7 +61,7 @@ impl Summary {
             chilled: cores_of(outcome, site, outcome.chilled),
             chilled_closing: cores_of(outcome, site, [outcome.chilled_closing, Span::ZERO])[0],
             inside: outcome.inside,
-            seen: (outcome.seen.mean().unwrap_or(0.0), outcome.seen.mean_square().unwrap_or(0.0)),
+            seen: outcome.seen.moments().unwrap_or_default(),
             kills: outcome.kills,
             first_kill: outcome.first_kill,
             events: outcome.events,

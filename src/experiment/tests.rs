@@ -11,6 +11,7 @@ use crate::experiment::answer::{
     Visits,
 };
 use crate::experiment::finding::Sample;
+use crate::experiment::lab::REPLICATIONS;
 use crate::experiment::sites::{bare, exp, mm1, query};
 use crate::experiment::summary::Summary;
 use crate::experiment::sweep;
@@ -173,6 +174,26 @@ fn a_row_that_nobody_waits_in_is_precise() {
     let work = Step::Compute(Dist::Fixed(Span::from_nanos(1)));
     let finding = row(bare(WorkerKind::Sync, 1, 1, vec![work]), 1.0 / 86_400.0).finding;
     assert_eq!((finding.precise, finding.p95.unwrap().relative_half_width()), (true, Some(0.0)));
+}
+
+/// No share of no time at all is any time.
+#[test]
+fn a_p95_of_no_time_at_all_is_precise() {
+    let work = Step::Compute(Dist::Fixed(Span::ZERO));
+    let finding = row(bare(WorkerKind::Sync, 1, 1, vec![work]), 1.0).finding;
+    assert_eq!((finding.precise, finding.p95.unwrap().mean), (true, 0.0));
+    assert_eq!(finding.replications, REPLICATIONS);
+}
+
+/// Calls of five minutes, one a second: 300 of them are inside, give or take 17, all of them others
+/// after five minutes more.
+#[test]
+fn a_large_crowd_that_hardly_varies_is_settled_as_any_other() {
+    let call = Step::Call { wait: Dist::Fixed(Span::from_whole_secs(300)), cpu: Span::ZERO };
+    let kind = WorkerKind::Async { limit_concurrency: None };
+    let finding = row(bare(kind, 1, 1, vec![call]), 1.0).finding;
+    assert!((finding.usage.inside_mean / 300.0 - 1.0).abs() < 0.01, "{:?}", finding.usage);
+    assert!(finding.precise);
 }
 
 #[test]

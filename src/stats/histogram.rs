@@ -88,15 +88,19 @@ impl Histogram {
         (count > 0).then(|| self.sum as f64 / count as f64)
     }
 
-    /// The mean of the values' squares, within 0.8 %; `None` where there is none.
-    pub fn mean_square(&self) -> Option<f64> {
-        let square = |(bucket, count): (usize, &u64)| match count {
-            0 => 0.0,
-            _ => (middle(bucket) as f64).powi(2) * *count as f64,
+    /// The mean of the values and that of their squares, each value told by the middle of its bucket;
+    /// `None` where there is none. The mean itself is known better, but what is left of the squares
+    /// without its square would be no variance: where values differ by less than a bucket is away
+    /// from its middle, it would be anything, and even below zero.
+    pub fn moments(&self) -> Option<(f64, f64)> {
+        let mean = |power: i32| {
+            let of = |(bucket, count): (usize, &u64)| match count {
+                0 => 0.0,
+                _ => (middle(bucket) as f64).powi(power) * *count as f64,
+            };
+            self.buckets.iter().enumerate().map(of).sum::<f64>() / self.count() as f64
         };
-        let sum: f64 = self.buckets.iter().enumerate().map(square).sum();
-        let count = self.count();
-        (count > 0).then(|| sum / count as f64)
+        (self.count() > 0).then(|| (mean(1), mean(2)))
     }
 
     /// The `share` quantile: the smallest recorded value with at least that share of all values
@@ -181,8 +185,25 @@ mod tests {
         let quantiles = [0.01, 0.5, 0.95, 0.955, 1.0].map(|share| histogram.quantile(share));
         assert_eq!(quantiles, [Some(1), Some(50), Some(95), Some(96), Some(100)]);
         assert_eq!(histogram.mean(), Some(50.5));
-        assert_eq!(histogram.mean_square(), Some(3383.5));
+        assert_eq!(histogram.moments(), Some((50.5, 3383.5)));
         assert_eq!(Histogram::new().quantile(0.5), None);
+        assert_eq!(Histogram::new().moments(), None);
+    }
+
+    /// Buckets are two wide from 256 on, and four from 512 on; what is spread over a bucket of four
+    /// varies by 5 / 4 of which the bucket knows nothing.
+    #[test]
+    fn the_variance_of_large_values_close_together_is_theirs_to_the_width_of_a_bucket() {
+        for start in [100, 300, 600, 10_000] {
+            let mut histogram = Histogram::new();
+            let width = start.max(256) / 128;
+            (start..start + 20 * width).for_each(|value| histogram.record(value));
+            let (mean, square) = histogram.moments().unwrap();
+            let n = (20 * width) as f64;
+            let expected = (n * n - 1.0) / 12.0;
+            let told = square - mean * mean;
+            assert!((told / expected - 1.0).abs() < 0.01, "{start}: {told}, and not {expected}");
+        }
     }
 
     #[test]
