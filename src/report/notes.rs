@@ -1,7 +1,7 @@
 //! What a reader has to know about the figures: how they came about, and where they are weak.
 
 use super::words::{self, percent};
-use crate::experiment::answer::{Answers, Capacity, Row, Study};
+use crate::experiment::answer::{Answers, Capacity, Effort, Row, Study};
 use crate::outcome::Stopped;
 
 /// How the figures came about, and where they are weak.
@@ -17,11 +17,7 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
         None => {}
     }
     notes.extend(conversions(study));
-    let weak: Vec<String> =
-        answers.rows.iter().filter(|row| is_weak(row)).map(|row| place(study, row)).collect();
-    if !weak.is_empty() {
-        notes.push(format!("* Less precise than asked for: {}. {FURTHER}", weak.join("; ")));
-    }
+    notes.extend(weak(study, answers));
     let unclear: Vec<String> =
         answers.rows.iter().filter_map(|row| unclear_errors(study, row)).collect();
     if !unclear.is_empty() {
@@ -44,6 +40,31 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     );
     notes
 }
+
+/// Which rows are not as precise as asked for, and why.
+fn weak(study: &Study, answers: &Answers) -> Vec<String> {
+    let (short, unsettled): (Vec<&Row>, Vec<&Row>) =
+        answers.rows.iter().filter(|row| is_weak(row)).partition(|row| is_short(study, row));
+    let places = |rows: &[&Row]| {
+        let places: Vec<String> = rows.iter().map(|row| place(study, row)).collect();
+        Some(places.join("; ")).filter(|places| !places.is_empty())
+    };
+    let short =
+        places(&short).map(|places| format!("* Less precise than asked for: {places}. {FURTHER}"));
+    let unsettled = places(&unsettled).map(|it| format!("* {UNSETTLED}: {it}. {FURTHER}"));
+    short.into_iter().chain(unsettled).collect()
+}
+
+/// Whether p95 itself is known less well than was asked for.
+fn is_short(study: &Study, row: &Row) -> bool {
+    let Effort::Precision(share) = study.effort else { return false };
+    let half = row.finding.p95.and_then(|p95| p95.relative_half_width());
+    half.is_none_or(|half| half > share.get())
+}
+
+/// What a p95 is that every replication agrees on too early.
+const UNSETTLED: &str = "Simulated for no longer than a crowd takes to come and go, which may be \
+                         larger in the long run, and p95 longer";
 
 /// Which rows a limit of the simulator ended early.
 fn early(study: &Study, answers: &Answers, why: Stopped) -> Option<String> {
@@ -122,6 +143,19 @@ mod tests {
                         go beyond what is spent on a row, say how much: replications, warmup and \
                         measure under [run], in place of precision.";
         assert!(notes.contains(&expected.to_owned()), "{notes:?}");
+    }
+
+    #[test]
+    fn a_p95_that_is_precise_and_not_settled_is_not_called_imprecise() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        let finding = &mut answers.rows[0].finding;
+        (finding.precise, finding.p95) = (false, Estimate::of(&[0.3, 0.3]));
+        let notes = notes(&study, &answers);
+        let expected = "* Simulated for no longer than a crowd takes to come and go, which may be \
+                        larger in the long run, and p95 longer: 2GB · gunicorn at tier 1 (p95 \
+                        ±0%). To go beyond";
+        assert!(notes.iter().any(|note| note.starts_with(expected)), "{notes:?}");
+        assert!(notes.iter().all(|note| !note.contains("Less precise")), "{notes:?}");
     }
 
     #[test]
