@@ -1,6 +1,6 @@
 //! What a reader has to know about the figures: how they came about, and where they are weak.
 
-use super::words::{self, percent};
+use super::words;
 use crate::experiment::answer::{Answers, Capacity, Effort, Row, Study};
 use crate::outcome::Stopped;
 
@@ -29,9 +29,7 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     if answers.capacities.iter().any(|capacity| capacity.carries().is_noisy()) {
         notes.push(NOISY.to_owned());
     }
-    if answers.rows.iter().any(|row| row.finding.grows) {
-        notes.push(GROWS.to_owned());
-    }
+    notes.extend(growing(answers));
     notes.extend(
         [Stopped::InFlight, Stopped::Arrivals]
             .map(|why| early(study, answers, why))
@@ -66,6 +64,15 @@ fn is_short(study: &Study, row: &Row) -> bool {
 const UNSETTLED: &str = "Simulated for no longer than a crowd takes to come and go, which may be \
                          larger in the long run, and p95 longer";
 
+/// What it means that a row grows, and what can be done about it.
+fn growing(answers: &Answers) -> Option<String> {
+    let mut rows = answers.rows.iter().filter(|row| row.finding.grows).peekable();
+    rows.peek()?;
+    // What a limit ended would be ended by it again.
+    let ended = rows.all(|row| row.finding.stopped.is_some());
+    Some(if ended { GROWS.to_owned() } else { format!("{GROWS} {LONGER}") })
+}
+
 /// Which rows a limit of the simulator ended early.
 fn early(study: &Study, answers: &Answers, why: Stopped) -> Option<String> {
     let limit = match why {
@@ -89,8 +96,9 @@ const FURTHER: &str = "To go beyond what is spent on a row, say how much: replic
 
 const GROWS: &str = "Where it \"grows\", the load is more than is carried, and a crowd was still \
                      piling up when the simulation ended: there is no p95 and no share of errors \
-                     to settle at before visitors give up as fast as they come. A longer warmup \
-                     under [run] (with replications and measure) goes further.";
+                     to settle at before visitors give up as fast as they come.";
+
+const LONGER: &str = "A longer warmup under [run] (with replications and measure) goes further.";
 
 /// Whether a row has a p95 to be precise about, and was not simulated long enough for it.
 pub(super) fn is_weak(row: &Row) -> bool {
@@ -111,8 +119,7 @@ fn conversions(study: &Study) -> Vec<String> {
 }
 
 fn place(study: &Study, row: &Row) -> String {
-    let half = row.finding.p95.and_then(|p95| p95.relative_half_width());
-    let half = half.map(|half| format!(" (p95 ±{})", percent(half)));
+    let half = words::p95_half_width(&row.finding).map(|half| format!(" (p95 ±{half})"));
     format!("{}{}", named(study, row), half.unwrap_or_default())
 }
 
@@ -156,6 +163,21 @@ mod tests {
                         ±0%). To go beyond";
         assert!(notes.iter().any(|note| note.starts_with(expected)), "{notes:?}");
         assert!(notes.iter().all(|note| !note.contains("Less precise")), "{notes:?}");
+    }
+
+    #[test]
+    fn what_grows_has_no_interval_and_goes_no_further_where_a_limit_ended_it() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[40.0, 50.0]);
+        answers.rows.iter_mut().for_each(|row| row.finding.grows = true);
+        let about = |answers: &Answers, start: &str| {
+            notes(&study, answers).into_iter().find(|note| note.starts_with(start))
+        };
+        answers.rows[0].finding.stopped = Some(Stopped::InFlight);
+        let ended = about(&answers, "Ended early").unwrap();
+        assert!(ended.ends_with(": 2GB · gunicorn at tier 1."), "{ended}");
+        assert!(about(&answers, "Where it \"grows\"").unwrap().contains("goes further"));
+        answers.rows[1].finding.stopped = Some(Stopped::InFlight);
+        assert!(!about(&answers, "Where it \"grows\"").unwrap().contains("goes further"));
     }
 
     #[test]
