@@ -39,7 +39,7 @@ fn judgement(name: &str, scenario: &Scenario) -> String {
 
 /// One plan with one server: workers, memory at rest, and what bounds its rate.
 fn described(combination: &Combination, resolved: &Resolved) -> String {
-    let Combination { plan, server, site, budget, .. } = combination;
+    let Combination { plan, server, site, budget, database_budget, .. } = combination;
     let mut text = format!("\n{plan} with {server}\n");
     let workers = match resolved.workers.to_string() {
         plain if plain == resolved.workers_written => plain,
@@ -47,7 +47,7 @@ fn described(combination: &Combination, resolved: &Resolved) -> String {
     };
     let _ = writeln!(text, "  workers          {workers}");
     let _ = writeln!(text, "  memory at rest   {}", budget);
-    if let Some(own) = &resolved.database_budget {
+    if let Some(own) = &database_budget {
         let _ = writeln!(text, "  database's host  {}", own);
     }
     for (index, (limit, rate)) in bounds(site).iter().enumerate() {

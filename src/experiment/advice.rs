@@ -3,8 +3,8 @@
 //! Nothing here says what helps: that is for the simulation to find. What cannot help is left out,
 //! as connections where nobody waits for one, so that all that is tried can be read at a glance.
 
-use crate::experiment::answer::{Combination, Finding, Limit, Study};
-use crate::outcome::{Cause, Stage};
+use crate::experiment::answer::{Combination, Finding, Limit, Study, TooSmall};
+use crate::outcome::{Budget, Cause, Stage};
 use crate::site::{Connections, Database, Hold, Site, WorkerKind};
 use crate::units::Bytes;
 
@@ -27,6 +27,8 @@ pub enum Change {
     Cores(u32),
     /// So much memory.
     Memory(Bytes),
+    /// So much memory of the database's own host.
+    DatabaseMemory(Bytes),
     /// Another server of the scenario.
     Server(String),
     /// Another plan of the scenario.
@@ -36,8 +38,8 @@ pub enum Change {
 impl Change {
     /// Whether it takes another machine, or one more, and so money.
     pub fn takes_a_machine(&self) -> bool {
-        use Change::{Cores, Memory, OwnDatabase, Plan};
-        matches!(self, OwnDatabase(..) | Cores(_) | Memory(_) | Plan(_))
+        use Change::{Cores, DatabaseMemory, Memory, OwnDatabase, Plan};
+        matches!(self, OwnDatabase(..) | Cores(_) | Memory(_) | DatabaseMemory(_) | Plan(_))
     }
 }
 
@@ -140,22 +142,34 @@ fn connections(site: &Site, finding: &Finding) -> Vec<Change> {
     changes
 }
 
-/// Twice the cores where they are the busiest, or the GIL is; twice the memory where it runs out; a
-/// machine for the database where it has to share.
+/// Twice the cores where they are the busiest, or the GIL is; more memory where it runs out, on the
+/// host where it does; a machine for the database where it has to share.
 fn machine(combination: &Combination, finding: &Finding) -> Vec<Change> {
     let site = &combination.site;
     let mut changes = vec![Change::Cores(2 * site.host.cores)];
-    let ceiling = site.host.memory.filter(|ceiling| {
+    let runs_out = finding.bottleneck == Limit::Memory;
+    let elsewhere = combination.too_small() == Some(TooSmall::DatabaseHost);
+    let full = site.host.memory.is_some_and(|ceiling| {
         let peak = finding.usage.memory_peak.get() as f64;
-        finding.bottleneck == Limit::Memory || peak > NEARLY_FULL * ceiling.get() as f64
+        runs_out && !elsewhere || peak > NEARLY_FULL * ceiling.get() as f64
     });
-    changes.extend(ceiling.map(|ceiling| Change::Memory(ceiling * 2)));
+    let plan = Some(&combination.budget).filter(|_| full);
+    changes.extend(plan.and_then(more_memory).map(Change::Memory));
+    let database = combination.database_budget.as_ref().filter(|it| runs_out || !it.fits());
+    changes.extend(database.and_then(more_memory).map(Change::DatabaseMemory));
     let works = finding.spent().is_some_and(|it| it[Stage::Database as usize] > 0.0);
     if site.database.host.is_none() && works {
         let memory = site.host.memory.unwrap_or(Bytes::new(4 << 30));
         changes.push(Change::OwnDatabase(site.host.cores, memory));
     }
     changes
+}
+
+/// Twice the memory, or twice that and so on, until it holds what is there at rest; `None` where there
+/// is no ceiling.
+fn more_memory(budget: &Budget) -> Option<Bytes> {
+    let mut larger = std::iter::successors(Some(budget.ceiling? * 2), |it| Some(*it * 2));
+    larger.find(|it| *it >= budget.used())
 }
 
 /// From this share of its ceiling on memory may soon run out.
@@ -170,13 +184,17 @@ mod tests {
     use crate::experiment::sites::{bare, exp, query};
     use crate::experiment::sweep;
     use crate::experiment::trial::{Crew, Watch};
-    use crate::outcome::Budget;
     use crate::seed::Seed;
-    use crate::site::Step;
+    use crate::site::{Host, Step};
     use crate::units::{Fraction, PerSecond, Span};
 
     /// What is worth trying for `site` at 5 requests a second.
     fn tried(site: Site, budget: Budget) -> Vec<Change> {
+        tried_with(site, budget, None)
+    }
+
+    /// The same with a database on a host of its own, which holds so much at rest.
+    fn tried_with(site: Site, budget: Budget, database_budget: Option<Budget>) -> Vec<Change> {
         let rate = PerSecond::new(5.0);
         let tiers = vec![Tier { name: "five".into(), rate, conversion: None }];
         let (plan, server) = ("plan".to_owned(), "server".to_owned());
@@ -186,7 +204,15 @@ mod tests {
             objective: Objective::default(),
             effort: Effort::Precision(Fraction::new(0.2)),
             visits: Visits::ASSUMED,
-            combinations: vec![Combination { plan, server, price: None, site, budget, tiers }],
+            combinations: vec![Combination {
+                plan,
+                server,
+                price: None,
+                site,
+                budget,
+                database_budget,
+                tiers,
+            }],
         };
         let cancel = AtomicBool::new(false);
         let watch = Watch::new(&cancel, &|_| ());
@@ -259,6 +285,23 @@ mod tests {
         };
         assert_eq!(more(100), Some(Change::Memory(Bytes::from_mib(200))));
         assert_eq!(more(110), None);
+    }
+
+    #[test]
+    fn more_memory_is_tried_where_it_is_too_little_and_as_much_as_it_takes() {
+        let memory =
+            |change: &Change| matches!(change, Change::Memory(_) | Change::DatabaseMemory(_));
+        let [plenty, small, taken] = [4096, 300, 700].map(Bytes::from_mib);
+        let mut site = waiting(WorkerKind::Sync);
+        site.host.memory = Some(plenty);
+        site.database.memory = taken;
+        site.database.host = Some(Host { memory: Some(small), ..site.host.clone() });
+        let budget = Budget { lines: Vec::new(), ceiling: Some(plenty) };
+        let lines = vec![("postgres".into(), 1, taken)];
+        let database = Budget { lines, ceiling: Some(small) };
+        let changes = tried_with(site, budget, Some(database)).into_iter().filter(memory);
+        let enough = Change::DatabaseMemory(Bytes::from_mib(1200));
+        assert_eq!(changes.collect::<Vec<_>>(), [enough]);
     }
 
     #[test]

@@ -66,8 +66,48 @@ pub struct Combination {
     pub site: Site,
     /// The memory at rest of the workers' host, line by line.
     pub budget: Budget,
+    /// The same of the database's own host, where it has one.
+    pub database_budget: Option<Budget>,
     /// The loads to try.
     pub tiers: Vec<Tier>,
+}
+
+impl Combination {
+    /// Whose memory does not hold what lives there even at rest, if any host's.
+    pub fn too_small(&self) -> Option<TooSmall> {
+        too_small(&self.budget, self.database_budget.as_ref())
+    }
+
+    /// The arithmetic of the connections that the workers keep, where PostgreSQL grants fewer.
+    pub fn connections_too_many(&self) -> Option<String> {
+        let (server, each) = (&self.site.server, self.site.server.kept_connections());
+        let kept = u64::from(server.workers) * u64::from(each);
+        let granted = self.site.database.connection_slots?;
+        (kept > u64::from(granted)).then(|| {
+            format!(
+                "{} workers x {each} kept connections = {kept} > {granted} that PostgreSQL grants",
+                server.workers
+            )
+        })
+    }
+}
+
+/// A host whose memory does not hold what lives there even at rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TooSmall {
+    /// The plan: the workers' host.
+    Plan,
+    /// The database's own.
+    DatabaseHost,
+}
+
+/// The plan, where both hosts are.
+fn too_small(plan: &Budget, database: Option<&Budget>) -> Option<TooSmall> {
+    match (plan.fits(), database.is_none_or(Budget::fits)) {
+        (false, _) => Some(TooSmall::Plan),
+        (true, false) => Some(TooSmall::DatabaseHost),
+        (true, true) => None,
+    }
 }
 
 /// A load to try.
@@ -288,8 +328,10 @@ pub struct Capacity {
     pub price: Option<f64>,
     /// Worker processes.
     pub workers: u32,
-    /// The memory at rest.
+    /// The memory at rest of the workers' host.
     pub budget: Budget,
+    /// The same of the database's own host, where it has one.
+    pub database_budget: Option<Budget>,
     /// The largest rate it sustains.
     pub saturation: Threshold,
     /// The largest rate that still meets the objective; `None` where there is no objective, or no
@@ -315,6 +357,11 @@ impl Capacity {
             None | Some(Threshold::NotSearched) => self.saturation,
             Some(line) => line,
         }
+    }
+
+    /// Whose memory does not hold what lives there even at rest, if any host's.
+    pub fn too_small(&self) -> Option<TooSmall> {
+        too_small(&self.budget, self.database_budget.as_ref())
     }
 
     /// Which of the three points comes first as the rate rises, by name; of several at one rate
@@ -348,8 +395,9 @@ pub enum Threshold {
     },
     /// It never changes, however high the rate.
     Never,
-    /// It has changed already before the first request: memory does not hold the workers, or
-    /// the work alone breaks the objective.
+    /// It has changed already at the lowest rate that was tried: the work alone breaks the objective,
+    /// or a request is more than there is memory for. Or even before the first request, where memory
+    /// does not hold what is there at rest: see [`Capacity::too_small`].
     AtRest,
     /// It was not looked for.
     NotSearched,

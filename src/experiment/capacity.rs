@@ -62,6 +62,7 @@ pub(crate) fn capacity(
         price: combination.price,
         workers: combination.site.server.workers,
         budget: combination.budget.clone(),
+        database_budget: combination.database_budget.clone(),
         saturation,
         load_line: line,
         oom,

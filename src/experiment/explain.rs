@@ -150,10 +150,11 @@ mod tests {
         let rate = PerSecond::new(1.0);
         let tier = Tier { name: "one".into(), rate, conversion: None };
         let (plan, server) = ("plan".to_owned(), "server".to_owned());
-        let budget = Budget { lines: Vec::new(), ceiling: None };
+        let (budget, database_budget) = (Budget { lines: Vec::new(), ceiling: None }, None);
         let site = mm1(1.0, 10.0);
         let tiers = vec![tier.clone()];
-        let combination = Combination { plan, server, price: None, site, budget, tiers };
+        let combination =
+            Combination { plan, server, price: None, site, budget, database_budget, tiers };
         let study = Study {
             title: "test".into(),
             seed: Seed::new(1),

@@ -21,7 +21,7 @@ pub(crate) const REPLICATIONS: u32 = 8;
 /// that is met on its way; the warm-up thus spans five of them.
 const FIRST_WINDOW_IN_STAYS: f64 = 20.0;
 
-/// The longest window of a site whose workers do not fit in memory. Its crash loop repeats every
+/// The longest window of a site of which memory does not hold what is there at rest. Its crash loop repeats every
 /// few seconds, and its events come by the clock, however few arrive.
 const CRASH_LOOP: Span = Span::from_whole_secs(600);
 
@@ -68,7 +68,7 @@ pub(crate) struct Lab<'a> {
     pub purpose: Purpose,
     /// The saturation point, once it is known: infinite where nothing saturates.
     pub full: Option<f64>,
-    /// Whether its memory at rest fits.
+    /// Whether its memory at rest fits, on each host.
     fits: bool,
     /// By the bits of the rate, which sort as the rates do.
     samples: BTreeMap<u64, Sample>,
@@ -85,7 +85,7 @@ impl<'a> Lab<'a> {
         combination: &'a Combination,
     ) -> Lab<'a> {
         let (samples, rows) = (BTreeMap::new(), BTreeMap::new());
-        let (site, fits) = (&combination.site, combination.budget.fits());
+        let (site, fits) = (&combination.site, combination.too_small().is_none());
         let (purpose, full) = (Purpose::Row, None);
         Lab { crew, watch, root, site, purpose, full, fits, samples, rows }
     }
@@ -277,6 +277,7 @@ mod tests {
             price: None,
             site,
             budget: Budget { lines: Vec::new(), ceiling: None },
+            database_budget: None,
             tiers: Vec::new(),
         }
     }

@@ -64,12 +64,12 @@ pub(crate) fn out_of_memory(
     saturation: Threshold,
     search: bool,
 ) -> Option<Threshold> {
+    if combination.too_small().is_some() {
+        return Some(Threshold::AtRest);
+    }
     let budget = &combination.budget;
     let Some(ceiling) = budget.ceiling else { return Some(Threshold::Never) };
     let room = Room { rest: budget.used(), ceiling };
-    if !budget.fits() {
-        return Some(Threshold::AtRest);
-    }
     match fullest(&combination.site) {
         Some(most) if budget.used() + most <= ceiling => Some(Threshold::Never),
         _ if !search => Some(Threshold::NotSearched),

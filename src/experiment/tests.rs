@@ -33,6 +33,7 @@ pub(crate) fn study(site: Site, objective: Objective, rates: &[f64]) -> Study {
         price: None,
         site,
         budget,
+        database_budget: None,
         tiers: rates.iter().map(tier).collect(),
     };
     Study {
@@ -221,6 +222,23 @@ fn a_cancelled_study_returns_what_it_finished() {
     let study = study(mm1(1.0, 10.0), p95(500), &[2.0, 3.0, 4.0]);
     let answers = sweep::run(&study, true, &Crew::new(2).unwrap(), &watch);
     assert_eq!((answers.rows.len(), answers.capacities.len()), (1, 0));
+}
+
+/// Whose memory ever runs out is the database's, not the plan's, however much of that there is.
+#[test]
+fn a_database_host_that_is_too_small_is_out_of_memory_at_rest() {
+    let oom = |memory: u64| {
+        let mut site = bare(WorkerKind::Sync, 1, 1, vec![query(exp(0.01))]);
+        site.host.memory = Some(Bytes::from_mib(4096));
+        site.database.memory = Bytes::from_mib(400);
+        let ceiling = Some(Bytes::from_mib(memory));
+        site.database.host = Some(Host { memory: ceiling, ..site.host.clone() });
+        let lines = vec![("postgres".into(), 1, site.database.memory)];
+        let mut study = study(site, Objective::default(), &[]);
+        study.combinations[0].database_budget = Some(Budget { lines, ceiling });
+        answer(&study, false, 2).capacities.remove(0).oom
+    };
+    assert_eq!([oom(300), oom(500)], [Threshold::AtRest, Threshold::Never]);
 }
 
 /// N1 of the reference: (2048 - 200 - 400) / 200 MB: seven fit, so the eighth is one too many.

@@ -5,13 +5,13 @@ use comfy_table::{CellAlignment, Table};
 
 use super::lines::{COLUMNS, Paint, ruled, said, trimmed, wrap};
 use super::names::apart;
-use super::text::sentence;
+use super::text::{sentence, warnings};
 use super::verdict::verdict;
 use super::words::{self, memory, percent, plain, seconds};
 use crate::experiment::advice::Change;
 use crate::experiment::answer::{Finding, Objective, Study, Usages};
 use crate::experiment::explain::{Effect, Standing, Tried};
-use crate::outcome::{Cause, Stage};
+use crate::outcome::{Budget, Cause, Stage};
 use crate::site::{Connections, Hold};
 
 /// What was found, for a terminal. `study` is of the one combination and tier, `now` is how that
@@ -20,6 +20,10 @@ pub fn text(study: &Study, now: &Standing, tried: &[Tried], color: bool) -> Stri
     let paint = Paint::new(color);
     let heading = |text: &str| paint.bold(text);
     let mut parts = vec![heading(&wrap(&title(now), "")), said(&summary(study, now))];
+    let warnings = warnings(study);
+    if !warnings.is_empty() {
+        parts.push(paint.red(&said(&warnings)));
+    }
     parts.extend(times(&now.row.finding).map(|it| heading("Where the time goes") + "\n" + &it));
     parts.push(heading("How busy everything is") + "\n" + &said(&busy(now)));
     if tried.is_empty() {
@@ -113,11 +117,11 @@ fn busy(now: &Standing) -> Vec<String> {
     ];
     shares.retain(|(_, share)| share.is_some_and(|share| share > 0.0));
     let said = shares.iter().map(|(name, it)| format!("{name} {}", percent(it.unwrap_or(0.0))));
-    let ceiling = now.capacity.budget.ceiling;
-    let ceiling = ceiling.map(|ceiling| format!("; there is {}", memory(ceiling.get() as f64)));
-    let kills = now.row.finding.oom_kills_per_hour;
-    let kills = (kills > 0.0).then(|| format!(", {} OOM kills an hour", plain(kills)));
-    vec![
+    let there_is = |budget: &Budget| {
+        let ceiling = budget.ceiling.map(|it| format!("; there is {}", memory(it.get() as f64)));
+        ceiling.unwrap_or_default()
+    };
+    let mut lines = vec![
         format!("busy: {}", said.collect::<Vec<_>>().join(", ")),
         format!(
             "requests inside: {} on average, {} at most",
@@ -130,12 +134,18 @@ fn busy(now: &Standing) -> Vec<String> {
             usage.connections_peak
         ),
         format!(
-            "memory: {} at most{}{}",
+            "memory: {} at most{}",
             memory(usage.memory_peak.get() as f64),
-            ceiling.unwrap_or_default(),
-            kills.unwrap_or_default()
+            there_is(&now.capacity.budget)
         ),
-    ]
+    ];
+    lines.extend(now.capacity.database_budget.as_ref().map(|budget| {
+        let rest = memory(budget.used().get() as f64);
+        format!("memory of the database's host: {rest} at rest{}", there_is(budget))
+    }));
+    let kills = now.row.finding.oom_kills_per_hour;
+    lines.extend((kills > 0.0).then(|| format!("OOM kills: {} an hour", plain(kills))));
+    lines
 }
 
 /// A row for how it is now, and one for each change.
@@ -289,6 +299,7 @@ fn in_words(tried: &Tried, now: &Standing) -> String {
         }
         Change::Cores(count) => format!("cores = {count}{with_workers}"),
         Change::Memory(bytes) => format!("memory = {bytes}"),
+        Change::DatabaseMemory(bytes) => format!("database host of {bytes}"),
         Change::Server(name) => format!("server {}", words::printable(name)),
         Change::Plan(name) => format!("plan {}", words::printable(name)),
     }
@@ -307,6 +318,7 @@ mod tests {
     use super::*;
     use crate::report::sample;
     use crate::stats::estimate::Estimate;
+    use crate::units::Bytes;
 
     /// A site at 10 requests a second that carries 20.7 of them, and what two changes make of it:
     /// another server's capacity is 1.4 times that, another plan's twice.
@@ -377,6 +389,25 @@ mod tests {
                         p95 of 106 ms at this tier, as before, where 0.01% of the requests fail \
                         instead of 21%.";
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_database_host_that_is_too_small_is_named_and_kills_are_not_put_down_to_the_plan() {
+        let (mut study, mut now, tried) = made_up();
+        let (taken, small) = (Bytes::from_mib(600), Some(Bytes::from_mib(300)));
+        let budget = Budget { lines: vec![("postgres".into(), 1, taken)], ceiling: small };
+        study.combinations[0].database_budget = Some(budget.clone());
+        now.capacity.database_budget = Some(budget);
+        now.row.finding.oom_kills_per_hour = 1332.0;
+        let said = text(&study, &now, &tried, false);
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        for expected in [
+            "- 2GB · gunicorn: the database's host is too small: postgres 600MB = 600MB > 300MB",
+            "there is 2 GB - memory of the database's host: 600 MB at rest; there is 300 MB",
+            "- OOM kills: 1,332 an hour",
+        ] {
+            assert!(said.contains(expected), "{expected} is not in:\n{said}");
+        }
     }
 
     #[test]

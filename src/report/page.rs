@@ -19,7 +19,7 @@ pub fn page(study: &Study, answers: &Answers) -> String {
     let context = context! {
         title => study.title.as_str(),
         sentences => text::sentences(study, answers),
-        warnings => text::warnings(study, answers),
+        warnings => text::warnings(study),
         notes => notes::notes(study, answers),
         figures => figures,
         tables => Serde(tables),
@@ -84,11 +84,19 @@ fn capacity_cells(capacity: &Capacity) -> Vec<String> {
         capacity.price.map(plain).unwrap_or_default(),
         capacity.load_line.map(|line| threshold(&line)).unwrap_or_default(),
         threshold(&capacity.saturation),
-        threshold(&capacity.oom),
+        out_of_memory(capacity),
         capacity.oom_workers.map(|workers| workers.to_string()).unwrap_or_default(),
         at_rest(capacity),
         capacity.first_limit.map(|limit| limit.name().to_owned()).unwrap_or_default(),
     ]
+}
+
+/// Where memory runs out: before the first request, with it, or at a rate.
+fn out_of_memory(capacity: &Capacity) -> String {
+    match capacity.oom {
+        Threshold::AtRest if capacity.too_small().is_none() => "at any rate".to_owned(),
+        oom => threshold(&oom),
+    }
 }
 
 fn at_rest(capacity: &Capacity) -> String {

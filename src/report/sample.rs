@@ -64,6 +64,7 @@ fn capacity(plan: &str, server: &str, gib: u64, knee: f64, turn: usize) -> Capac
             ],
             ceiling: Some(Bytes::from_mib(1024 * gib)),
         },
+        database_budget: None,
         saturation: at(knee, knee * 1.01),
         load_line: Some(at(knee * 0.9, knee * 0.91)),
         oom: if turn == 1 { at(knee * 1.2, knee * 1.19) } else { Threshold::Never },
@@ -138,6 +139,7 @@ fn combination(plan: &str, server: &str, capacity: &Capacity, tiers: &[f64]) -> 
         price: capacity.price,
         site: site(capacity),
         budget: capacity.budget.clone(),
+        database_budget: capacity.database_budget.clone(),
         tiers: tiers
             .iter()
             .enumerate()

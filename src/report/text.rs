@@ -8,8 +8,9 @@ use super::notes::{is_weak, notes};
 use super::verdict::{is_slow, most_lost, verdict};
 use super::words::{self, percent, plain, seconds};
 use crate::experiment::answer::{
-    Answers, Capacity, Finding, Limit, Objective, Row, Study, Threshold,
+    Answers, Capacity, Combination, Finding, Limit, Objective, Row, Study, Threshold,
 };
+use crate::outcome::Budget;
 use crate::units::PerSecond;
 
 /// What was found, in sentences and a table, for a reader who has seen nothing else. With `color`
@@ -21,7 +22,7 @@ pub fn summary(study: &Study, answers: &Answers, color: bool, columns: usize) ->
         paint.bold(&wrap(&words::printable(&study.title), "")),
         said(&sentences(study, answers)),
     ];
-    let warnings = warnings(study, answers);
+    let warnings = warnings(study);
     if !warnings.is_empty() {
         parts.push(paint.red(&said(&warnings)));
     }
@@ -42,15 +43,22 @@ pub fn sentences(study: &Study, answers: &Answers) -> Vec<String> {
     each.chain(best_value(study, answers)).collect()
 }
 
-/// What the reader must know before believing anything: workers that do not fit in memory, with
-/// the arithmetic.
-pub fn warnings(study: &Study, answers: &Answers) -> Vec<String> {
-    let full = answers.capacities.iter().filter(|capacity| !capacity.budget.fits());
-    full.map(|capacity| {
-        let name = words::combination(study, &capacity.plan, &capacity.server);
-        format!("{name} does not fit in memory: {}", capacity.budget)
-    })
-    .collect()
+/// What the reader must know before believing anything: what does not fit in the memory of its host,
+/// and connections that PostgreSQL does not grant, with the arithmetic.
+pub fn warnings(study: &Study) -> Vec<String> {
+    study.combinations.iter().flat_map(|it| warnings_of(study, it)).collect()
+}
+
+fn warnings_of(study: &Study, combination: &Combination) -> Vec<String> {
+    let name = words::combination(study, &combination.plan, &combination.server);
+    let full = |budget: &&Budget| !budget.fits();
+    let plan = Some(&combination.budget).filter(full);
+    let plan = plan.map(|budget| format!("{name} does not fit in memory: {budget}"));
+    let database = combination.database_budget.as_ref().filter(full);
+    let database =
+        database.map(|budget| format!("{name}: the database's host is too small: {budget}"));
+    let connections = combination.connections_too_many().map(|why| format!("{name}: {why}"));
+    plan.into_iter().chain(database).chain(connections).collect()
 }
 
 /// What a plan with a server carries, what gives way first, and whether memory runs out.
@@ -138,7 +146,7 @@ fn memory_clause(capacity: &Capacity) -> String {
             )
         }
         Threshold::At { rate, .. } => format!("; memory runs out at {}/s", plain(rate.get())),
-        Threshold::AtRest => "; memory does not hold it even at rest".to_owned(),
+        Threshold::AtRest => format!("; {}", words::full_from_the_start(capacity)),
         Threshold::Never if capacity.budget.ceiling.is_some() => {
             "; memory never runs out".to_owned()
         }
@@ -229,14 +237,14 @@ mod tests {
 
     #[test]
     fn each_way_a_search_ends_has_its_sentence() {
-        let (mut study, mut answers) = sample::made_up(&[("1GB", 1)], &["gunicorn"], &[10.0]);
+        let (mut study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
         answers.capacities[0].load_line = Some(Threshold::AtRest);
         answers.capacities[0].first_limit = Some(Limit::Work);
         answers.capacities[0].curve[0].p95 = Estimate::of(&[0.6]);
         answers.capacities[0].oom = Threshold::AtRest;
         let said = &sentences(&study, &answers)[0];
         let end = "misses the objective however low the load: p95 is 600 ms even then; \
-                   memory does not hold it even at rest.";
+                   memory holds it at rest, and runs out however low the load.";
         assert!(said.ends_with(end), "{said}");
         answers.capacities[0].curve[0].p95 = Estimate::of(&[0.1]);
         answers.capacities[0].curve[0].errors[Cause::Patience as usize] = 0.0026;
@@ -304,13 +312,45 @@ mod tests {
     }
 
     #[test]
-    fn workers_that_do_not_fit_are_named_with_the_arithmetic() {
-        let (study, mut answers) = sample::made_up(&[("1GB", 1)], &["gunicorn"], &[10.0]);
-        answers.capacities[0].budget.lines[2] = ("worker".into(), 5, Bytes::from_mib(200));
-        let arithmetic = "1GB · gunicorn does not fit in memory: system 200MB + postgres 400MB \
-                          + 5 x worker 200MB = 1.562GB > 1GB";
-        assert_eq!(warnings(&study, &answers), [arithmetic]);
-        assert!(summary(&study, &answers, false, 0).contains("does not fit in memory"));
+    fn what_does_not_fit_is_named_with_the_arithmetic() {
+        let (mut study, answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        assert_eq!(warnings(&study), [""; 0]);
+        let combination = &mut study.combinations[0];
+        combination.budget.lines[2] = ("worker".into(), 9, Bytes::from_mib(200));
+        let (lines, ceiling) = (vec![("postgres".into(), 1, Bytes::from_mib(400))], Some(HALF_GB));
+        combination.database_budget = Some(Budget { lines: lines.clone(), ceiling });
+        combination.site.database.connection_slots = Some(2);
+        let expected = [
+            "2GB · gunicorn does not fit in memory: system 200MB + postgres 400MB + 9 x worker \
+             200MB = 2.344GB > 2GB",
+            "2GB · gunicorn: 3 workers x 1 kept connections = 3 > 2 that PostgreSQL grants",
+        ];
+        assert_eq!(warnings(&study), expected);
+        let ceiling = Some(Bytes::from_mib(300));
+        study.combinations[0].database_budget = Some(Budget { lines, ceiling });
+        let small = "2GB · gunicorn: the database's host is too small: postgres 400MB = 400MB > \
+                     300MB";
+        assert_eq!(warnings(&study)[1], small);
+        let said = summary(&study, &answers, false, 0);
+        assert!(said.contains("the database's host is too small"), "{said}");
+    }
+
+    const HALF_GB: Bytes = Bytes::from_mib(512);
+
+    #[test]
+    fn whose_memory_is_too_small_from_the_start_is_said() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        answers.capacities[0].oom = Threshold::AtRest;
+        let end = |answers: &Answers| {
+            sentences(&study, answers)[0].rsplit_once("; ").unwrap().1.to_owned()
+        };
+        assert_eq!(end(&answers), "memory holds it at rest, and runs out however low the load.");
+        let lines = vec![("postgres".into(), 1, Bytes::from_mib(400))];
+        let ceiling = Some(Bytes::from_mib(300));
+        answers.capacities[0].database_budget = Some(Budget { lines, ceiling });
+        assert_eq!(end(&answers), "the database's host does not hold it in memory even at rest.");
+        answers.capacities[0].budget.ceiling = ceiling;
+        assert_eq!(end(&answers), "memory does not hold it even at rest.");
     }
 
     #[test]

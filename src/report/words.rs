@@ -1,6 +1,6 @@
 //! How reports write numbers, and what they call things.
 
-use crate::experiment::answer::{Finding, Limit, Objective, Study, Visits};
+use crate::experiment::answer::{Capacity, Finding, Limit, Objective, Study, TooSmall, Visits};
 use crate::outcome::{Cause, Stage};
 use crate::site::{Arrivals, Trace};
 use crate::stats::estimate::Estimate;
@@ -210,6 +210,17 @@ pub(super) fn gives_way(limit: Limit) -> &'static str {
         Limit::Memory => "memory gives way",
         Limit::Backlog => "the backlog gives way",
         Limit::Work => "the work alone takes too long",
+    }
+}
+
+/// How memory is where it runs out already at the lowest rate that was tried, as a clause.
+pub(super) fn full_from_the_start(capacity: &Capacity) -> &'static str {
+    match capacity.too_small() {
+        Some(TooSmall::Plan) => "memory does not hold it even at rest",
+        Some(TooSmall::DatabaseHost) => {
+            "the database's host does not hold it in memory even at rest"
+        }
+        None => "memory holds it at rest, and runs out however low the load",
     }
 }
 

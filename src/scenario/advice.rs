@@ -29,6 +29,7 @@ pub fn arguments(change: &Change, combination: &Combination) -> Vec<String> {
         }
         Change::Cores(count) => vec![plan(format!("cores={count}"))],
         Change::Memory(bytes) => vec![plan(format!("memory={bytes}"))],
+        Change::DatabaseMemory(bytes) => vec![format!("database.host.memory={bytes}")],
         Change::Server(_) | Change::Plan(_) => Vec::new(),
     }
 }
@@ -104,6 +105,12 @@ rate = "10/s"
         assert_eq!(made(&Change::MaxConnections(50)).database.connection_slots, Some(47));
         let own = made(&Change::OwnDatabase(2, Bytes::from_mib(4096))).database.host.unwrap();
         assert_eq!((own.cores, own.memory), (2, Some(Bytes::from_mib(4096))));
+        let sets = [
+            arguments(&Change::OwnDatabase(2, Bytes::from_mib(4096)), &before),
+            arguments(&Change::DatabaseMemory(Bytes::from_mib(600)), &before),
+        ];
+        let more = combination(&sets.concat()).site.database.host.unwrap();
+        assert_eq!((more.cores, more.memory), (2, Some(Bytes::from_mib(600))));
         let now = before.site.server.connections;
         for wanted in [
             Connections { keep: 4, hold: now.hold, limit: None, timeout: None },

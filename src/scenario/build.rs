@@ -8,7 +8,7 @@ use super::numbers::in_force;
 use super::preset::{Preset, Stack};
 use super::problem::{Found, Problem};
 use super::server::{How, Kind, MOST_THREADS, ServerFile, ServerNumbers};
-use super::site_parts::{database, database_budget, front, host, nothing, rest};
+use super::site_parts::{database, database_rest, front, host, nothing, rest};
 use super::{Resolved, Scenario};
 use crate::experiment::answer::{Combination, Effort, Study, Tier, Visits};
 use crate::outcome::Budget;
@@ -69,20 +69,10 @@ fn warnings((resolved, combination): (&Resolved, &Combination)) -> Vec<String> {
     if !combination.budget.fits() {
         warnings.push(format!("{who}: memory does not hold the workers: {}", combination.budget));
     }
-    if let Some(budget) = resolved.database_budget.as_ref().filter(|budget| !budget.fits()) {
+    if let Some(budget) = combination.database_budget.as_ref().filter(|budget| !budget.fits()) {
         warnings.push(format!("{who}: the database's host is too small: {budget}"));
     }
-    let server = &combination.site.server;
-    let each = server.kept_connections();
-    let kept = u64::from(server.workers) * u64::from(each);
-    if let Some(slots) = combination.site.database.connection_slots
-        && kept > u64::from(slots)
-    {
-        warnings.push(format!(
-            "{who}: {} workers x {each} kept connections = {kept} > {slots} that PostgreSQL grants",
-            server.workers
-        ));
-    }
+    warnings.extend(combination.connections_too_many().map(|why| format!("{who}: {why}")));
     warnings
 }
 
@@ -105,8 +95,8 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn combination(&self) -> Option<Result<Combination, Problem>> {
         let site = self.site()?;
-        let budget = rest(&site);
-        if !is_plausible(&budget) || !database_budget(&site).as_ref().is_none_or(is_plausible) {
+        let (budget, database_budget) = (rest(&site), database_rest(&site));
+        if !is_plausible(&budget) || !database_budget.as_ref().is_none_or(is_plausible) {
             let place = &self.server.name.as_ref()?.place;
             let title = "the memory at rest is more than a thousand petabytes";
             let way = "check the workers, their memory, and the connections they keep";
@@ -117,6 +107,7 @@ impl Builder<'_> {
             server: self.server.name.as_ref()?.text.clone(),
             price: self.plan.price,
             budget,
+            database_budget,
             site,
             tiers: self.tiers()?,
         }))
@@ -129,7 +120,6 @@ impl Builder<'_> {
             stack: self.preset.stack,
             workers_written: self.server.workers.as_ref()?.written(),
             workers: combination.site.server.workers,
-            database_budget: database_budget(&combination.site),
         })
     }
 

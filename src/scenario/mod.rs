@@ -45,7 +45,6 @@ pub use preset::{Number, Stack};
 pub use problem::{Problem, Problems};
 
 use crate::experiment::answer::Study;
-use crate::outcome::Budget;
 use crate::units::Span;
 use problem::Found;
 
@@ -79,8 +78,6 @@ pub struct Resolved {
     pub workers_written: String,
     /// How many that is.
     pub workers: u32,
-    /// The memory at rest of the database's own host, where it has one.
-    pub database_budget: Option<Budget>,
 }
 
 /// Reads the scenario in the file at `path` (`-`: from standard input), changed by the `--set`

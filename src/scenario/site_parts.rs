@@ -123,7 +123,7 @@ pub(super) fn rest(site: &Site) -> Budget {
 }
 
 /// The memory at rest of the database's own host, where it has one.
-pub(super) fn database_budget(site: &Site) -> Option<Budget> {
+pub(super) fn database_rest(site: &Site) -> Option<Budget> {
     let host = site.database.host.as_ref()?;
     let mut lines = residents(host);
     lines.extend(postgres(site));

@@ -367,7 +367,7 @@ fn the_database_of_its_own_host_is_as_far_as_latency_and_round_trip() {
     assert_eq!(threads.site.database.connection_slots, Some(197));
     let host = threads.site.database.host.as_ref().unwrap();
     assert_eq!((host.cores, host.memory), (4, Some(Bytes::from_mib(8192))));
-    let budget = scenario.resolved[0].database_budget.as_ref().unwrap();
+    let budget = threads.database_budget.as_ref().unwrap();
     assert_eq!(
         budget.to_string(),
         "system 100MB + postgres 1GB + 6 x connection 4MB = 1.121GB of 8GB"

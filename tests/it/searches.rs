@@ -94,6 +94,7 @@ fn study(site: Site, objective: Objective, seed: u64) -> Study {
         price: None,
         site,
         budget: Budget { lines: Vec::new(), ceiling: None },
+        database_budget: None,
         tiers: Vec::new(),
     };
     Study {

@@ -1,7 +1,7 @@
 //! Saturation point, load line and OOM point side by side.
 
 use super::{Axis, Bar, Bars, Body, Figure, Group, Unit, longest, within};
-use crate::experiment::answer::{Answers, Capacity, Limit, Study, Threshold};
+use crate::experiment::answer::{Answers, Capacity, Limit, Study, Threshold, TooSmall};
 use crate::report::words;
 
 /// Fills of the three points' bars.
@@ -46,8 +46,11 @@ fn point_group(study: &Study, capacity: &Capacity) -> Group {
             (Threshold::At { .. }, Some(limit)) => format!(", then {}", words::gives_way(limit)),
             _ => String::new(),
         };
-        let at_rest = match capacity.first_limit {
-            Some(Limit::Memory) => "none: memory does not hold the workers",
+        let at_rest = match (capacity.first_limit, capacity.too_small()) {
+            (Some(Limit::Memory), Some(TooSmall::Plan)) => "none: memory does not hold the workers",
+            (Some(Limit::Memory), Some(TooSmall::DatabaseHost)) => {
+                "none: the database's host is too small"
+            }
             _ => "none: the objective is missed at any rate",
         };
         point_bar("load line", 0, line, &why, at_rest)
@@ -63,7 +66,11 @@ fn point_group(study: &Study, capacity: &Capacity) -> Group {
 }
 
 fn oom_bar(capacity: &Capacity) -> Bar {
-    let at_rest = "at rest already: the workers do not fit";
+    let at_rest = match capacity.too_small() {
+        Some(TooSmall::Plan) => "at rest already: the workers do not fit",
+        Some(TooSmall::DatabaseHost) => "at rest already: the database's host is too small",
+        None => "at any rate",
+    };
     let mut bar = point_bar("out of memory", 2, capacity.oom, "", at_rest);
     bar.alarming |= capacity.oom == Threshold::AtRest;
     bar

@@ -2,7 +2,7 @@
 
 use super::curves::{Drawn, any_points, heights, lines};
 use super::{Axis, Body, Figure, MarkKind, Point, Series, Unit};
-use crate::experiment::answer::{Answers, Capacity, Finding, Study, Threshold};
+use crate::experiment::answer::{Answers, Capacity, Finding, Study, Threshold, TooSmall};
 use crate::report::words;
 
 /// Peak memory against the rate, with the ceiling.
@@ -73,9 +73,12 @@ fn title(study: &Study, answers: &Answers) -> String {
             "Memory: what the load takes".to_owned()
         }
         [] => "Memory never runs out".to_owned(),
-        [one] => match one.oom {
-            Threshold::AtRest => format!("Memory does not hold the workers: {}", name(one)),
-            _ => format!("Memory runs out: {}", name(one)),
+        [one] => match one.too_small() {
+            Some(TooSmall::Plan) => format!("Memory does not hold the workers: {}", name(one)),
+            Some(TooSmall::DatabaseHost) => {
+                format!("The database's host is too small: {}", name(one))
+            }
+            None => format!("Memory runs out: {}", name(one)),
         },
         several => {
             let of = answers.capacities.len();

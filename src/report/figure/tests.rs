@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::experiment::answer::{Accuracy, Threshold};
-use crate::outcome::Stage;
+use crate::outcome::{Budget, Stage};
 use crate::report::sample;
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, PerSecond};
@@ -198,6 +198,7 @@ fn without_answers_there_is_no_figure() {
 fn never_and_at_rest_are_bars_without_length_that_say_so() {
     let (study, mut answers) = sample::made_up(&[("1GB", 1)], &["gunicorn"], &[]);
     answers.capacities[0].oom = Threshold::AtRest;
+    answers.capacities[0].budget.ceiling = Some(Bytes::from_mib(512));
     answers.capacities[0].saturation = Threshold::Never;
     let bars = bars_of(capacity::figure(&study, &answers).unwrap());
     let [load_line, saturation, oom] = &bars.groups[0].bars[..] else { panic!() };
@@ -205,6 +206,23 @@ fn never_and_at_rest_are_bars_without_length_that_say_so() {
     assert_eq!((saturation.segments.len(), saturation.label.as_str()), (0, "never"));
     assert_eq!(oom.label, "at rest already: the workers do not fit");
     assert!(oom.alarming && !saturation.alarming);
+}
+
+#[test]
+fn whose_memory_runs_out_is_told_apart() {
+    let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
+    let told = |answers: &Answers| {
+        let bars = bars_of(capacity::figure(&study, answers).unwrap());
+        (bars.groups[0].bars[2].label.clone(), memory::figure(&study, answers).unwrap().title)
+    };
+    let pair = |label: &str, title: &str| (label.to_owned(), title.to_owned());
+    answers.capacities[0].oom = Threshold::AtRest;
+    assert_eq!(told(&answers), pair("at any rate", "Memory runs out: 2GB · gunicorn"));
+    let lines = vec![("postgres".to_owned(), 1, Bytes::from_mib(400))];
+    let ceiling = Some(Bytes::from_mib(300));
+    answers.capacities[0].database_budget = Some(Budget { lines, ceiling });
+    let label = "at rest already: the database's host is too small";
+    assert_eq!(told(&answers), pair(label, "The database's host is too small: 2GB · gunicorn"));
 }
 
 #[test]
