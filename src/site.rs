@@ -386,4 +386,9 @@ impl Traffic {
         let total: f64 = self.endpoints.iter().map(|each| each.weight).sum();
         Fraction::new(endpoint.weight / total)
     }
+
+    /// Whether requests that come leave memory behind in their workers for good.
+    pub fn leaks(&self) -> bool {
+        self.endpoints.iter().any(|each| each.weight > 0.0 && each.growth > Bytes::ZERO)
+    }
 }

@@ -332,6 +332,9 @@ pub struct Capacity {
     pub budget: Budget,
     /// The same of the database's own host, where it has one.
     pub database_budget: Option<Budget>,
+    /// Whether requests leave memory behind for good: then it runs out sooner or later at any rate,
+    /// and the OOM point tells of ten minutes alone.
+    pub leaks: bool,
     /// The largest rate it sustains.
     pub saturation: Threshold,
     /// The largest rate that still meets the objective; `None` where there is no objective, or no

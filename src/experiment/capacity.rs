@@ -63,6 +63,7 @@ pub(crate) fn capacity(
         workers: combination.site.server.workers,
         budget: combination.budget.clone(),
         database_budget: combination.database_budget.clone(),
+        leaks: combination.site.traffic.leaks(),
         saturation,
         load_line: line,
         oom,

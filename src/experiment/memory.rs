@@ -93,7 +93,7 @@ impl Room {
 /// What requests can hold at most on top of what is held at rest: every place taken by the
 /// hungriest of them, with as many connections as there can be. `None`: without bound.
 fn fullest(site: &Site) -> Option<Bytes> {
-    if wanted(site).any(|endpoint| endpoint.growth > Bytes::ZERO) {
+    if site.traffic.leaks() {
         return None;
     }
     let hungriest = wanted(site).map(|endpoint| endpoint.memory).max().unwrap_or(Bytes::ZERO);
@@ -345,12 +345,11 @@ impl Taken {
     /// `before`, in the shorter look: what does not grow may peak a little higher, what grows
     /// steadily goes on growing, and never faster than it did. `None` where it is not plain.
     fn foresee(&self, site: &Site, room: Room, before: Option<&Taken>) -> Option<bool> {
-        let leaks = wanted(site).any(|endpoint| endpoint.growth > Bytes::ZERO);
         let longer = TEN_MINUTES.as_secs() / self.span.as_secs();
         let small = self.most() * longer.max(PEAK) < room.free();
         let Some(before) = before else { return small.then_some(true) };
         let growth = self.mean() / before.mean().max(1.0);
-        if !leaks && growth < PEAK {
+        if !site.traffic.leaks() && growth < PEAK {
             return (self.most() * PEAK < room.free()).then_some(true);
         }
         let to_come = self.going_on_since(before)?;

@@ -95,6 +95,7 @@ fn capacity_cells(capacity: &Capacity) -> Vec<String> {
 fn out_of_memory(capacity: &Capacity) -> String {
     match capacity.oom {
         Threshold::AtRest if capacity.too_small().is_none() => "at any rate".to_owned(),
+        Threshold::Never if capacity.leaks => "not within ten minutes".to_owned(),
         oom => threshold(&oom),
     }
 }

@@ -137,20 +137,27 @@ fn breaking(study: &Study) -> String {
 }
 
 fn memory_clause(capacity: &Capacity) -> String {
+    let about = if capacity.oom.is_noisy() { "about " } else { "" };
+    // What leaks fills memory at lower rates as well, only later.
+    let when = if capacity.leaks { " within ten minutes" } else { "" };
     match capacity.oom {
         // A worker that dies now and then need not break the objective.
-        Threshold::At { rate, .. } if capacity.carries().rate() > Some(rate) => {
-            format!(
-                "; memory runs out, and workers die now and then, from {}/s on",
-                plain(rate.get())
-            )
+        Threshold::At { rate, .. } if capacity.carries().rate() > Some(rate) => format!(
+            "; memory runs out{when}, and workers die now and then, from {about}{}/s on",
+            plain(rate.get())
+        ),
+        Threshold::At { rate, .. } => {
+            format!("; memory runs out{when} at {about}{}/s", plain(rate.get()))
         }
-        Threshold::At { rate, .. } => format!("; memory runs out at {}/s", plain(rate.get())),
         Threshold::AtRest => format!("; {}", words::full_from_the_start(capacity)),
-        Threshold::Never if capacity.budget.ceiling.is_some() => {
-            "; memory never runs out".to_owned()
+        Threshold::Never if capacity.budget.ceiling.is_none() => String::new(),
+        Threshold::Never if capacity.leaks => {
+            "; memory lasts ten minutes at any load, and not for ever: requests leave some of it \
+             behind"
+                .to_owned()
         }
-        Threshold::Never | Threshold::NotSearched => String::new(),
+        Threshold::Never => "; memory never runs out".to_owned(),
+        Threshold::NotSearched => String::new(),
     }
 }
 
@@ -219,6 +226,7 @@ pub(super) fn errors(objective: &Objective, finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::answer::Accuracy;
     use crate::outcome::Cause;
     use crate::report::sample;
     use crate::stats::estimate::Estimate;
@@ -351,6 +359,31 @@ mod tests {
         assert_eq!(end(&answers), "the database's host does not hold it in memory even at rest.");
         answers.capacities[0].budget.ceiling = ceiling;
         assert_eq!(end(&answers), "memory does not hold it even at rest.");
+    }
+
+    #[test]
+    fn memory_that_requests_leave_behind_is_said_to_last_as_long_as_was_looked() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        answers.capacities[0].leaks = true;
+        let said = &sentences(&study, &answers)[0];
+        let lasts = "; memory lasts ten minutes at any load, and not for ever: requests leave some \
+                     of it behind.";
+        assert!(said.ends_with(lasts), "{said}");
+        answers.capacities[0].oom = answers.capacities[0].saturation;
+        let said = &sentences(&study, &answers)[0];
+        assert!(said.ends_with("; memory runs out within ten minutes at 23/s."), "{said}");
+    }
+
+    #[test]
+    fn a_rate_at_which_memory_runs_out_is_about_right_where_the_search_says_so() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        for (rate, clause) in [(23.0, "runs out at about 23/s."), (9.0, "from about 9/s on.")] {
+            let (rate, beyond) = (PerSecond::new(rate), PerSecond::new(0.9 * rate));
+            let accuracy = Accuracy::Noise;
+            answers.capacities[0].oom = Threshold::At { rate, beyond, accuracy };
+            let said = &sentences(&study, &answers)[0];
+            assert!(said.ends_with(clause), "{said}");
+        }
     }
 
     #[test]

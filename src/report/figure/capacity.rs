@@ -72,6 +72,9 @@ fn oom_bar(capacity: &Capacity) -> Bar {
         None => "at any rate",
     };
     let mut bar = point_bar("out of memory", 2, capacity.oom, "", at_rest);
+    if capacity.leaks && capacity.oom == Threshold::Never {
+        bar.label = "not within ten minutes".to_owned();
+    }
     bar.alarming |= capacity.oom == Threshold::AtRest;
     bar
 }

@@ -72,6 +72,7 @@ fn title(study: &Study, answers: &Answers) -> String {
         [] if answers.capacities.iter().all(|it| it.budget.ceiling.is_none()) => {
             "Memory: what the load takes".to_owned()
         }
+        [] if answers.capacities.iter().any(|it| it.leaks) => "Memory lasts ten minutes".to_owned(),
         [] => "Memory never runs out".to_owned(),
         [one] => match one.too_small() {
             Some(TooSmall::Plan) => format!("Memory does not hold the workers: {}", name(one)),

@@ -209,13 +209,15 @@ fn never_and_at_rest_are_bars_without_length_that_say_so() {
 }
 
 #[test]
-fn whose_memory_runs_out_is_told_apart() {
+fn whose_memory_runs_out_and_within_how_long_is_told_apart() {
     let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
     let told = |answers: &Answers| {
         let bars = bars_of(capacity::figure(&study, answers).unwrap());
         (bars.groups[0].bars[2].label.clone(), memory::figure(&study, answers).unwrap().title)
     };
     let pair = |label: &str, title: &str| (label.to_owned(), title.to_owned());
+    answers.capacities[0].leaks = true;
+    assert_eq!(told(&answers), pair("not within ten minutes", "Memory lasts ten minutes"));
     answers.capacities[0].oom = Threshold::AtRest;
     assert_eq!(told(&answers), pair("at any rate", "Memory runs out: 2GB · gunicorn"));
     let lines = vec![("postgres".to_owned(), 1, Bytes::from_mib(400))];
