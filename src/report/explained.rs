@@ -260,12 +260,14 @@ fn fails(finding: &Finding) -> String {
     }
 }
 
-/// How to see all that the best change does. It is to be copied, so it stays on one line.
+/// How to see all that the best change does which is not one of the scenario's own plans and servers:
+/// what those do is seen anyhow. What is to be copied stays on one line.
 fn example(study: &Study, now: &Standing, tried: &[Tried]) -> Option<String> {
     let best = [false, true].map(|machine| best(study, now, tried, machine));
     let typed = best.into_iter().flatten().find(|it| !it.arguments.is_empty())?;
     let sets = typed.arguments.iter().map(|argument| format!(" --set {}", shell(argument)));
-    Some(format!("To see all of that: tonnage run ...{}", sets.collect::<String>()))
+    let (what, sets) = (in_words(typed, now), sets.collect::<String>());
+    Some(format!("To see all that {what} does:\n  tonnage run ...{sets}"))
 }
 
 /// An argument as a shell takes it.
@@ -339,7 +341,7 @@ mod tests {
 
     #[test]
     fn what_helps_most_is_said_with_and_without_another_machine() {
-        let (study, now, tried) = made_up();
+        let (study, now, mut tried) = made_up();
         let expected = [
             "On this machine workers = 5 helps most: carries 29/s instead of 20.7/s, with a p95 of \
              87 ms instead of 106 ms at this tier.",
@@ -347,8 +349,16 @@ mod tests {
              month, with a p95 of 76.7 ms instead of 106 ms at this tier.",
         ];
         assert_eq!(advice(&study, &now, &tried), expected);
-        let typed = r#"To see all of that: tonnage run ... --set 'server."my app".workers=5'"#;
-        assert_eq!(example(&study, &now, &tried).as_deref(), Some(typed));
+        let typed = |what: &str, set: &str| {
+            Some(format!("To see all that {what} does:\n  tonnage run ... --set {set}"))
+        };
+        let workers = typed("workers = 5", r#"'server."my app".workers=5'"#);
+        assert_eq!(example(&study, &now, &tried), workers);
+        // Another server is one of the scenario's own.
+        (tried[1].change, tried[1].arguments) = (Change::Server("uvicorn".into()), Vec::new());
+        (tried[0].change, tried[0].arguments) =
+            (Change::Cores(4), vec!["plan.2GB.cores=4".to_owned()]);
+        assert_eq!(example(&study, &now, &tried), typed("cores = 4", "plan.2GB.cores=4"));
     }
 
     #[test]
