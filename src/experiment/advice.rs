@@ -90,15 +90,17 @@ fn most_workers(combination: &Combination) -> Option<u32> {
     u32::try_from(room).ok().filter(|room| *room < 3 * server.workers)
 }
 
-/// Twice and half the threads; or threads for workers that mostly wait while they have a request.
+/// Twice and half the threads, where there is a limit of them; or threads for workers that mostly wait
+/// while they have a request.
 fn threads(site: &Site, finding: &Finding) -> Vec<Change> {
     match site.server.kind {
-        WorkerKind::Threads { threads, .. } => {
-            let half = Some(threads / 2).filter(|half| *half > 0);
-            half.into_iter().chain([2 * threads]).map(Change::Threads).collect()
+        WorkerKind::Threads { threads, .. } if threads < WorkerKind::MOST_THREADS => {
+            let counts = [threads / 2, 2 * threads].into_iter();
+            let counts = counts.filter(|it| (1..=WorkerKind::MOST_THREADS).contains(it));
+            counts.map(Change::Threads).collect()
         }
         WorkerKind::Sync if mostly_waits(finding) => vec![Change::WithThreads(THREADS)],
-        WorkerKind::Sync | WorkerKind::Async { .. } => Vec::new(),
+        _ => Vec::new(),
     }
 }
 
@@ -240,6 +242,23 @@ mod tests {
         let computing = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(exp(0.1))]);
         let changes = tried(computing, no_limit());
         assert_eq!(changes, [Change::Workers(2), Change::Workers(3), Change::Cores(2)]);
+    }
+
+    #[test]
+    fn of_threads_without_limit_no_other_number_is_tried() {
+        let tried = |threads| {
+            let kind = WorkerKind::Threads {
+                threads,
+                switch_interval: Span::from_millis(5),
+                worker_connections: None,
+                dispatcher: None,
+            };
+            let changes = tried(waiting(kind), no_limit()).into_iter();
+            changes.filter(|it| matches!(it, Change::Threads(_))).collect::<Vec<_>>()
+        };
+        assert_eq!(tried(4), [2, 8].map(Change::Threads));
+        assert_eq!(tried(1), [Change::Threads(2)]);
+        assert_eq!(tried(WorkerKind::MOST_THREADS), []);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::machine::PlanFile;
 use super::numbers::in_force;
 use super::preset::{Preset, Stack};
 use super::problem::{Found, Problem};
-use super::server::{How, Kind, MOST_THREADS, ServerFile, ServerNumbers};
+use super::server::{How, Kind, ServerFile, ServerNumbers};
 use super::site_parts::{database, database_rest, front, host, nothing, rest};
 use super::{Resolved, Scenario};
 use crate::experiment::answer::{Combination, Effort, Study, Tier, Visits};
@@ -224,7 +224,7 @@ impl Builder<'_> {
     fn threads(&self) -> Option<u32> {
         let is_django = self.preset.stack == Stack::Django;
         let each = is_django && self.server.kind == Some(Kind::Async);
-        self.server.threads.or(each.then_some(MOST_THREADS))
+        self.server.threads.or(each.then_some(WorkerKind::MOST_THREADS))
     }
 
     fn kind(&self, numbers: &ServerNumbers) -> Option<WorkerKind> {

@@ -9,14 +9,11 @@ use super::problem::{Found, Place, Problem};
 use super::quantity::{bytes_each, count, number, span, span_above_zero, text, yes};
 use super::section::Section;
 use super::unused::Places;
-use crate::site::{Hold, OnOom};
+use crate::site::{Hold, OnOom, WorkerKind};
 use crate::units::{Bytes, Span};
 
 /// More workers than this are taken for a mistake.
 const MOST_WORKERS: u32 = 100_000;
-
-/// More threads of a process than this are taken for a mistake.
-pub(super) const MOST_THREADS: u32 = 10_000;
 
 /// The three ways a Python server works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,7 +180,7 @@ pub(super) fn read(section: &Section<'_>) -> ServerFile {
             "say how many processes: workers = 3, or workers = \"2*cores+1\"",
             workers,
         ),
-        threads: section.read("threads", count(1, MOST_THREADS)),
+        threads: section.read("threads", count(1, WorkerKind::MOST_THREADS)),
         limit_concurrency: section.read("limit_concurrency", limit_concurrency),
         per_process: section
             .read("accept", choice("a way to accept", &[("shared", false), ("per-process", true)]))

@@ -44,6 +44,10 @@ pub struct Dispatcher {
 }
 
 impl WorkerKind {
+    /// So many threads of a process are as good as no limit: each request has one. More are taken for a
+    /// mistake.
+    pub const MOST_THREADS: u32 = 10_000;
+
     /// Who hands requests to its threads, where it has threads and that takes time.
     pub fn dispatcher(&self) -> Option<Dispatcher> {
         match self {
