@@ -117,12 +117,14 @@ fn busy(now: &Standing) -> Vec<String> {
     ];
     shares.retain(|(_, share)| share.is_some_and(|share| share > 0.0));
     let said = shares.iter().map(|(name, it)| format!("{name} {}", percent(it.unwrap_or(0.0))));
+    let said =
+        if shares.is_empty() { "nothing".to_owned() } else { said.collect::<Vec<_>>().join(", ") };
     let there_is = |budget: &Budget| {
         let ceiling = budget.ceiling.map(|it| format!("; there is {}", memory(it.get() as f64)));
         ceiling.unwrap_or_default()
     };
     let mut lines = vec![
-        format!("busy: {}", said.collect::<Vec<_>>().join(", ")),
+        format!("busy: {said}"),
         format!(
             "requests inside: {} on average, {} at most",
             plain(usage.inside_mean),
@@ -418,6 +420,14 @@ mod tests {
         ] {
             assert!(said.contains(expected), "{expected} is not in:\n{said}");
         }
+    }
+
+    #[test]
+    fn where_nothing_is_busy_that_is_said() {
+        let (_, mut now, _) = made_up();
+        assert_eq!(busy(&now)[0], "busy: cores 43.5%, workers 43.5%");
+        now.row.finding.usage = Usages::default();
+        assert_eq!(busy(&now)[0], "busy: nothing");
     }
 
     #[test]
