@@ -52,14 +52,28 @@ fn tried(
     crew: &Crew,
 ) -> Result<Vec<Tried>, Failure> {
     let changes = worth_trying(study, combination, &now.row.finding).into_iter();
-    let made: Vec<_> =
-        changes.filter_map(|change| made(args, text, study, combination, change)).collect();
+    let made = changes.filter_map(|change| made(args, text, study, combination, change));
+    let made = without_twins(made.collect());
     let combinations = made.iter().map(|(.., changed)| changed.clone()).collect();
     let standings = standings(&narrowed(study, combinations, tier), crew)?;
     let both = made.into_iter().zip(standings);
     Ok(both
         .map(|((change, arguments, _), standing)| Tried { change, arguments, standing })
         .collect())
+}
+
+/// A change that was made: itself, what is to be typed for it, and what comes of it.
+type Made = (Change, Vec<String>, Combination);
+
+/// Without cores and workers where cores alone bring the same workers, by the server's arithmetic.
+fn without_twins(made: Vec<Made>) -> Vec<Made> {
+    let is_pair = |change: &Change| matches!(change, Change::CoresAndWorkers(..));
+    let (pairs, mut others): (Vec<Made>, Vec<Made>) =
+        made.into_iter().partition(|(change, ..)| is_pair(change));
+    let is_new = |(.., pair): &&Made| others.iter().all(|(.., other)| other.site != pair.site);
+    let new: Vec<Made> = pairs.iter().filter(is_new).cloned().collect();
+    others.extend(new);
+    others
 }
 
 /// The plan with the server and this change, checked exactly as the file is: `None` where that
@@ -70,7 +84,7 @@ fn made(
     study: &Study,
     now: &Combination,
     change: Change,
-) -> Option<(Change, Vec<String>, Combination)> {
+) -> Option<Made> {
     let arguments = advice::arguments(&change, now);
     let (plan, server) = match &change {
         Change::Plan(other) => (other, &now.server),

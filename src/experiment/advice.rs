@@ -25,6 +25,8 @@ pub enum Change {
     OwnDatabase(u32, Bytes),
     /// So many cores.
     Cores(u32),
+    /// So many cores and, for them, so many worker processes.
+    CoresAndWorkers(u32, u32),
     /// So much memory.
     Memory(Bytes),
     /// So much memory of the database's own host.
@@ -38,8 +40,16 @@ pub enum Change {
 impl Change {
     /// Whether it takes another machine, or one more, and so money.
     pub fn takes_a_machine(&self) -> bool {
-        use Change::{Cores, DatabaseMemory, Memory, OwnDatabase, Plan};
-        matches!(self, OwnDatabase(..) | Cores(_) | Memory(_) | DatabaseMemory(_) | Plan(_))
+        use Change::{Cores, CoresAndWorkers, DatabaseMemory, Memory, OwnDatabase, Plan};
+        matches!(
+            self,
+            OwnDatabase(..)
+                | Cores(_)
+                | CoresAndWorkers(..)
+                | Memory(_)
+                | DatabaseMemory(_)
+                | Plan(_)
+        )
     }
 }
 
@@ -149,6 +159,7 @@ fn connections(site: &Site, finding: &Finding) -> Vec<Change> {
 fn machine(combination: &Combination, finding: &Finding) -> Vec<Change> {
     let site = &combination.site;
     let mut changes = vec![Change::Cores(2 * site.host.cores)];
+    changes.extend(cores_and_workers(combination));
     let runs_out = finding.bottleneck == Limit::Memory;
     let elsewhere = combination.too_small() == Some(TooSmall::DatabaseHost);
     let full = site.host.memory.is_some_and(|ceiling| {
@@ -165,6 +176,15 @@ fn machine(combination: &Combination, finding: &Finding) -> Vec<Change> {
         changes.push(Change::OwnDatabase(site.host.cores, memory));
     }
     changes
+}
+
+/// Twice the cores and as many workers, where each worker has a core: one that computes keeps one core
+/// busy and no more, so that either alone may change nothing. As far as memory holds them.
+fn cores_and_workers(combination: &Combination) -> Option<Change> {
+    let (cores, workers) = (combination.site.host.cores, combination.site.server.workers);
+    let twice = Some(2 * workers).filter(|_| workers == cores);
+    let fits = |workers: &u32| most_workers(combination).is_none_or(|most| *workers <= most);
+    twice.filter(fits).map(|workers| Change::CoresAndWorkers(2 * cores, workers))
 }
 
 /// Twice the memory, or twice that and so on, until it holds what is there at rest; `None` where there
@@ -237,11 +257,28 @@ mod tests {
         let changes = tried(waiting(WorkerKind::Sync), no_limit());
         let own = Change::OwnDatabase(1, Bytes::new(4 << 30));
         let expected = [2, 3].map(Change::Workers).into_iter();
-        let expected = expected.chain([Change::WithThreads(4), Change::Cores(2), own]);
+        let both = Change::CoresAndWorkers(2, 2);
+        let expected = expected.chain([Change::WithThreads(4), Change::Cores(2), both, own]);
         assert_eq!(changes, expected.collect::<Vec<_>>());
         let computing = bare(WorkerKind::Sync, 1, 1, vec![Step::Compute(exp(0.1))]);
         let changes = tried(computing, no_limit());
-        assert_eq!(changes, [Change::Workers(2), Change::Workers(3), Change::Cores(2)]);
+        let expected = [2, 3].map(Change::Workers).into_iter();
+        let expected = expected.chain([Change::Cores(2), Change::CoresAndWorkers(2, 2)]);
+        assert_eq!(changes, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn cores_come_with_workers_where_there_are_as_many_and_memory_holds_them() {
+        let both = |workers, cores, memory| {
+            let mut site = bare(WorkerKind::Sync, workers, cores, vec![Step::Compute(exp(0.01))]);
+            site.server.worker_memory = Bytes::from_mib(100);
+            let lines = vec![("worker".into(), workers, site.server.worker_memory)];
+            let budget = Budget { lines, ceiling: Some(Bytes::from_mib(memory)) };
+            let both = |it: &Change| matches!(it, Change::CoresAndWorkers(..));
+            tried(site, budget).into_iter().find(both)
+        };
+        assert_eq!(both(2, 2, 1000), Some(Change::CoresAndWorkers(4, 4)));
+        assert_eq!((both(2, 2, 399), both(1, 2, 1000), both(3, 2, 1000)), (None, None, None));
     }
 
     #[test]

@@ -302,6 +302,7 @@ fn in_words(tried: &Tried, now: &Standing) -> String {
             format!("database host, {cores} core{}", if *cores == 1 { "" } else { "s" })
         }
         Change::Cores(count) => format!("cores = {count}{with_workers}"),
+        Change::CoresAndWorkers(cores, workers) => format!("cores = {cores}, workers = {workers}"),
         Change::Memory(bytes) => format!("memory = {bytes}"),
         Change::DatabaseMemory(bytes) => format!("database host of {bytes}"),
         Change::Server(name) => format!("server {}", words::printable(name)),

@@ -28,6 +28,9 @@ pub fn arguments(change: &Change, combination: &Combination) -> Vec<String> {
             vec![format!("database.host={{ {host}, round_trip = \"{ROUND_TRIP}\" }}")]
         }
         Change::Cores(count) => vec![plan(format!("cores={count}"))],
+        Change::CoresAndWorkers(cores, workers) => {
+            vec![plan(format!("cores={cores}")), server(format!("workers={workers}"))]
+        }
         Change::Memory(bytes) => vec![plan(format!("memory={bytes}"))],
         Change::DatabaseMemory(bytes) => vec![format!("database.host.memory={bytes}")],
         Change::Server(_) | Change::Plan(_) => Vec::new(),
@@ -98,6 +101,8 @@ rate = "10/s"
         let kind = made(&Change::Threads(9)).server.kind;
         assert!(matches!(kind, WorkerKind::Threads { threads: 9, .. }), "{kind:?}");
         assert_eq!(made(&Change::Cores(3)).host.cores, 3);
+        let both = made(&Change::CoresAndWorkers(4, 6));
+        assert_eq!((both.host.cores, both.server.workers), (4, 6));
         assert_eq!(
             made(&Change::Memory(Bytes::from_mib(5000))).host.memory.unwrap().get() >> 20,
             5000

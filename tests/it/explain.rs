@@ -68,6 +68,29 @@ fn a_second_worker_where_only_workers_are_busy_doubles_what_is_carried() {
     assert!(text.contains("--set server.sync.workers="), "{text}");
 }
 
+/// A worker that computes on a core of its own: M/M/1, of which two of both make twice as much, and two
+/// of one make nothing.
+#[test]
+fn cores_and_workers_are_tried_together_where_neither_helps_alone() {
+    let computing = WAITING.replace("query = ", "compute = ").replace("cores = 4", "cores = 1");
+    let together = |scenario: &str| {
+        let text = said(&explained(scenario, &["--tier", "busy"]).stdout);
+        let there =
+            text.lines().any(|line| line.trim_start().starts_with("cores = 2, workers = 2"));
+        (text, there)
+    };
+    let (text, there) = together(&computing);
+    assert!(there, "{text}");
+    // Each saturation point is good to 1 %, so their ratio to 2 %, and the last digit is rounded.
+    assert!((gain(&text, "cores = 2, workers = 2") - 1.0).abs() <= 2.0 * 0.02 + 0.005, "{text}");
+    let typed = "To see all that cores = 2, workers = 2 does:\n  tonnage run ... --set \
+                 plan.box.cores=2 --set server.sync.workers=2\n";
+    assert!(text.contains(typed), "{text}");
+    // Where workers come with the cores anyhow, that is one change, not two.
+    let (text, there) = together(&computing.replace("workers = 1", "workers = \"cores\""));
+    assert!(!there && text.contains("cores = 2 (2 workers)"), "{text}");
+}
+
 #[test]
 fn what_is_ambiguous_has_to_be_named() {
     let output = explained(WAITING, &[]);
