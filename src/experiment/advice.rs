@@ -187,11 +187,11 @@ fn cores_and_workers(combination: &Combination) -> Option<Change> {
     twice.filter(fits).map(|workers| Change::CoresAndWorkers(2 * cores, workers))
 }
 
-/// Twice the memory, or twice that and so on, until it holds what is there at rest; `None` where there
-/// is no ceiling.
+/// Twice the memory, or twice that and so on, until it is not nearly full of what is there at rest;
+/// `None` where there is no ceiling.
 fn more_memory(budget: &Budget) -> Option<Bytes> {
     let mut larger = std::iter::successors(Some(budget.ceiling? * 2), |it| Some(*it * 2));
-    larger.find(|it| *it >= budget.used())
+    larger.find(|it| NEARLY_FULL * it.get() as f64 >= budget.used().get() as f64)
 }
 
 /// From this share of its ceiling on memory may soon run out.
@@ -347,7 +347,8 @@ mod tests {
     fn more_memory_is_tried_where_it_is_too_little_and_as_much_as_it_takes() {
         let memory =
             |change: &Change| matches!(change, Change::Memory(_) | Change::DatabaseMemory(_));
-        let [plenty, small, taken] = [4096, 300, 700].map(Bytes::from_mib);
+        // Twice 300 MB would be full of what is there at rest.
+        let [plenty, small, taken] = [4096, 300, 600].map(Bytes::from_mib);
         let mut site = waiting(WorkerKind::Sync);
         site.host.memory = Some(plenty);
         site.database.memory = taken;
