@@ -14,6 +14,10 @@ pub(super) const STRONG: Type = Type { size: BODY, bold: true, ink: TEXT };
 /// Units, ticks, remarks.
 pub(super) const QUIET: Type = Type { size: SMALL, bold: false, ink: MUTED };
 
+/// A title says what was found last, after the names of a plan and a server: it takes so many lines
+/// before it is cut.
+const TITLE_LINES: usize = 4;
+
 /// The figure, laid out.
 pub(super) fn scene(figure: &Figure) -> Scene {
     let mut scene = Scene::new(WIDTH);
@@ -30,7 +34,7 @@ pub(super) fn scene(figure: &Figure) -> Scene {
 fn heading(scene: &mut Scene, figure: &Figure) -> f64 {
     let room = WIDTH - 2.0 * MARGIN;
     let mut y = MARGIN - 4.0;
-    for line in lettering::balanced(&figure.title, TITLE, true, room, 2) {
+    for line in lettering::balanced(&figure.title, TITLE, true, room, TITLE_LINES) {
         y += TITLE * 1.25;
         let font = Type { size: TITLE, bold: true, ink: TEXT };
         scene.write(&line, (MARGIN, y - 4.0), Anchor::Start, font);
@@ -144,6 +148,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn no_title_loses_its_end_however_long_the_names_in_it() {
+        let cut = |name: &str, scene: &Scene| {
+            let titles = scene.labels.iter().filter(|label| label.size >= TITLE);
+            let cut = titles.filter(|label| label.text.ends_with('…'));
+            cut.map(|label| format!("{name}: {}", label.text)).collect::<Vec<_>>()
+        };
+        let all: Vec<String> = scenes().iter().flat_map(|(name, it)| cut(name, it)).collect();
+        assert_eq!(all, [""; 0]);
     }
 
     #[test]
