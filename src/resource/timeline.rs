@@ -148,7 +148,8 @@ impl Timeline {
         if let [one] = &self.members[..] {
             return Some(one.key);
         }
-        let eligible = |member: &&Member| self.is_eligible(member);
+        let sum = self.sum();
+        let eligible = |member: &&Member| self.has_no_more_than_its_part(member, sum);
         let current = self.current.and_then(|key| self.member(key)).filter(eligible);
         if let Some(member) = current.filter(|member| member.vruntime < member.protected) {
             return Some(member.key);
@@ -223,7 +224,12 @@ impl Timeline {
 
     /// Whether `member` has had no more than its part (`entity_eligible`).
     fn is_eligible(&self, member: &Member) -> bool {
-        self.sum() >= (member.vruntime - self.zero) * self.members.len() as f64
+        self.has_no_more_than_its_part(member, self.sum())
+    }
+
+    /// The same, where the virtual times of all are known to be `sum`.
+    fn has_no_more_than_its_part(&self, member: &Member, sum: f64) -> bool {
+        sum >= (member.vruntime - self.zero) * self.members.len() as f64
     }
 
     /// The virtual times of all, from `zero` on.
