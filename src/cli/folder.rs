@@ -4,10 +4,48 @@
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
 use super::Failure;
+
+/// The files in the making, by the names they have until they are whole: for who ends the program at
+/// once, from another thread.
+static IN_THE_MAKING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn in_the_making() -> MutexGuard<'static, Vec<PathBuf>> {
+    IN_THE_MAKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every file in the making, and lets no other begin: the program is about to end.
+pub(super) fn clear_away() {
+    let files = in_the_making();
+    for path in files.iter() {
+        // It may be whole by now, and have its own name.
+        let _ = fs::remove_file(path);
+    }
+    std::mem::forget(files);
+}
+
+/// Lists a file as one in the making, until this is dropped.
+#[derive(Debug)]
+struct Listed(PathBuf);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        in_the_making().retain(|path| *path != self.0);
+    }
+}
+
+/// A file in the making, in `folder`, and that it is listed as one.
+fn begin(folder: &Path) -> io::Result<(NamedTempFile, Listed)> {
+    let mut files = in_the_making();
+    let file = NamedTempFile::new_in(folder)?;
+    files.push(file.path().to_owned());
+    let listed = Listed(file.path().to_owned());
+    Ok((file, listed))
+}
 
 /// A folder that files can be written to.
 #[derive(Debug)]
@@ -18,7 +56,7 @@ pub(super) struct Folder {
 impl Folder {
     /// Makes the folder where it is missing, and finds out whether it can be written to.
     pub(super) fn open(path: PathBuf) -> Result<Folder, Failure> {
-        let made = fs::create_dir_all(&path).and_then(|()| NamedTempFile::new_in(&path));
+        let made = fs::create_dir_all(&path).and_then(|()| begin(&path));
         match made {
             Ok(_probe) => Ok(Folder { path }),
             Err(error) => Err(refused("write to", &path, error)),
@@ -48,7 +86,7 @@ impl Folder {
     }
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = NamedTempFile::new_in(&self.path)?;
+        let (mut file, _listed) = begin(&self.path)?;
         file.write_all(bytes)?;
         open_to_all(file.as_file())?;
         file.as_file().sync_data()?;
@@ -59,8 +97,8 @@ impl Folder {
     /// Begins the file `name`, which appears when it is published, or not at all.
     pub(super) fn draft(&self, name: &str) -> Result<Draft, Failure> {
         let path = self.path.join(name);
-        match NamedTempFile::new_in(&self.path) {
-            Ok(file) => Ok(Draft { file: BufWriter::new(file), path }),
+        match begin(&self.path) {
+            Ok((file, listed)) => Ok(Draft { file: BufWriter::new(file), path, _listed: listed }),
             Err(error) => Err(refused("write", &path, error)),
         }
     }
@@ -76,6 +114,7 @@ impl Folder {
 pub(super) struct Draft {
     file: BufWriter<NamedTempFile>,
     path: PathBuf,
+    _listed: Listed,
 }
 
 impl Draft {
@@ -89,7 +128,7 @@ impl Draft {
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         open_to_all(file.as_file())?;
         file.as_file().sync_data()?;
-        file.persist(self.path)?;
+        file.persist(&self.path)?;
         Ok(())
     }
 }

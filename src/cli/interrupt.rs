@@ -1,7 +1,10 @@
-//! Ctrl-C: the first one lets what runs end in order, the second one ends the program.
+//! Ctrl-C: the first one lets what runs end in order, the second one ends the program. Neither leaves
+//! half a file behind.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::folder;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -18,5 +21,7 @@ pub(super) fn watch() -> &'static AtomicBool {
 
 #[allow(clippy::exit, reason = "the user has asked twice")]
 fn stop() {
+    // To exit drops nothing, and so no file in the making.
+    folder::clear_away();
     process::exit(130);
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::ReplayArgs;
 use super::folder::{Draft, Folder};
@@ -26,9 +26,10 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     let endpoint = work(combination)?;
     let source = Source::open(&args.trace)
         .map_err(|error| Failure::Io(format!("cannot read {}", args.trace.display()), error))?;
+    let interrupted = interrupt::watch();
     let folder = Folder::open(args.out.clone().unwrap_or_else(|| default_folder(args)))?;
     let mut rows = folder.draft("replay.csv")?;
-    let comparison = play(args, &study, combination, endpoint, source, &mut rows)?;
+    let comparison = play(args, &study, combination, endpoint, source, &mut rows, interrupted)?;
     let heading = recorded::Heading {
         trace: match args.trace.as_path() {
             path if path == Path::new("-") => "standard input".to_owned(),
@@ -57,8 +58,8 @@ fn play(
     endpoint: usize,
     source: Source,
     rows: &mut Draft,
+    interrupted: &AtomicBool,
 ) -> Result<Comparison, Failure> {
-    let interrupted = interrupt::watch();
     let bar = Reading::new(!args.quiet, &source);
     let mut reader = Reader::new(source);
     let manner = Manner {

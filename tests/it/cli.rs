@@ -1,6 +1,7 @@
 //! The command line as a user types it: exit codes, files, messages.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -246,6 +247,31 @@ fn ctrl_c_leaves_no_file_and_says_what_was_finished() {
     interrupted.join().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
     assert_eq!(desk.files("output/quick--run.measure=1h--run.replications=100000"), [""; 0]);
+}
+
+/// A recording that comes from standard input, and does not end: who plays it waits for more, and hears
+/// of the first Ctrl-C only then. The second ends it at once, and so it does its file in the making.
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_ends_the_program_at_once_and_leaves_no_file() {
+    let desk = Desk::new();
+    let line = "replay - --scenario quick.toml --out o";
+    let mut command = desk.command(line);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut recording = child.stdin.take().unwrap();
+    recording.write_all(b"arrival_s,segments_ms,latency_s,status\n").unwrap();
+    wait_for(|| !desk.files("o").is_empty());
+    let interrupt = || {
+        let mut kill = Command::new("kill");
+        assert!(kill.args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    };
+    interrupt();
+    // Where two come at once the system hands over one.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(desk.files("o").len(), 1);
+    interrupt();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(desk.files("o"), [""; 0]);
 }
 
 /// Waits until `done`, which is sure to come.
