@@ -1,5 +1,5 @@
 //! `output/` holds what the shipped scenarios give: their CSV files are simulated anew and compared
-//! byte for byte. To renew the folder after a change that is meant, run with `UPDATE=1`.
+//! byte for byte, and so are their charts. To renew the folder after a change that is meant, run with `UPDATE=1`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,37 +24,50 @@ fn answer(study: &Study) -> Answers {
     sweep::run(study, true, &crew, &Watch::new(&never, &|_| {}))
 }
 
-/// Simulates a shipped scenario and compares its CSV files with those in `output/`, or renews the
-/// whole of its folder there.
+/// Simulates a shipped scenario and compares its CSV files and charts with those in `output/`, or
+/// renews the whole of its folder there.
 fn holds(name: &str) {
     let path = root().join("scenarios").join(name).with_extension("toml");
     let study = scenario::load(&path, &[]).unwrap().study;
     let answers = answer(&study);
     let folder = root().join("output").join(name);
     let tables = [
-        ("results.csv", csv::results(&study, &answers)),
-        ("capacity.csv", csv::capacity(&study, &answers)),
+        ("results.csv".to_owned(), String::from_utf8(csv::results(&study, &answers)).unwrap()),
+        ("capacity.csv".to_owned(), String::from_utf8(csv::capacity(&study, &answers)).unwrap()),
     ];
+    let charts = figure::all(&study, &answers).into_iter();
+    let charts = charts.map(|figure| (format!("{}.svg", figure.name), chart::svg(&figure)));
+    let files: Vec<(String, String)> = tables.into_iter().chain(charts).collect();
     if std::env::var_os("UPDATE").is_some() {
-        renew(&folder, &study, &answers, &tables);
+        renew(&folder, &study, &answers, &files);
     }
-    for (file, now) in tables {
+    for (file, now) in &files {
         let kept = fs::read_to_string(folder.join(file)).unwrap();
-        let now = String::from_utf8(now).unwrap();
         for (kept, now) in kept.lines().zip(now.lines()) {
             assert_eq!(kept, now, "{name}/{file} is no longer what the scenario gives");
         }
         assert_eq!(kept.len(), now.len(), "{name}/{file} has another length");
     }
+    no_other_files_are_kept(&folder, &files);
 }
 
-fn renew(folder: &Path, study: &Study, answers: &Answers, tables: &[(&str, Vec<u8>)]) {
+/// A chart that the scenario gives no more, or by another name, does not stay behind.
+fn no_other_files_are_kept(folder: &Path, files: &[(String, String)]) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let is_given = files.iter().any(|(file, _)| file == name);
+        let is_picture = path == root().join("output").join(README_PICTURE);
+        assert!(is_given || is_picture, "{} is given by no scenario", path.display());
+    }
+}
+
+fn renew(folder: &Path, study: &Study, answers: &Answers, files: &[(String, String)]) {
     fs::create_dir_all(folder).unwrap();
-    for (file, bytes) in tables {
-        fs::write(folder.join(file), bytes).unwrap();
+    for (file, text) in files {
+        fs::write(folder.join(file), text).unwrap();
     }
     for figure in figure::all(study, answers) {
-        fs::write(folder.join(format!("{}.svg", figure.name)), chart::svg(&figure)).unwrap();
         let png = folder.join(format!("{}.png", figure.name));
         if png == root().join("output").join(README_PICTURE) {
             fs::write(png, chart::png(&figure)).unwrap();
