@@ -1,33 +1,37 @@
 //! What holds of every run, whatever the site: conservation, Little's law, and busy cores as
 //! rate times work.
 
-use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
+mod any_site;
+
 use tonnage::model::simulate;
 use tonnage::outcome::{Cause, Outcome, Queue, Stage};
 use tonnage::scenario;
 use tonnage::seed::Seed;
 use tonnage::site::{
-    Accept, Connections, Cooling, Dispatcher, Dist, Endpoint, Front, Hold, Horizon, Host, Listen,
-    OnOom, Resident, Sharing, Site, Step, WorkerKind,
+    Accept, Connections, Cooling, Dist, Endpoint, Front, Hold, Horizon, Host, Listen, Resident,
+    Sharing, Site, Step, WorkerKind,
 };
 use tonnage::stats::estimate::Estimate;
 use tonnage::units::{Bytes, Fraction, PerSecond, Span};
 
-use crate::support::{
-    ASYNC, behind_loop, call, exponential, millis, query, threads, with_main_thread,
-};
+use crate::support::{ASYNC, behind_loop, call, exponential, millis, threads, with_main_thread};
 
 /// Runs `site` a few times and holds every run to every law.
 pub(crate) fn obeys_the_laws(name: &str, site: &Site) {
     let runs: Vec<Outcome> = (0..8).map(|seed| simulate(site, Seed::new(seed))).collect();
     for outcome in &runs {
-        conserves_requests(name, outcome);
-        stays_below_capacity(name, site, outcome);
-        obeys_littles_law(name, site, outcome);
-        spends_all_time_somewhere(name, outcome);
+        obeys_the_laws_of_a_run(name, site, outcome);
     }
     obeys_the_utilisation_law(name, site, &runs);
+}
+
+/// Holds one run to every law that needs no mean over many.
+fn obeys_the_laws_of_a_run(name: &str, site: &Site, outcome: &Outcome) {
+    conserves_requests(name, outcome);
+    stays_below_capacity(name, site, outcome);
+    obeys_littles_law(name, site, outcome);
+    spends_all_time_somewhere(name, outcome);
+    waits_once_for_each_connection(name, site, outcome);
 }
 
 fn conserves_requests(name: &str, outcome: &Outcome) {
@@ -48,7 +52,8 @@ fn stays_below_capacity(name: &str, site: &Site, outcome: &Outcome) {
         WorkerKind::Async { .. } => u64::MAX,
     };
     // A killed worker's queries go on, with connections that its next life knows nothing of.
-    let pools = server.connections.limit.filter(|_| outcome.first_kill.is_none());
+    let nobody_dies = outcome.first_kill.is_none() && server.timeout.is_none();
+    let pools = server.connections.limit.filter(|_| nobody_dies);
     let pools = pools.map(|limit| workers * u64::from(limit));
     let slots = site.database.connection_slots.map(u64::from);
     let sockets = if server.accept == Accept::PerProcess { workers } else { 1 };
@@ -66,6 +71,8 @@ fn stays_below_capacity(name: &str, site: &Site, outcome: &Outcome) {
     }
     let idle = levels.open_connections.mean - levels.connections.mean;
     assert!(idle > -1e-9, "{name}: who uses a connection has it open");
+    let spare = f64::from(site.host.cores) - levels.cores.mean;
+    assert!(spare > -1e-9, "{name}: {} cores busy", levels.cores.mean);
 }
 
 /// What is there on average is what comes times how long it stays, but for those who were there
@@ -80,8 +87,11 @@ fn obeys_littles_law(name: &str, site: &Site, outcome: &Outcome) {
     let never_away = site.front.listen == Listen::Unix || site.front.backlog.is_none();
     // After a kill some have waited, before the window, for longer than anybody in it.
     let calm = outcome.first_kill.is_none();
-    let at_once = calm && site.front.nginx_cpu.is_zero() && never_away;
-    let simple = at_once && counts.answered == counts.arrived;
+    let front_cpu = site.front.nginx_cpu + site.client.cpu;
+    let at_once = calm && front_cpu.is_zero() && never_away;
+    // Who has the answer, or it is on its way, is still there or is not any more.
+    let stays_for_its_response = site.client.round_trip.is_zero() && site.server.linger.is_zero();
+    let simple = at_once && stays_for_its_response && counts.answered == counts.arrived;
     if simple {
         let (inside, slack) = (outcome.levels.inside.mean * seconds, edges * longest + 1e-6);
         assert!((inside - stays).abs() <= slack, "{name}: {inside} inside, {stays} stayed");
@@ -112,6 +122,32 @@ fn spends_all_time_somewhere(name: &str, outcome: &Outcome) {
     assert!((spent - stays).abs() <= 1e-6 * stays + 1e-6, "{name}: {spent} of {stays} spent");
 }
 
+/// A request waits once for each connection that it gets, be it for no time at all, and however often it
+/// is woken up in vain.
+fn waits_once_for_each_connection(name: &str, site: &Site, outcome: &Outcome) {
+    if outcome.counts.answered < outcome.counts.arrived {
+        return;
+    }
+    let hold = site.server.connections.hold;
+    let wanted = site
+        .traffic
+        .endpoints
+        .iter()
+        .zip(&outcome.response)
+        .map(|(endpoint, each)| each.count() * connections_of(hold, endpoint) as u64);
+    let waits = outcome.waits[Queue::Connection as usize].count();
+    assert_eq!(waits, wanted.sum::<u64>(), "{name}: one wait for each connection");
+}
+
+/// How many connections a request takes, one after the other.
+fn connections_of(hold: Hold, endpoint: &Endpoint) -> usize {
+    let queries = endpoint.steps.iter().filter(|step| matches!(step, Step::Query { .. })).count();
+    match hold {
+        Hold::Query => queries,
+        Hold::Request | Hold::Queries => queries.min(1),
+    }
+}
+
 /// Busy cores are rate times mean work, where nothing is lost and nothing grows; by the mean over
 /// the runs, to four standard errors.
 fn obeys_the_utilisation_law(name: &str, site: &Site, runs: &[Outcome]) {
@@ -139,11 +175,7 @@ fn mean_work(site: &Site) -> Option<f64> {
     let opening = costs.connect_cpu + site.database.connect_cpu;
     let Connections { keep, limit, hold, .. } = site.server.connections;
     let of = |endpoint: &Endpoint| {
-        let queries = endpoint.steps.iter().filter(|step| matches!(step, Step::Query { .. }));
-        let opened = match hold {
-            Hold::Query => queries.clone().count(),
-            Hold::Request | Hold::Queries => queries.clone().count().min(1),
-        };
+        let opened = connections_of(hold, endpoint);
         let drivers = endpoint.steps.iter().map(|step| match step {
             Step::Compute(_) => Span::ZERO,
             Step::Query { driver, .. } => driver.unwrap_or(costs.query_cpu),
@@ -390,166 +422,4 @@ fn a_busy_turn_is_what_its_holder_computes() {
     let busy = outcome.counts.answered as f64 * compute / outcome.measured.as_secs();
     let off = (outcome.levels.turns.mean - busy).abs();
     assert!(off < 0.01, "{} turns are taken, {busy} by computing", outcome.levels.turns.mean);
-}
-
-/// A span of up to so many milliseconds, or none.
-fn perhaps(millis: u64) -> impl Strategy<Value = Option<Span>> {
-    prop::option::of((1..=millis).prop_map(Span::from_millis))
-}
-
-fn kinds() -> impl Strategy<Value = WorkerKind> {
-    let limits = || prop::option::of(1u32..12);
-    prop_oneof![
-        Just(WorkerKind::Sync),
-        (1u32..5, 1u64..9, limits(), dispatchers()).prop_map(
-            |(threads, millis, worker_connections, dispatcher)| {
-                let switch_interval = Span::from_millis(millis);
-                WorkerKind::Threads { threads, switch_interval, worker_connections, dispatcher }
-            }
-        ),
-        limits().prop_map(|limit_concurrency| WorkerKind::Async { limit_concurrency }),
-    ]
-}
-
-fn dispatchers() -> impl Strategy<Value = Option<Dispatcher>> {
-    let limits = prop::option::of(2u32..12);
-    let some = (0u64..3, prop::option::of(0u64..3), 0u64..3, limits).prop_map(
-        |(dispatch, answer, finish, limit_concurrency)| Dispatcher {
-            dispatch_cpu: ms(dispatch),
-            answer_cpu: answer.map(ms),
-            finish_cpu: ms(finish),
-            limit_concurrency,
-        },
-    );
-    prop::option::of(some)
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        (0u64..20).prop_map(|each| Step::Compute(millis(each))),
-        (1u32..20).prop_map(|each| Step::Compute(exponential(f64::from(each) / 1e3))),
-        (0u64..20).prop_map(|each| query(millis(each))),
-        (1u32..20, 0u64..4).prop_map(|(wait, cpu)| {
-            let wait = exponential(f64::from(wait) / 1e3);
-            Step::Query { wait, cpu: millis(cpu), driver: Some(Span::from_millis(cpu)) }
-        }),
-        (0u64..40).prop_map(|each| call(millis(each))),
-    ];
-    prop::collection::vec(step, 0..6)
-}
-
-fn connections() -> impl Strategy<Value = Connections> {
-    (0u32..4, prop::option::of(1u32..6), perhaps(60), any::<bool>()).prop_map(
-        |(keep, limit, timeout, to_the_end)| Connections {
-            keep: keep.min(limit.unwrap_or(u32::MAX)),
-            limit,
-            timeout,
-            hold: if to_the_end { Hold::Request } else { Hold::Query },
-        },
-    )
-}
-
-fn fronts() -> impl Strategy<Value = Front> {
-    (any::<bool>(), prop::option::of(0u32..5), 0u64..3, perhaps(9_000), perhaps(300)).prop_map(
-        |(tcp, backlog, nginx, connect_timeout, read_timeout)| Front {
-            listen: if tcp { Listen::Tcp } else { Listen::Unix },
-            backlog,
-            nginx_cpu: Span::from_millis(nginx),
-            connect_timeout,
-            read_timeout,
-        },
-    )
-}
-
-/// Memory that may or may not suffice, in MiB, and what happens where it does not.
-#[derive(Debug, Clone)]
-struct Memory {
-    ceiling: Option<u64>,
-    worker: u64,
-    request: u64,
-    database: u64,
-    boots: bool,
-    database_apart: bool,
-    stops: bool,
-}
-
-fn memory() -> impl Strategy<Value = Memory> {
-    let sizes = (prop::option::of(100u64..700), 0u64..200, 0u64..40, 0u64..200);
-    (sizes, any::<(bool, bool, bool)>()).prop_map(|(sizes, (boots, database_apart, stops))| {
-        let (ceiling, worker, request, database) = sizes;
-        Memory { ceiling, worker, request, database, boots, database_apart, stops }
-    })
-}
-
-impl Memory {
-    fn apply(&self, site: &mut Site) {
-        let mib = Bytes::from_mib;
-        site.host.memory = self.ceiling.map(mib);
-        let celery =
-            Resident { name: "celery".to_owned(), count: 1, memory: mib(50), killable: true };
-        site.host.residents = vec![celery];
-        site.server.worker_memory = mib(self.worker);
-        site.server.boot_cpu = Span::from_millis(if self.boots { 200 } else { 0 });
-        site.server.on_oom = if self.stops { OnOom::Stop } else { OnOom::Respawn };
-        for endpoint in &mut site.traffic.endpoints {
-            endpoint.memory = mib(self.request);
-            endpoint.growth = mib(self.request / 20);
-        }
-        let database = &mut site.database;
-        database.memory = mib(self.database);
-        database.largest_process = mib(self.database);
-        database.connection_memory = mib(2);
-        database.recovery = Span::from_millis(400);
-        let memory = Some(mib(self.database + 5));
-        let host = Host {
-            cores: 1,
-            speed: 1.0,
-            sharing: Sharing::Fair,
-            cooling: None,
-            memory,
-            thrashing: Span::ZERO,
-            residents: Vec::new(),
-        };
-        database.host = self.database_apart.then_some(host);
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 2_000,
-        rng_seed: RngSeed::Fixed(1),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn any_small_site_runs_to_its_end_and_conserves_requests(
-        kind in kinds(),
-        (workers, cores, rate) in (1u32..5, 1u32..4, 1.0f64..300.0),
-        endpoints in prop::collection::vec(steps(), 1..3),
-        connections in connections(),
-        front in fronts(),
-        (patience, slots) in (perhaps(3_000), prop::option::of(0u32..8)),
-        memory in memory(),
-        (per_process, seed) in any::<(bool, u64)>(),
-    ) {
-        let mut site = Site::textbook(kind, workers, cores, Vec::new());
-        site.traffic.rate = PerSecond::new(rate);
-        site.traffic.endpoints = endpoints.into_iter().map(Endpoint::textbook).collect();
-        (site.server.connections, site.front) = (connections, front);
-        site.client.patience = patience;
-        site.database.connection_slots = slots;
-        site.server.accept =
-            if per_process { Accept::PerProcess } else { Accept::Shared { bias: 0.9 } };
-        // Nobody is there when the window opens, so that the laws' slack is known exactly.
-        site.horizon.warmup = Span::ZERO;
-        site.horizon.measured = Span::from_whole_secs(5);
-        site.horizon.drain = Span::from_whole_secs(20);
-        memory.apply(&mut site);
-        let outcome = simulate(&site, Seed::new(seed));
-        conserves_requests("a random site", &outcome);
-        stays_below_capacity("a random site", &site, &outcome);
-        obeys_littles_law("a random site", &site, &outcome);
-        spends_all_time_somewhere("a random site", &outcome);
-    }
 }
