@@ -32,6 +32,7 @@ fn obeys_the_laws_of_a_run(name: &str, site: &Site, outcome: &Outcome) {
     obeys_littles_law(name, site, outcome);
     spends_all_time_somewhere(name, outcome);
     waits_once_for_each_connection(name, site, outcome);
+    chills_no_more_than_there_is(name, site, outcome);
 }
 
 fn conserves_requests(name: &str, outcome: &Outcome) {
@@ -146,6 +147,55 @@ fn connections_of(hold: Hold, endpoint: &Endpoint) -> usize {
         Hold::Query => queries,
         Hold::Request | Hold::Queries => queries.min(1),
     }
+}
+
+/// What cold code costs is so many times what the stack, and a query in the database, cost at most: of
+/// all requests that were there in the window. That of drawn queries strays by chance.
+fn chills_no_more_than_there_is(name: &str, site: &Site, outcome: &Outcome) {
+    let requests = (outcome.counts.arrived + outcome.inside.0) as f64;
+    let own = site.database.host.as_ref();
+    let hosts = [Some(&site.host), own];
+    for (index, host) in hosts.into_iter().enumerate() {
+        let cooling = host.and_then(|host| host.cooling);
+        let code = cooling.map_or(0.0, |cooling| cooling.code);
+        let stack = cooling.map_or(0.0, |_| site.server.costs.cold_code.unwrap_or(code));
+        let of_stack = if index == 0 { stack * stack_cpu(site) } else { 0.0 };
+        let lives_here = index == usize::from(own.is_some());
+        let of_queries = if lives_here { code * query_cpu(site) } else { 0.0 };
+        let (most, slack) = (requests * (of_stack + of_queries), 4.0 * requests.sqrt());
+        let most = most + slack * of_queries;
+        let chilled = outcome.chilled[index].as_secs();
+        assert!(chilled <= most * (1.0 + 1e-9), "{name}: {chilled} s chilled, of {most}");
+    }
+}
+
+/// Seconds of CPU that the stack costs a worker for the endpoint that it costs most for, with a
+/// connection opened and reset for each query.
+fn stack_cpu(site: &Site) -> f64 {
+    let costs = &site.server.costs;
+    let dispatcher = site.server.kind.dispatcher().map_or(Span::ZERO, |its| {
+        its.dispatch_cpu + its.answer_cpu.unwrap_or_default() + its.finish_cpu
+    });
+    let of = |endpoint: &Endpoint| {
+        let queries = endpoint.steps.iter().filter_map(|step| match step {
+            Step::Query { driver, .. } => Some(driver.unwrap_or(costs.query_cpu)),
+            Step::Compute(_) | Step::Call { .. } => None,
+        });
+        let each = costs.connect_cpu + costs.reset_cpu;
+        let all = queries.fold(Span::ZERO, |sum, driver| sum + driver + each);
+        (costs.request_cpu + dispatcher + all).as_secs()
+    };
+    site.traffic.endpoints.iter().map(of).fold(0.0, f64::max)
+}
+
+/// The same of the database, for its queries and resets.
+fn query_cpu(site: &Site) -> f64 {
+    let of = |endpoint: &Endpoint| {
+        let resets =
+            site.database.reset_cpu.as_secs() * connections_of(Hold::Query, endpoint) as f64;
+        endpoint.mean_demand().database_cpu_secs + resets
+    };
+    site.traffic.endpoints.iter().map(of).fold(0.0, f64::max)
 }
 
 /// Busy cores are rate times mean work, where nothing is lost and nothing grows; by the mean over
