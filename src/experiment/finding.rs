@@ -171,7 +171,7 @@ impl Sample {
             p99,
             error_rate: self.mean(Summary::error_rate),
             errors: self.errors(),
-            open: self.share_of_arrivals(|summary| summary.counts.open),
+            open: self.mean(Summary::share_open).mean,
             mean_wait: self.mean_wait(),
             usage: self.usage(),
             mean_request: self.stages(|summary| summary.stages),
@@ -247,14 +247,9 @@ impl Sample {
         if between > 0.0 { variance / between } else { f64::INFINITY }
     }
 
+    /// By cause, each replication counting the same, as in the error rate: so that these add up to it.
     fn errors(&self) -> [f64; Cause::COUNT] {
-        Cause::ALL
-            .map(|cause| self.share_of_arrivals(|summary| summary.counts.failed[cause as usize]))
-    }
-
-    fn share_of_arrivals(&self, count: impl Fn(&Summary) -> u64) -> f64 {
-        let sum: u64 = self.summaries.iter().map(count).sum();
-        sum as f64 / self.arrived().max(1) as f64
+        Cause::ALL.map(|cause| self.mean(|summary| summary.share_lost(cause)).mean)
     }
 
     fn mean_wait(&self) -> [f64; Queue::COUNT] {

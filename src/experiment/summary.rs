@@ -124,6 +124,11 @@ impl Summary {
         share(self.counts.failed[cause as usize] as f64, self.counts.arrived)
     }
 
+    /// The share of the requests that were still inside when the run ended.
+    pub(crate) fn share_open(&self) -> f64 {
+        share(self.counts.open as f64, self.counts.arrived)
+    }
+
     /// Requests answered well, a second of the window. What arrives in the window may be answered
     /// after it, so under overload, where a crowd piles up inside, the answers to the window's
     /// arrivals are not the window's answers. What left in the window is what arrived less the

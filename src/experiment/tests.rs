@@ -417,6 +417,23 @@ fn refusals_by_the_database_are_named_as_what_gives_way() {
     assert_near(capacity.saturation, 44.6);
 }
 
+/// Replications of a second differ in how many come, and so in what a refused request counts for.
+#[test]
+fn causes_add_up_to_the_error_rate() {
+    let mut site =
+        sandwich(WorkerKind::Async { limit_concurrency: None }, 2, 2, [0.001, 0.1, 0.001]);
+    site.server.connections.keep = 0;
+    site.database.connection_slots = Some(10);
+    site.client.patience = Some(Span::from_millis(200));
+    let mut study = study(site, Objective::default(), &[150.0]);
+    let (warmup, measured) = (Span::from_whole_secs(1), Span::from_whole_secs(1));
+    study.effort = Effort::Fixed { replications: 8, warmup, measured };
+    let finding = answer(&study, false, 2).rows.remove(0).finding;
+    let causes: Vec<f64> = finding.errors.into_iter().filter(|share| *share > 0.0).collect();
+    let off = causes.iter().sum::<f64>() - finding.error_rate.mean;
+    assert!(causes.len() == 2 && off.abs() < 1e-12, "{causes:?} and {:?}", finding.error_rate);
+}
+
 /// At this rate 0.1 % are refused, and by luck more or less: rows that take it for too many and load
 /// lines that do not would contradict each other in the same table.
 #[test]
