@@ -9,12 +9,20 @@ use crate::units::Span;
 ///
 /// Values below 256 are kept exactly. Above, each doubling is cut into 128 buckets, so a bucket
 /// is at most 1/128 of its value wide and its middle, which stands for all of it, is within
-/// 0.4 % of each value in it. Mean and largest value are exact.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// 0.4 % of each value in it. Mean, smallest and largest value are exact, and no quantile lies
+/// beyond those.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Histogram {
     buckets: Vec<u64>,
     sum: u128,
+    min: u64,
     max: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Histogram {
+        Histogram::new()
+    }
 }
 
 /// log2 of the buckets per doubling.
@@ -24,7 +32,7 @@ impl Histogram {
     /// An empty one.
     pub fn new() -> Histogram {
         // Room for values up to nine minutes in nanoseconds; longer ones make it grow.
-        Histogram { buckets: vec![0; 33 << BITS], sum: 0, max: 0 }
+        Histogram { buckets: vec![0; 33 << BITS], sum: 0, min: u64::MAX, max: 0 }
     }
 
     /// Takes in one span, to the nanosecond.
@@ -48,6 +56,9 @@ impl Histogram {
             None => self.grow(bucket),
         }
         self.sum = self.sum.wrapping_add(u128::from(value));
+        if value < self.min {
+            self.min = value;
+        }
         if value > self.max {
             self.max = value;
         }
@@ -69,6 +80,7 @@ impl Histogram {
             *mine += theirs;
         }
         self.sum += other.sum;
+        self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
     }
 
@@ -113,7 +125,7 @@ impl Histogram {
         for (bucket, count) in self.buckets.iter().enumerate() {
             below += count;
             if *count > 0 && below >= rank {
-                return Some(middle(bucket).min(self.max));
+                return Some(middle(bucket).clamp(self.min, self.max));
             }
         }
         None
@@ -204,6 +216,20 @@ mod tests {
             let told = square - mean * mean;
             assert!((told / expected - 1.0).abs() < 0.01, "{start}: {told}, and not {expected}");
         }
+    }
+
+    /// The middle of the bucket of 10 ms is 9.99 ms.
+    #[test]
+    fn a_value_that_is_the_only_one_is_every_quantile() {
+        let ten_ms = 10_000_000;
+        assert!(middle(bucket(ten_ms)) < ten_ms);
+        let (mut one, mut other) = (Histogram::new(), Histogram::new());
+        one.record(ten_ms);
+        other.record(ten_ms);
+        one.merge(&other);
+        assert_eq!([0.01, 0.95, 1.0].map(|share| one.quantile(share)), [Some(ten_ms); 3]);
+        one.record(ten_ms - 10);
+        assert_eq!(one.quantile(0.5), Some(ten_ms - 10));
     }
 
     #[test]
