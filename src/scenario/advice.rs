@@ -52,13 +52,11 @@ fn written(connections: &Connections, combination: &Combination) -> String {
     format!("{{ {} }}", parts.join(", "))
 }
 
-/// A name as part of a key: bare, or quoted as in TOML.
+/// A name as part of a key: bare, or quoted as TOML quotes keys. (It quotes texts in more ways, which
+/// no key allows.)
 fn quoted(name: &str) -> String {
-    let is_bare = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-    match !name.is_empty() && name.chars().all(is_bare) {
-        true => name.to_owned(),
-        false => toml::Value::String(name.to_owned()).to_string(),
-    }
+    let line = toml::Table::from_iter([(name.to_owned(), toml::Value::Boolean(true))]).to_string();
+    line.trim_end().trim_end_matches(" = true").to_owned()
 }
 
 #[cfg(test)]
@@ -89,8 +87,24 @@ rate = "10/s"
 "#;
 
     fn combination(sets: &[String]) -> Combination {
-        let text = Text { name: "names".to_owned(), text: NAMES.to_owned(), folder: None };
+        combination_of(NAMES, sets)
+    }
+
+    fn combination_of(text: &str, sets: &[String]) -> Combination {
+        let text = Text { name: "names".to_owned(), text: text.to_owned(), folder: None };
         text.scenario(sets).unwrap().study.combinations.swap_remove(0)
+    }
+
+    #[test]
+    fn whatever_the_name_the_arguments_find_it() {
+        for name in ["it's \"q\"", "s.1 \"small\" ü日本", "a\\", "'", "\"\"\"", "a b"] {
+            let written = toml::Value::String(name.to_owned()).to_string();
+            let text = NAMES.replace("\"2.5 GB\"", &written);
+            let before = combination_of(&text, &[]);
+            assert_eq!(before.plan, name);
+            let sets = arguments(&Change::Cores(3), &before);
+            assert_eq!(combination_of(&text, &sets).site.host.cores, 3, "{sets:?}");
+        }
     }
 
     #[test]

@@ -160,18 +160,27 @@ fn split(text: &str) -> Option<(Vec<Part>, usize)> {
     }
 }
 
-/// The part of a key that begins at `start`: bare, or quoted as in TOML.
+/// The part of a key that begins at `start`: bare, or quoted as in TOML. (TOML's own keys have no bare
+/// `*`, and no spaces or other letters outside of quotes.)
 fn part(text: &str, start: usize) -> Option<Part> {
     let rest = &text[start..];
-    let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''));
-    if let Some(quote) = quote {
-        let length = rest[1..].find(quote)? + 2;
-        let Some(Value::Text(text)) = parse_value(&rest[..length], 0, 0) else { return None };
+    if let Some(quote) = rest.chars().next().filter(|first| matches!(first, '"' | '\'')) {
+        let (text, length) = quoted(rest, quote)?;
         return Some(Part { text, span: start..start + length, quoted: true });
     }
     let length = rest.find(['.', '='])?;
     let text = rest[..length].trim().to_owned();
     (!text.is_empty()).then_some(Part { text, span: start..start + length, quoted: false })
+}
+
+/// The text in quotes that `rest` begins with, and how long it is with them: up to the first quote with
+/// which it is one in TOML, which an escaped one is not.
+fn quoted(rest: &str, quote: char) -> Option<(String, usize)> {
+    let mut ends = rest.match_indices(quote).skip(1).map(|(at, _)| at + quote.len_utf8());
+    ends.find_map(|end| match parse_value(&rest[..end], 0, 0) {
+        Some(Value::Text(text)) => Some((text, end)),
+        _ => None,
+    })
 }
 
 /// The value: TOML, or else a bare word, which is a text. What begins like a list, a table or a
@@ -195,6 +204,23 @@ mod tests {
         assert_eq!(texts, ["plan", "2.5 GB", "cores"]);
         assert_eq!(value_at, 20);
         for text in ["", "plan", "plan.=1", "=1", "\"plan=1", "plan..cores=1"] {
+            assert!(split(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn quotes_in_a_quoted_name_are_escaped_as_in_toml() {
+        for (text, name) in [
+            (r#"plan."s.1 \"small\" ü日本".cores=2"#, "s.1 \"small\" ü日本"),
+            (r#"plan."it's \"q\"".cores=2"#, "it's \"q\""),
+            (r#"plan."a\\".cores="2""#, "a\\"),
+            (r"plan.'a\'.cores='2'", "a\\"),
+        ] {
+            let (parts, value_at) = split(text).unwrap();
+            assert_eq!((parts.len(), parts[1].text.as_str()), (3, name), "{text}");
+            assert!(text[..value_at].ends_with("cores="), "{text}");
+        }
+        for text in [r#"plan."a\".cores=2"#, r#"plan."\q".cores=2"#, r#"plan."a"b.cores=2"#] {
             assert!(split(text).is_none(), "{text}");
         }
     }
