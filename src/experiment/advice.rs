@@ -4,6 +4,7 @@
 //! as connections where nobody waits for one, so that all that is tried can be read at a glance.
 
 use crate::experiment::answer::{Combination, Finding, Limit, Study, TooSmall};
+use crate::experiment::memory;
 use crate::outcome::{Budget, Cause, Stage};
 use crate::site::{Connections, Database, Hold, Site, WorkerKind};
 use crate::units::Bytes;
@@ -92,12 +93,8 @@ fn workers(combination: &Combination) -> Vec<Change> {
 /// As many workers as memory holds at rest, where it holds fewer than three times those there are:
 /// more would not be tried.
 fn most_workers(combination: &Combination) -> Option<u32> {
-    let (budget, server) = (&combination.budget, &combination.site.server);
-    let each = server.worker_memory.get().max(1);
-    let workers = each * u64::from(server.workers);
-    let rest = budget.used().get().saturating_sub(workers);
-    let room = budget.ceiling?.get().saturating_sub(rest) / each;
-    u32::try_from(room).ok().filter(|room| *room < 3 * server.workers)
+    let most = u32::try_from(memory::most_workers(combination)?).ok()?;
+    Some(most).filter(|most| *most < combination.site.server.workers.saturating_mul(3))
 }
 
 /// Twice and half the threads, where there is a limit of them; or threads for workers that mostly wait

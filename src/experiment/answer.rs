@@ -343,7 +343,7 @@ pub struct Capacity {
     /// The smallest rate at which half of the replications see an OOM kill within ten minutes.
     pub oom: Threshold,
     /// The smallest number of workers that do not all fit in memory at rest; `None`: no ceiling,
-    /// or workers that take no memory.
+    /// or one that holds any number of them.
     pub oom_workers: Option<u32>,
     /// What breaks the objective at the load line (saturation, where there is no objective);
     /// `None` where nothing does.

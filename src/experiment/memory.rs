@@ -46,14 +46,34 @@ const CERTAIN: f64 = 2.5;
 const NEARLY: f64 = 1.5;
 
 /// The smallest number of workers that do not all fit in memory at rest, by arithmetic: `None`
-/// where there is no ceiling or workers take no memory.
+/// where there is no ceiling, or it holds any number of them.
 pub(crate) fn too_many_workers(combination: &Combination) -> Option<u32> {
-    let server = &combination.site.server;
-    let ceiling = combination.budget.ceiling?;
-    let all = server.worker_memory * u64::from(server.workers);
-    let rest = combination.budget.used().saturating_sub(all);
-    let fit = ceiling.saturating_sub(rest).get().checked_div(server.worker_memory.get())?;
-    u32::try_from(fit + 1).ok()
+    u32::try_from(most_workers(combination)? + 1).ok()
+}
+
+/// As many workers as memory holds at rest, with the connections that each keeps: on the workers' host,
+/// and as far as PostgreSQL grants them. `None` where it holds any number.
+pub(crate) fn most_workers(combination: &Combination) -> Option<u64> {
+    let (site, server) = (&combination.site, &combination.site.server);
+    let connection = match &site.database.host {
+        Some(_) => 0,
+        None => u128::from(site.database.connection_memory.get()),
+    };
+    let [worker, each] = [server.worker_memory.get(), server.kept_connections().into()];
+    let [worker, each] = [worker, each].map(u128::from);
+    let granted = site.database.connection_slots.map(u128::from);
+    let kept = (u128::from(server.workers) * each).min(granted.unwrap_or(u128::MAX));
+    let own = u128::from(server.workers) * worker + kept * connection;
+    let free = u128::from(combination.budget.ceiling?.get()) + own;
+    let free = free.saturating_sub(combination.budget.used().get().into());
+    // Those that are granted all they keep, or those that share all there are.
+    let apart = free.checked_div(worker + each * connection)?;
+    let shared = granted.map(|all| all * connection).filter(|all| *all <= free);
+    let most = match shared {
+        Some(all) => apart.max((free - all).checked_div(worker)?),
+        None => apart,
+    };
+    u64::try_from(most).ok()
 }
 
 /// The smallest rate at which memory runs out; searched for only with `search`, where arithmetic
@@ -364,7 +384,43 @@ impl Taken {
 mod tests {
     use super::*;
     use crate::experiment::sites::{bare, exp, query};
+    use crate::outcome::Budget;
     use crate::site::WorkerKind;
+
+    /// On 1000 MB, of which 400 are taken with one worker: each takes 50 MB, and 5 MB for each of the ten
+    /// connections that it keeps.
+    #[test]
+    fn workers_are_too_many_with_the_connections_that_they_keep() {
+        let kind = WorkerKind::Async { limit_concurrency: None };
+        let mut site = bare(kind, 1, 1, vec![query(exp(0.1))]);
+        (site.server.worker_memory, site.server.connections.keep) = (Bytes::from_mib(50), 10);
+        site.database.connection_memory = Bytes::from_mib(5);
+        let most = |site: &Site| {
+            let ceiling = Some(Bytes::from_mib(1000));
+            let lines = vec![("all".into(), 1, Bytes::from_mib(400))];
+            let combination = Combination {
+                plan: "plan".into(),
+                server: "server".into(),
+                price: None,
+                site: site.clone(),
+                budget: Budget { lines, ceiling },
+                tiers: Vec::new(),
+            };
+            most_workers(&combination)
+        };
+        // 300 MB are not theirs, and seven take 700 MB.
+        assert_eq!(most(&site), Some(7));
+        // Where PostgreSQL grants 40, four workers have all that there are: 500 MB are left for 50 MB each.
+        site.database.connection_slots = Some(40);
+        assert_eq!(most(&site), Some(10));
+        site.server.worker_memory = Bytes::ZERO;
+        assert_eq!(most(&site), None);
+        site.database.connection_slots = None;
+        // 350 MB are not theirs, and 50 MB of connections for each of 13.
+        assert_eq!(most(&site), Some(13));
+        site.database.host = Some(site.host.clone());
+        assert_eq!(most(&site), None);
+    }
 
     /// A loop whose requests hold nothing themselves, but each may open one of a hundred connections of
     /// 10 MB: a GB, less what is kept and so held at rest, or none on the database's own host.
