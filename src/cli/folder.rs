@@ -65,8 +65,16 @@ impl Folder {
 
     /// Writes the file `name`: under another name first, so that it appears whole or not at all.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        let path = self.path.join(name);
-        self.replace(&path, bytes).map_err(|error| refused("write", &path, error))
+        self.finished(name, bytes)?.publish()
+    }
+
+    /// Writes the file `name`, which appears when it is published: nothing that a disk may have no room
+    /// for is left to do then.
+    pub(super) fn finished(&self, name: &str, bytes: &[u8]) -> Result<Finished, Failure> {
+        let mut draft = self.draft(name)?;
+        let written = draft.write_all(bytes);
+        written.map_err(|error| refused("write", &draft.path, error))?;
+        draft.finish()
     }
 
     /// Whether there is a file `name` in it.
@@ -85,20 +93,11 @@ impl Folder {
         }
     }
 
-    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let (mut file, _listed) = begin(&self.path)?;
-        file.write_all(bytes)?;
-        open_to_all(file.as_file())?;
-        file.as_file().sync_data()?;
-        file.persist(path)?;
-        Ok(())
-    }
-
     /// Begins the file `name`, which appears when it is published, or not at all.
     pub(super) fn draft(&self, name: &str) -> Result<Draft, Failure> {
         let path = self.path.join(name);
         match begin(&self.path) {
-            Ok((file, listed)) => Ok(Draft { file: BufWriter::new(file), path, _listed: listed }),
+            Ok((file, listed)) => Ok(Draft { file: BufWriter::new(file), path, listed }),
             Err(error) => Err(refused("write", &path, error)),
         }
     }
@@ -114,22 +113,46 @@ impl Folder {
 pub(super) struct Draft {
     file: BufWriter<NamedTempFile>,
     path: PathBuf,
-    _listed: Listed,
+    listed: Listed,
 }
 
 impl Draft {
     /// Lets the file appear, whole.
     pub(super) fn publish(self) -> Result<(), Failure> {
-        let path = self.path.clone();
-        self.persist().map_err(|error| refused("write", &path, error))
+        self.finish()?.publish()
     }
 
-    fn persist(self) -> io::Result<()> {
-        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        open_to_all(file.as_file())?;
-        file.as_file().sync_data()?;
-        file.persist(&self.path)?;
-        Ok(())
+    /// Puts all of it on the disk.
+    fn finish(self) -> Result<Finished, Failure> {
+        let Draft { file, path, listed } = self;
+        let whole = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| {
+            open_to_all(file.as_file())?;
+            file.as_file().sync_data()?;
+            Ok(file)
+        });
+        match whole {
+            Ok(file) => Ok(Finished { file, path, listed }),
+            Err(error) => Err(refused("write", &path, error)),
+        }
+    }
+}
+
+/// A file that is on the disk, all of it, and has yet to get its name.
+#[derive(Debug)]
+pub(super) struct Finished {
+    file: NamedTempFile,
+    path: PathBuf,
+    listed: Listed,
+}
+
+impl Finished {
+    /// Lets the file appear.
+    pub(super) fn publish(self) -> Result<(), Failure> {
+        let Finished { file, path, listed: _listed } = self;
+        match file.persist(&path) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(refused("write", &path, error.error)),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::RunArgs;
-use super::folder::Folder;
+use super::folder::{Finished, Folder};
 use super::progress::Bar;
 use super::{Failure, colors, columns, complain, interrupt, load, print};
 use crate::experiment::answer::{Answers, Study};
@@ -94,7 +94,8 @@ fn keep(folder: &Folder, study: &Study, answers: &Answers) -> Result<String, Fai
 }
 
 /// Everything is rendered before the first file is written, on all threads: what takes longest
-/// begins first.
+/// begins first. And all is on the disk before the first file appears, so that one without room for all
+/// leaves what an earlier run wrote as it was.
 fn write(folder: &Folder, study: &Study, answers: &Answers, crew: &Crew) -> Result<(), Failure> {
     let figures = figure::all(study, answers);
     let pictures = figures.iter().map(File::Png).chain(figures.iter().map(File::Svg));
@@ -102,8 +103,9 @@ fn write(folder: &Folder, study: &Study, answers: &Answers, crew: &Crew) -> Resu
     files.extend(pictures.chain([File::Results, File::Capacity]));
     let rendered = crew.map(&files, |file| file.render(study, answers));
     let named: Vec<_> = files.iter().map(File::name).zip(rendered).collect();
-    let written = crew.map(&named, |(name, bytes)| folder.write(name, bytes));
-    written.into_iter().collect::<Result<(), Failure>>()?;
+    let finished = crew.map(&named, |(name, bytes)| folder.finished(name, bytes));
+    let finished = finished.into_iter().collect::<Result<Vec<Finished>, Failure>>()?;
+    finished.into_iter().try_for_each(Finished::publish)?;
     // What an interrupted run left is all in these files.
     TABLES.iter().try_for_each(|(_, unfinished, _)| folder.remove(unfinished))
 }

@@ -112,6 +112,28 @@ fn one_thread_and_eight_give_the_same_bytes() {
     }
 }
 
+/// A limit on the size of files stands in for a disk that is nearly full: the tables would fit, and the
+/// page does not.
+#[cfg(unix)]
+#[test]
+fn a_disk_without_room_for_all_leaves_what_an_earlier_run_wrote_as_it_was() {
+    let desk = Desk::new();
+    desk.tonnage("run quick.toml --out out");
+    let files = desk.files("out");
+    let before: Vec<_> = files.iter().map(|file| desk.read(&format!("out/{file}"))).collect();
+    assert!(desk.read("out/results.csv").len() < 4096, "{files:?}");
+    let binary = env!("CARGO_BIN_EXE_tonnage");
+    let line = format!("trap '' XFSZ; ulimit -f 8; {binary} run quick.toml --seed 2 --out out");
+    let mut shell = Command::new("sh");
+    let output = shell.arg("-c").arg(line).current_dir(desk.0.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with("error: cannot write out/"), "{}", stderr(&output));
+    assert_eq!(desk.files("out"), files);
+    for (file, before) in files.iter().zip(before) {
+        assert!(desk.read(&format!("out/{file}")) == before, "{file} has changed");
+    }
+}
+
 #[test]
 fn a_what_if_has_a_folder_of_its_own() {
     let desk = Desk::new();
