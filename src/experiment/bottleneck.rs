@@ -1,5 +1,6 @@
 //! What gives way: the resource of which more would help most.
 
+use crate::experiment::alone::overdue_alone;
 use crate::experiment::answer::{Limit, Objective, Usages};
 use crate::experiment::finding::{Sample, allowed_errors};
 use crate::experiment::summary::Summary;
@@ -15,8 +16,9 @@ use crate::units::Span;
 /// [`most_waited_for`]. That is told by `known`, a sample of about the same rate, as the one that
 /// has most to tell.
 pub(crate) fn limit(sample: &Sample, known: &Sample, objective: &Objective) -> Limit {
-    let failing = sample.mean(Summary::error_rate).mean > allowed_errors(objective);
-    let failing = if failing { of_errors(sample) } else { None };
+    let most = allowed_errors(objective);
+    let failing = sample.mean(Summary::error_rate).mean > most;
+    let failing = if failing { of_errors(sample, most) } else { None };
     failing.unwrap_or_else(|| match objective.p95 {
         Some(most) if is_work(known, most) => Limit::Work,
         _ => most_waited_for(known),
@@ -27,9 +29,10 @@ pub(crate) fn limit(sample: &Sample, known: &Sample, objective: &Objective) -> L
 /// memory where a kill took most of them or whatever was refused in its wake. But who is refused
 /// where something further on is busy nearly all the time would only wait for that. Requests turned
 /// away, timed out or given up wait for something as well; but where nothing is busy nearly all
-/// the time, the door itself is too narrow: the backlog, or the workers' own limit. `None` where
-/// none failed.
-fn of_errors(sample: &Sample) -> Option<Limit> {
+/// the time, the door itself is too narrow: the backlog, or the workers' own limit; or it is the work,
+/// where more than `most` of the requests take longer than anyone waits with nothing to wait for.
+/// `None` where none failed.
+fn of_errors(sample: &Sample, most: f64) -> Option<Limit> {
     let failed = |cause: Cause| -> u64 {
         sample.summaries.iter().map(|summary| summary.counts.failed[cause as usize]).sum()
     };
@@ -48,6 +51,11 @@ fn of_errors(sample: &Sample) -> Option<Limit> {
         Cause::Pool if !full(&door) => Limit::Pool,
         Cause::Backlog if !is_full(&sample.usage()) => Limit::Backlog,
         Cause::Limit if !is_full(&sample.usage()) => Limit::Workers,
+        Cause::Timeout | Cause::Patience
+            if !is_full(&sample.usage()) && overdue_alone(&sample.site) > most =>
+        {
+            Limit::Work
+        }
         _ => most_waited_for(sample),
     })
 }

@@ -3,14 +3,15 @@
 //!
 //! [`sweep::run`] is the whole of it. It examines each combination in a `Lab`, which decides how
 //! much to simulate at a rate (`lab`, `goal`, `overload`), runs the replications (`trial`), keeps a
-//! summary of each (`summary`, `strata`) and folds them (`finding`, `bottleneck`). `saturation`, `load_line` and `memory`
-//! ask the lab for rates as `search` wants them tried, `capacity` puts together what they find, and
-//! `demand` says by arithmetic where to look. `advice` says what could be changed about a
-//! combination, and `explain` what each change comes to; `replay`, `recording` and `accuracy` put
+//! summary of each (`summary`, `strata`) and folds them (`finding`, `bottleneck`, `alone`). `saturation`,
+//! `load_line` and `memory` ask the lab for rates as `search` wants them tried, `capacity` puts together
+//! what they find, and `demand` says by arithmetic where to look. `advice` says what could be changed
+//! about a combination, and `explain` what each change comes to; `replay`, `recording` and `accuracy` put
 //! predictions beside recordings.
 
 pub mod accuracy;
 pub mod advice;
+mod alone;
 pub mod answer;
 mod bottleneck;
 mod capacity;

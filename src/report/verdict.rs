@@ -22,6 +22,7 @@ pub(super) fn verdict(objective: &Objective, row: &Row) -> String {
         }
         (Some(false), false) if is_slow(objective, finding) => format!("too slow: {bottleneck}"),
         (Some(false), false) => format!("too many errors{lost}"),
+        (_, true) if finding.bottleneck == Limit::Work => format!("too slow: {bottleneck}{lost}"),
         (_, true) => format!("overloaded: {bottleneck}{lost}"),
     }
 }
@@ -85,5 +86,9 @@ mod tests {
         assert_eq!(said(70.0, 0.0009, Limit::Pool), "too slow: pool");
         assert_eq!(said(70.0, 0.0011, Limit::Pool), "out of memory");
         assert_eq!(said(0.0, 0.0, Limit::Work), "too slow: the work alone");
+        let row = &mut answers.rows[0];
+        (row.finding.saturated, row.finding.errors[Cause::Timeout as usize]) = (true, 0.5);
+        let verdict = verdict(&study.objective, row);
+        assert_eq!(verdict, "too slow: the work alone (timeout)");
     }
 }

@@ -152,3 +152,38 @@ fn work_that_alone_takes_too_long_is_named_and_what_waits_is_not() {
     assert_eq!(limits(500, 0.2), Limit::Work);
     assert_eq!(limits(700, 7.0), Limit::Workers);
 }
+
+/// Of exponential queries, 8.2 % take longer than 2.5 times their mean, which is their client's patience;
+/// and 4.4 % longer than gunicorn's timeout of 1.5 times it, for which it looks once a second. So it is at
+/// a twentieth of what four workers carry, and at half of it, where one in six has to wait. (Ten times
+/// what they carry is too much all the same.)
+#[test]
+fn work_that_alone_takes_longer_than_anyone_waits_is_what_fails() {
+    let patient = bare(WorkerKind::Sync, 4, 1, vec![query(exp(0.2))]);
+    let (mut timed, mut hurried) = (patient.clone(), patient);
+    timed.server.timeout = Some(Span::from_millis(300));
+    hurried.client.patience = Some(Span::from_millis(500));
+    for site in [timed, hurried] {
+        let limits = [1.0, 10.0, 200.0].map(|rate| row(site.clone(), rate).finding.bottleneck);
+        assert_eq!(limits, [Limit::Work, Limit::Work, Limit::Workers]);
+        let capacity = capacity(site, Objective::default());
+        assert_eq!(capacity.saturation, Threshold::AtRest);
+        assert_eq!(capacity.first_limit, Some(Limit::Work));
+    }
+}
+
+/// Nobody is answered: 300 ms are more than the 100 ms that clients wait. But where the work takes a
+/// tenth of that, those who wait in vain wait for workers.
+#[test]
+fn patience_that_runs_out_in_a_queue_is_no_matter_of_work() {
+    let limit = |wait: u64, rate: f64| {
+        let call = Step::Call { wait: Dist::Fixed(Span::from_millis(wait)), cpu: Span::ZERO };
+        let mut site = bare(WorkerKind::Sync, 3, 1, vec![call]);
+        site.client.patience = Some(Span::from_millis(100));
+        row(site, rate).finding
+    };
+    let (work, queue) = (limit(300, 1.0), limit(30, 99.0));
+    assert_eq!((work.error_rate.mean, work.bottleneck), (1.0, Limit::Work));
+    assert!(queue.error_rate.mean > 0.01, "{:?}", queue.error_rate);
+    assert_eq!(queue.bottleneck, Limit::Workers);
+}
