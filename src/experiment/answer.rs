@@ -169,7 +169,8 @@ pub struct Row {
     pub offered: PerSecond,
     /// What was found.
     pub finding: Finding,
-    /// Whether it meets the objective; `None` where there is none.
+    /// Whether it meets the objective; `None` where there is none, or where a limit of the simulator
+    /// hides it.
     pub meets_objective: Option<bool>,
 }
 
@@ -210,7 +211,7 @@ pub struct Finding {
     /// OOM kills an hour.
     pub oom_kills_per_hour: f64,
     /// Whether it does not sustain this rate: something grows, or more than 1 % is lost (to
-    /// overload or to crashes), or so many were inside that the simulator ended a run.
+    /// overload or to crashes), or so many waited inside that the simulator ended a run.
     pub saturated: bool,
     /// Whether times and errors were still growing when the simulation ended: a crowd was piling
     /// up, and not all was lost yet. Then they say how long was simulated, and no more.
@@ -234,7 +235,18 @@ pub struct Finding {
 impl Finding {
     /// Whether there is no p95 to compare with another: it grows, or nobody is answered any more.
     pub fn is_overrun(&self) -> bool {
-        self.grows || self.p95.is_none()
+        !self.is_told() || self.p95.is_none()
+    }
+
+    /// Whether a limit of the simulator on requests in flight hides what happens: about as many would be
+    /// inside with nobody waiting.
+    pub fn is_beyond_reach(&self) -> bool {
+        self.stopped == Some(Stopped::InFlight) && !self.saturated
+    }
+
+    /// Whether times and errors tell of the rate, and not only of how long was simulated.
+    pub fn is_told(&self) -> bool {
+        !self.grows && !self.is_beyond_reach()
     }
 
     /// Seconds in each stage of the slow requests or, where nobody is answered any more, of those
@@ -348,6 +360,9 @@ pub struct Capacity {
     /// What breaks the objective at the load line (saturation, where there is no objective);
     /// `None` where nothing does.
     pub first_limit: Option<Limit>,
+    /// How far the searches went, where a limit of the simulator on requests in flight kept them from
+    /// going further.
+    pub reach: Option<PerSecond>,
     /// Findings at the rates the searches tried, by rising rate: what the curves are drawn from.
     pub curve: Vec<Finding>,
 }
@@ -396,7 +411,8 @@ pub enum Threshold {
         /// What the answer is good to.
         accuracy: Accuracy,
     },
-    /// It never changes, however high the rate.
+    /// It does not change at any rate that was tried; and never does, but where [`Capacity::reach`] says
+    /// how far that was.
     Never,
     /// It has changed already at the lowest rate that was tried: the work alone breaks the objective,
     /// or a request is more than there is memory for. Or even before the first request, where memory

@@ -4,10 +4,11 @@ use crate::experiment::answer::{
     Capacity, Combination, Effort, Limit, Objective, Row, Study, Threshold,
 };
 use crate::experiment::bottleneck::limit;
+use crate::experiment::demand::bounds;
 use crate::experiment::finding::Sample;
 use crate::experiment::goal::{Bound, Goal};
 use crate::experiment::lab::Lab;
-use crate::experiment::load_line::{load_line, lowest_missed};
+use crate::experiment::load_line::{farthest, load_line, lowest_missed};
 use crate::experiment::memory::{out_of_memory, too_many_workers};
 use crate::experiment::saturation::saturation_point;
 use crate::experiment::trial::Purpose;
@@ -42,7 +43,7 @@ pub(crate) fn capacity(
         saturation = saturation_point(lab, combination)?;
         lab.full = Some(saturation.rate().map_or(f64::INFINITY, PerSecond::get));
         lab.watch.found(1);
-        let top = reference(saturation, combination);
+        let top = lab.within_reach(reference(saturation, combination));
         lab.purpose = Purpose::Curve;
         draw_curve(lab, top, study.effort)?;
         lab.watch.found(1);
@@ -69,6 +70,7 @@ pub(crate) fn capacity(
         oom,
         oom_workers: too_many_workers(combination),
         first_limit: first_limit(lab, line.unwrap_or(saturation), objective.as_ref()),
+        reach: ended_by_reach(lab, combination, saturation, line),
         curve: lab.findings(study.effort, line.and_then(|line| line.rate())),
     })
 }
@@ -83,6 +85,21 @@ fn reference(saturation: Threshold, combination: &Combination) -> PerSecond {
     let tiers = combination.tiers.iter().map(|tier| tier.rate.get());
     let highest = tiers.fold(combination.site.traffic.rate.get(), f64::max);
     saturation.rate().unwrap_or(PerSecond::new(highest))
+}
+
+/// How far searches went that found nothing, where the simulator goes no further.
+fn ended_by_reach(
+    lab: &Lab,
+    combination: &Combination,
+    saturation: Threshold,
+    line: Option<Threshold>,
+) -> Option<PerSecond> {
+    let wanted = match (bounds(lab.site).first(), line) {
+        (Some((_, bound)), _) if saturation == Threshold::Never => *bound,
+        (None, Some(Threshold::Never)) => farthest(reference(saturation, combination)),
+        _ => return None,
+    };
+    Some(lab.within_reach(wanted)).filter(|reach| *reach < wanted)
 }
 
 fn draw_curve(lab: &mut Lab, top: PerSecond, effort: Effort) -> Option<()> {

@@ -2,7 +2,8 @@
 
 use crate::experiment::answer::{Effort, Finding, Objective, Usages};
 use crate::experiment::bottleneck::limit;
-use crate::experiment::demand::{slots, straying, work};
+use crate::experiment::demand::{bounds, slots, straying, work};
+use crate::experiment::lab::reach;
 use crate::experiment::summary::{P95, QUANTILES, Summary};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
 use crate::site::{Site, WorkerKind};
@@ -117,7 +118,7 @@ impl Sample {
 
     /// Whether the site does not sustain the rate: a crowd piles up, or more than [`LOSS`] is lost.
     pub(crate) fn saturated(&self) -> bool {
-        self.piles_up() || self.mean(Summary::error_rate).mean > LOSS
+        !self.is_beyond_reach() && (self.piles_up() || self.mean(Summary::error_rate).mean > LOSS)
     }
 
     /// Whether what is inside grows, significantly and by more than [`GROWTH`] and than it does at
@@ -126,7 +127,7 @@ impl Sample {
         let growth = self.mean(Summary::growth);
         let grows = growth.mean > GROWTH.max(self.edge());
         let surely = growth.interval().is_none_or(|(low, _)| low > 0.0);
-        grows && surely || self.crowded()
+        (grows && surely || self.crowded()) && !self.is_beyond_reach()
     }
 
     /// Whether all is lost: everybody fails, and it can get no worse, whatever piles up.
@@ -137,7 +138,8 @@ impl Sample {
     /// Whether growth is obvious, however short the window.
     pub(crate) fn runs_away(&self) -> bool {
         let growth = self.mean(Summary::growth).interval();
-        self.crowded() || growth.is_some_and(|(low, _)| low > GROWTH + self.edge())
+        let grows = growth.is_some_and(|(low, _)| low > GROWTH + self.edge());
+        (grows || self.crowded()) && !self.is_beyond_reach()
     }
 
     /// By how much a site at the edge of what it sustains grows in such a window, per arrival.
@@ -149,6 +151,15 @@ impl Sample {
     /// Whether a run ended early because as many were inside as the simulator allows.
     pub(crate) fn crowded(&self) -> bool {
         self.summaries.iter().any(|summary| summary.stopped == Some(Stopped::InFlight))
+    }
+
+    /// Whether that is no doing of the site's, as far as one can tell: about as many would be inside
+    /// with nobody waiting, and the utilisation law allows it.
+    pub(crate) fn is_beyond_reach(&self) -> bool {
+        let rate = self.site.traffic.rate;
+        self.crowded()
+            && rate.get() > reach(&self.site, self.site.horizon.in_flight_limit)
+            && bounds(&self.site).first().is_none_or(|(_, bound)| rate <= *bound)
     }
 
     /// Requests that arrived in the windows.
@@ -350,13 +361,13 @@ pub(crate) fn allowed_errors(objective: &Objective) -> f64 {
     objective.errors.map_or(LOSS, Fraction::get).min(LOSS)
 }
 
-/// Whether `finding` meets `objective`; `None` where there is none.
+/// Whether `finding` meets `objective`; `None` where there is none, or nothing to tell it by.
 pub(crate) fn meets(finding: &Finding, objective: &Objective) -> Option<bool> {
     let asked = objective.p95.is_some() || objective.errors.is_some();
     let slow =
         objective.p95.is_some_and(|most| finding.p95.is_none_or(|p95| p95.mean > most.as_secs()));
     let failing = objective.errors.is_some_and(|most| finding.error_rate.mean > most.get());
-    asked.then_some(!slow && !failing && !finding.saturated)
+    (asked && !finding.is_beyond_reach()).then_some(!slow && !failing && !finding.saturated)
 }
 
 const _: () = assert!(QUANTILES.len() == 4 && P95 == 2);

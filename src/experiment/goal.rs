@@ -100,7 +100,8 @@ pub(crate) enum Next {
 pub(crate) fn next(sample: &Sample, goal: Goal, bound: Bound) -> Next {
     // What is carried is asked of a site that is overloaded, and so never settles.
     let overloaded = matches!(goal, Goal::Carried(_));
-    if decided(sample, goal) || !overloaded && sample.runs_away() {
+    let ended = sample.runs_away() || sample.is_beyond_reach();
+    if decided(sample, goal) || !overloaded && ended {
         return Next::Enough;
     }
     let missed = !overloaded && sustains(sample) == Verdict::Missed;

@@ -35,6 +35,10 @@ pub(crate) const DRAIN: Span = Span::from_whole_secs(140);
 /// At most so many requests inside a run: 100,000 of them take some 50 MB.
 pub(crate) const IN_FLIGHT: u32 = 100_000;
 
+/// At most this share of those are requests that are inside with nobody waiting: so that a crowd that
+/// ends a run has others in it, and is the site's.
+const AT_WORK: f64 = 0.5;
+
 /// A run of which so many times the expected arrivals came is ended: what drains so slowly after
 /// its window is overloaded.
 const OVERTIME: f64 = 8.0;
@@ -103,6 +107,11 @@ impl<'a> Lab<'a> {
         let explored = self.samples.iter().filter(own);
         let all: BTreeMap<_, _> = explored.chain(&self.rows).collect();
         all.values().map(|sample| sample.finding(effort)).collect()
+    }
+
+    /// `rate`, or the highest one that there is to try, whichever is less.
+    pub(crate) fn within_reach(&self, rate: PerSecond) -> PerSecond {
+        PerSecond::new(rate.get().min(reach(self.site, IN_FLIGHT)))
     }
 
     /// What happens at `rate`, with the effort of the study. `None` where the watch ended it.
@@ -240,6 +249,12 @@ pub(crate) fn at(site: &Site, rate: PerSecond, horizon: Horizon) -> Site {
     site.traffic.rate = rate;
     site.horizon = horizon;
     site
+}
+
+/// The highest rate that there is to try, as far as `limit` requests in flight go; infinite where
+/// requests take no time.
+pub(crate) fn reach(site: &Site, limit: u32) -> f64 {
+    AT_WORK * f64::from(limit) / mean_stay(site)
 }
 
 /// How many requests wait at M/M/1 at `rate`, about, over 1 - load: what is sustained is `full`.

@@ -1,6 +1,7 @@
 //! The largest rate that meets the objective.
 
 use crate::experiment::answer::{Accuracy, Effort, Objective, Row, Study, Threshold};
+use crate::experiment::demand::bounds;
 use crate::experiment::finding::{Sample, meets};
 use crate::experiment::goal::{Bound, Goal, above, meets_objective};
 use crate::experiment::lab::Lab;
@@ -50,11 +51,14 @@ pub(crate) fn load_line(
 ) -> Option<Threshold> {
     let most = match saturation {
         Threshold::At { rate, .. } => rate,
-        Threshold::Never => top.scaled(FAR),
+        Threshold::Never => lab.within_reach(farthest(top)),
         Threshold::AtRest | Threshold::NotSearched => return Some(saturation),
     };
+    // What does not saturate within reach may do so further on.
+    let bound = bounds(lab.site).first().map(|(_, bound)| *bound);
+    let full = bound.filter(|_| saturation == Threshold::Never).unwrap_or(most);
     let missed = missed.filter(|rate| *rate < most);
-    let mut judge = Judge { lab, objective, most, missed, contradicted: false, anchor: None };
+    let mut judge = Judge { lab, objective, most, full, missed, contradicted: false, anchor: None };
     if !judge.attempt(low)?.verdict.leans_to_met() {
         return Some(Threshold::AtRest);
     }
@@ -68,6 +72,11 @@ pub(crate) fn load_line(
         }
         found => found.threshold(),
     })
+}
+
+/// Where nothing limits the rate and `top` is the highest that was asked for, so far objectives are tried.
+pub(crate) fn farthest(top: PerSecond) -> PerSecond {
+    top.scaled(FAR)
 }
 
 /// The lowest rate of the tiers whose row misses the objective: what the table says, the load line
@@ -93,6 +102,8 @@ struct Judge<'a, 'b> {
     objective: &'a Objective,
     /// The highest rate there is to judge.
     most: PerSecond,
+    /// The rate that loads are told by: what is sustained or, where that is not known, can be at most.
+    full: PerSecond,
     /// The lowest rate that is known to miss the objective, whatever more of it would tell.
     missed: Option<PerSecond>,
     /// Whether more of it told otherwise.
@@ -160,7 +171,7 @@ impl Judge<'_, '_> {
     }
 
     fn load(&self, rate: PerSecond) -> f64 {
-        (rate.get() / self.most.get()).min(0.999)
+        (rate.get() / self.full.get()).min(0.999)
     }
 
     /// Whether samples near `met` place the load line to within [`KNOWN`]: by p95 or, where it is errors
@@ -234,7 +245,7 @@ impl Judge<'_, '_> {
                 next.x - next.y / self.slope(next.rate) * load / (1.0 - load)
             }
         };
-        (x > 0.0).then(|| self.most.scaled(1.0 - (-x).exp()))
+        (x > 0.0).then(|| self.full.scaled(1.0 - (-x).exp()))
     }
 
     /// What was simulated so far, by rising rate.
@@ -247,7 +258,7 @@ impl Judge<'_, '_> {
 
     fn point(&self, sample: &Sample) -> Option<Point> {
         let rate = sample.site.traffic.rate;
-        let load = rate.get() / self.most.get();
+        let load = rate.get() / self.full.get();
         let p95 = sample.p95().filter(|_| load < 1.0)?.mean;
         let most = self.objective.p95?.as_secs();
         Some(Point { rate, x: -(1.0 - load).ln(), y: (p95 / most).ln() })

@@ -56,7 +56,7 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
     let Some((_, bound)) = bounds(lab.site).first().copied() else {
         return Some(Threshold::Never);
     };
-    let mut high = bound.scaled(OVERLOAD);
+    let mut high = lab.within_reach(bound.scaled(OVERLOAD));
     let low = high.scaled(FLOOR);
     // A crash loop, as a rule, sustains nothing.
     let fits = combination.budget.fits();

@@ -370,6 +370,34 @@ fn waiting_alone_is_sustained_at_any_rate() {
     assert_eq!((capacity.oom, capacity.first_limit), (Threshold::Never, None));
 }
 
+/// Calls of a minute, 2,500 a second: 150,000 would be in flight, and a run holds 100,000.
+#[test]
+fn how_many_a_run_holds_is_not_what_the_site_carries() {
+    let calls = |cpu: Span| {
+        let call = Step::Call { wait: Dist::Fixed(Span::from_whole_secs(60)), cpu };
+        bare(WorkerKind::Async { limit_concurrency: None }, 1, 1, vec![call])
+    };
+    let mut study = study(calls(Span::ZERO), p95(120_000), &[2_500.0]);
+    let answers = answer(&study, true, 2);
+    let capacity = &answers.capacities[0];
+    assert_eq!(
+        (capacity.saturation, capacity.load_line, capacity.first_limit),
+        (Threshold::Never, Some(Threshold::Never), None)
+    );
+    // Half of the 100,000 that a run holds, a minute each.
+    assert_eq!(capacity.reach, Some(PerSecond::new(50_000.0 / 60.0)));
+    let row = &answers.rows[0];
+    assert_eq!((row.meets_objective, row.finding.is_beyond_reach()), (None, true));
+    // A loop that could make 10,000 calls a second, of which nobody knows.
+    study.combinations[0].site = calls(Span::from_micros(100));
+    study.combinations[0].tiers.clear();
+    let found = answer(&study, true, 2).capacities.remove(0);
+    assert_eq!((found.saturation, found.first_limit), (Threshold::Never, None));
+    // And one of a call a second, for which the crowd may wait as long as it likes.
+    study.combinations[0].site = calls(Span::from_whole_secs(1));
+    assert_near(answer(&study, true, 2).capacities.remove(0).saturation, 1.0);
+}
+
 /// An async worker of 1 s whose requests hold 10 MB: 100 inside fill a GB, and memory runs out
 /// where a Poisson crowd of mean `rate` reaches 100 in ten minutes about as often as not.
 #[test]

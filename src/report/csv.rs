@@ -73,7 +73,7 @@ const RESULTS: &[Column<Row>] = &[
     ("saturated", |_, row| row.finding.saturated.to_string()),
     ("grows", |_, row| row.finding.grows.to_string()),
     ("meets_objective", |_, row| text(row.meets_objective)),
-    ("bottleneck", |_, row| row.finding.bottleneck.name().to_owned()),
+    ("bottleneck", |_, row| bottleneck(&row.finding)),
     ("wait_worker_mean_ms", |_, row| waited(row, Queue::Worker)),
     ("wait_gil_mean_ms", |_, row| waited(row, Queue::Gil)),
     ("wait_connection_mean_ms", |_, row| waited(row, Queue::Connection)),
@@ -162,7 +162,13 @@ fn share_high(estimate: Option<Estimate>) -> String {
 
 /// What a row tells, where that is more than how long was simulated.
 fn told<T>(row: &Row, of: impl Fn(&Finding) -> Option<T>) -> Option<T> {
-    if row.finding.grows { None } else { of(&row.finding) }
+    if row.finding.is_told() { of(&row.finding) } else { None }
+}
+
+/// What gives way, where it can be told: what grows does, for a reason.
+fn bottleneck(finding: &Finding) -> String {
+    let known = !finding.is_beyond_reach();
+    text(known.then(|| finding.bottleneck.name()))
 }
 
 fn lost(row: &Row, cause: Cause) -> String {
@@ -230,6 +236,7 @@ fn conversion(study: &Study, row: &Row) -> String {
 mod tests {
     use super::*;
     use crate::experiment::answer::Limit;
+    use crate::outcome::Stopped;
     use crate::report::sample;
 
     fn lines(bytes: Vec<u8>) -> Vec<String> {
@@ -358,6 +365,23 @@ mod tests {
         assert_eq!(told, expected.split_whitespace().collect::<Vec<_>>());
         let grows = header.iter().position(|name| *name == "grows").unwrap();
         assert_eq!((steady[grows], growing[grows]), ("false", "true"));
+    }
+
+    #[test]
+    fn what_the_simulator_does_not_reach_is_empty_and_so_is_what_gives_way_there() {
+        let (study, mut answers) = sample::made_up(&[("box", 2)], &["mm1"], &[2.0, 3.0]);
+        answers.rows[1].finding.stopped = Some(Stopped::InFlight);
+        answers.rows[1].meets_objective = None;
+        let lines = lines(results(&study, &answers));
+        let [header, steady, hidden] = [0, 1, 2].map(|index| cells(&lines[index]));
+        let cell = |name: &str| {
+            let at = header.iter().position(|column| *column == name).unwrap();
+            (steady[at].is_empty(), hidden[at])
+        };
+        for name in ["served_rps", "p95_ms", "error_rate", "bottleneck", "meets_objective"] {
+            assert_eq!(cell(name), (false, ""), "{name}");
+        }
+        assert_eq!(cell("stopped_early"), (false, "true"));
     }
 
     #[test]

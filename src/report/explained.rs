@@ -48,7 +48,7 @@ fn summary(study: &Study, now: &Standing) -> Vec<String> {
     let finding = &now.row.finding;
     let verdict = verdict(&study.objective, &now.row);
     let mut lines = vec![format!("{}: {verdict}.", answers(&study.objective, finding))];
-    lines.extend(failures(finding));
+    lines.extend(failures(finding).filter(|_| !finding.is_beyond_reach()));
     lines.push(sentence(study, &now.capacity));
     lines
 }
@@ -57,6 +57,9 @@ fn summary(study: &Study, now: &Standing) -> Vec<String> {
 fn answers(objective: &Objective, finding: &Finding) -> String {
     if finding.grows {
         return "More comes than is carried, and p95 grows until visitors give up".to_owned();
+    }
+    if finding.is_beyond_reach() {
+        return "More would be in flight than the simulator holds".to_owned();
     }
     if finding.is_overrun() {
         let lost = words::errors(finding);

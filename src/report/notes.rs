@@ -30,6 +30,7 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
         notes.push(NOISY.to_owned());
     }
     notes.extend(growing(answers));
+    notes.extend(reached(study, answers));
     notes.extend(
         [Stopped::InFlight, Stopped::Arrivals]
             .map(|why| early(study, answers, why))
@@ -73,6 +74,16 @@ fn growing(answers: &Answers) -> Option<String> {
     Some(if ended { GROWS.to_owned() } else { format!("{GROWS} {LONGER}") })
 }
 
+/// Which searches a limit of the simulator ended, and where.
+fn reached(study: &Study, answers: &Answers) -> Option<String> {
+    let ended = answers.capacities.iter().filter_map(|capacity| {
+        let name = words::combination(study, &capacity.plan, &capacity.server);
+        Some(format!("{name} at {} requests/s", words::plain(capacity.reach?.get())))
+    });
+    let places = Some(ended.collect::<Vec<_>>().join("; ")).filter(|places| !places.is_empty())?;
+    Some(format!("Tried no further, by a limit of the simulator on requests in flight: {places}."))
+}
+
 /// Which rows a limit of the simulator ended early.
 fn early(study: &Study, answers: &Answers, why: Stopped) -> Option<String> {
     let limit = match why {
@@ -102,7 +113,7 @@ const LONGER: &str = "A longer warmup under [run] (with replications and measure
 
 /// Whether a row has a p95 to be precise about, and was not simulated long enough for it.
 pub(super) fn is_weak(row: &Row) -> bool {
-    !row.finding.precise && !row.finding.saturated
+    !row.finding.precise && !row.finding.saturated && row.finding.is_told()
 }
 
 /// How the tiers' rates came from visitors a day or a recording, each once.
@@ -139,6 +150,7 @@ mod tests {
     use super::*;
     use crate::report::{sample, text};
     use crate::stats::estimate::Estimate;
+    use crate::units::PerSecond;
 
     #[test]
     fn rows_short_of_the_precision_asked_for_are_named() {
@@ -194,6 +206,19 @@ mod tests {
         let note = "* What fails may be more or less than is allowed: 2GB · gunicorn at tier 1 (0% \
                     to 2.74%).";
         assert_eq!(marked(&[0.0, 0.004]), ("0.2%*".to_owned(), Some(note.to_owned())));
+    }
+
+    #[test]
+    fn searches_that_the_simulator_takes_no_further_are_named_with_the_rate() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["a", "b"], &[]);
+        let tried = |answers: &Answers| {
+            notes(&study, answers).into_iter().find(|note| note.starts_with("Tried"))
+        };
+        assert_eq!(tried(&answers), None);
+        answers.capacities[1].reach = Some(PerSecond::new(833.3));
+        let expected = "Tried no further, by a limit of the simulator on requests in flight: b at \
+                        833 requests/s.";
+        assert_eq!(tried(&answers), Some(expected.to_owned()));
     }
 
     #[test]

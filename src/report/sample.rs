@@ -71,6 +71,7 @@ fn capacity(plan: &str, server: &str, gib: u64, knee: f64, turn: usize) -> Capac
         oom: if turn == 1 { at(knee * 1.2, knee * 1.19) } else { Threshold::Never },
         oom_workers: Some(9),
         first_limit: Some(Limit::Cores),
+        reach: None,
         curve: rates.map(|rate| finding(rate, knee, gib, turn)).collect(),
     }
 }

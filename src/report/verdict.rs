@@ -15,6 +15,7 @@ pub(super) fn verdict(objective: &Objective, row: &Row) -> String {
     let lost = most_lost(finding).map(|cause| format!(" ({})", words::cause(cause)));
     let lost = lost.unwrap_or_default();
     match (row.meets_objective, finding.saturated) {
+        _ if finding.is_beyond_reach() => "too many to simulate".to_owned(),
         (Some(true), _) => "good".to_owned(),
         (None, false) => "sustained".to_owned(),
         _ if finding.oom_kills_per_hour > 0.0 && is_failing(objective, finding) => {
@@ -49,6 +50,7 @@ pub(super) fn most_lost(finding: &Finding) -> Option<Cause> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Stopped;
     use crate::report::sample;
     use crate::stats::estimate::Estimate;
 
@@ -90,5 +92,16 @@ mod tests {
         (row.finding.saturated, row.finding.errors[Cause::Timeout as usize]) = (true, 0.5);
         let verdict = verdict(&study.objective, row);
         assert_eq!(verdict, "too slow: the work alone (timeout)");
+    }
+
+    #[test]
+    fn what_the_simulator_does_not_reach_has_no_verdict() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        let row = &mut answers.rows[0];
+        (row.finding.stopped, row.meets_objective) = (Some(Stopped::InFlight), None);
+        assert_eq!(verdict(&study.objective, row), "too many to simulate");
+        assert_eq!([words::p95(&row.finding), words::errors(&row.finding)], ["unknown"; 2]);
+        row.finding.saturated = true;
+        assert_eq!(verdict(&study.objective, row), "overloaded: cores");
     }
 }

@@ -50,11 +50,12 @@ pub(super) fn seconds(secs: f64) -> String {
     }
 }
 
-/// p95 at a rate: `312 ms`; `none` where nothing was answered, and `grows` where it says how long was
-/// simulated and no more.
+/// p95 at a rate: `312 ms`; `none` where nothing was answered, `grows` where it says how long was
+/// simulated and no more, and `unknown` where the simulator does not reach.
 pub(super) fn p95(finding: &Finding) -> String {
     match finding.p95 {
         _ if finding.grows => GROWS.to_owned(),
+        _ if !finding.is_told() => UNKNOWN.to_owned(),
         Some(p95) => seconds(p95.mean),
         None => "none".to_owned(),
     }
@@ -62,16 +63,21 @@ pub(super) fn p95(finding: &Finding) -> String {
 
 /// The half width of p95's interval, where p95 is one to have an interval.
 pub(super) fn p95_half_width(finding: &Finding) -> Option<String> {
-    let p95 = finding.p95.filter(|_| !finding.grows);
+    let p95 = finding.p95.filter(|_| finding.is_told());
     p95.and_then(|p95| p95.relative_half_width()).map(percent)
 }
 
-/// The share of requests that fail at a rate; `grows` as for p95.
+/// The share of requests that fail at a rate; `grows` and `unknown` as for p95.
 pub(super) fn errors(finding: &Finding) -> String {
-    if finding.grows { GROWS.to_owned() } else { percent(finding.error_rate.mean) }
+    match finding.grows {
+        true => GROWS.to_owned(),
+        false if !finding.is_told() => UNKNOWN.to_owned(),
+        false => percent(finding.error_rate.mean),
+    }
 }
 
 const GROWS: &str = "grows";
+const UNKNOWN: &str = "unknown";
 
 /// `1 request`, `2 requests`: a count of things with a plain plural.
 pub(super) fn counted(count: u64, thing: &str) -> String {
@@ -82,7 +88,7 @@ pub(super) fn counted(count: u64, thing: &str) -> String {
 /// Between what the share of requests that fail is, where that is on both sides of what the objective
 /// allows: `0% to 3.5%`.
 pub(super) fn unclear_errors(objective: &Objective, finding: &Finding) -> Option<String> {
-    let most = objective.errors.filter(|_| !finding.grows)?.get();
+    let most = objective.errors.filter(|_| finding.is_told())?.get();
     let (low, high) = interval(&finding.error_rate)?;
     (low <= most && most < high).then(|| format!("{} to {}", percent(low), percent(high.min(1.0))))
 }
