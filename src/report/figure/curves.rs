@@ -12,6 +12,8 @@ pub(super) type Value = (Option<f64>, Option<(f64, f64)>);
 
 /// What a figure draws of a capacity.
 pub(super) struct Drawn<'a> {
+    /// Whether a finding tells it.
+    pub told: &'a dyn Fn(&Capacity, &Finding) -> bool,
     /// What of a finding.
     pub value: &'a dyn Fn(&Finding) -> Value,
     /// The curve through these points.
@@ -130,23 +132,33 @@ fn x_limit(capacities: &[&Capacity]) -> f64 {
     if last > 0.0 { last * BEYOND } else { f64::INFINITY }
 }
 
-/// Of findings closer together than this share of the last rate only the best founded is shown,
-/// or the load line's: searches try many rates around the points they look for, some only briefly.
+/// Of findings closer together than this share of the last rate only the best founded is shown, or
+/// those at the load line and the saturation point, which are marked: searches try many rates around the
+/// points they look for, some only briefly.
 const CLOSE: f64 = 0.025;
 
-/// The findings to be shown, by rising rate.
-fn thinned(capacity: &Capacity) -> Vec<&Finding> {
+/// The findings to be shown, by rising rate. Of those that do not tell what is drawn the ones beyond
+/// saturation are among them, for the line to have a gap there; up to it they only had bad luck.
+fn thinned<'c>(capacity: &'c Capacity, drawn: &Drawn) -> Vec<&'c Finding> {
     let line = capacity.load_line.and_then(|line| line.rate());
-    let effort = |it: &Finding| match line == Some(it.rate) {
+    let full = capacity.saturation.rate();
+    let told = |it: &Finding| (drawn.told)(capacity, it);
+    let marked = |it: &Finding| told(it) && [line, full].contains(&Some(it.rate));
+    let effort = |it: &Finding| match marked(it) {
         true => f64::INFINITY,
+        false if !told(it) => 0.0,
         false => it.measured.as_secs() * f64::from(it.replications),
     };
     let last = capacity.curve.last().map_or(0.0, |finding| finding.rate.get());
-    let last = capacity.saturation.rate().map_or(last, |rate| rate.get());
+    let last = full.map_or(last, |rate| rate.get());
+    let counts = |it: &&Finding| told(it) || full.is_some_and(|full| it.rate > full);
     let mut kept: Vec<&Finding> = Vec::new();
-    for finding in &capacity.curve {
+    for finding in capacity.curve.iter().filter(counts) {
         match kept.last_mut() {
-            Some(before) if finding.rate.get() - before.rate.get() < CLOSE * last => {
+            Some(before)
+                if finding.rate.get() - before.rate.get() < CLOSE * last
+                    && !(marked(before) && marked(finding)) =>
+            {
                 if effort(finding) > effort(before) {
                     *before = finding;
                 }
@@ -169,14 +181,19 @@ fn curve(capacity: &Capacity, limit: f64, drawn: &Drawn) -> Vec<Point> {
 }
 
 fn whole(capacity: &Capacity, drawn: &Drawn) -> Vec<Point> {
-    let point = |finding: &Finding| {
-        let (y, band) = (drawn.value)(finding);
+    let told = |finding: &Finding| (drawn.told)(capacity, finding);
+    let point = |finding: &&Finding| {
+        let (y, band) = if told(finding) { (drawn.value)(finding) } else { (None, None) };
         Point { x: finding.rate.get(), y, band, sustained: !finding.saturated }
     };
-    let mut points: Vec<Point> = thinned(capacity).into_iter().map(point).collect();
+    let findings = thinned(capacity, drawn);
+    let mut points: Vec<Point> = findings.iter().map(point).collect();
     // Beyond an overload in which nobody is answered a short look may still find somebody who is.
-    let lost = points.iter().position(|point| !point.sustained && point.y.is_none());
+    let mut both = points.iter().zip(&findings);
+    let lost = both.position(|(point, it)| !point.sustained && point.y.is_none() && told(it));
     points.truncate(lost.unwrap_or(points.len()));
+    let drawn_to = points.iter().rposition(|point| point.y.is_some());
+    points.truncate(drawn_to.map_or(0, |last| last + 1));
     (drawn.curve)(capacity, points)
 }
 

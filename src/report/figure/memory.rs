@@ -15,7 +15,9 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
         let oom = capacity.oom.rate().map(|rate| (MarkKind::Oom, rate.get()));
         oom.into_iter().collect()
     };
-    let drawn = Drawn { value: &value, curve: &|_, points| envelope(points), marks: &marks };
+    // A peak was seen, whatever else came of the crowd.
+    let (told, curve) = (|_: &Capacity, _: &Finding| true, |_: &Capacity, points| envelope(points));
+    let drawn = Drawn { told: &told, value: &value, curve: &curve, marks: &marks };
     let mut lines = lines(study, answers, true, &drawn);
     for panel in &mut lines.panels {
         let ceiling = panel.title.as_ref().and_then(|plan| ceiling(answers, plan));

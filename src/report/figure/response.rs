@@ -21,7 +21,7 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     };
     let split = answers.capacities.len() > LINES_PER_PANEL;
     let curve = |capacity: &Capacity, points| through(capacity, &study.objective, points);
-    let drawn = Drawn { value: &p95, curve: &curve, marks: &marks };
+    let drawn = Drawn { told: &is_told, value: &p95, curve: &curve, marks: &marks };
     let mut lines = lines(study, answers, split, &drawn);
     let objective = study.objective.p95.map(|p95| p95.as_secs());
     for panel in &mut lines.panels {
@@ -44,6 +44,14 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
         subtitle,
         body: Body::Lines(lines),
     })
+}
+
+/// Whether p95 is to be drawn: not where it grows for as long as one looks. At what is said to be
+/// sustained it does not, whatever a short look made of it.
+fn is_told(capacity: &Capacity, finding: &Finding) -> bool {
+    let marked = [Some(capacity.saturation), capacity.load_line].into_iter().flatten();
+    let mut marked = marked.filter_map(|point| point.rate());
+    finding.is_told() || finding.grows && marked.any(|rate| rate == finding.rate)
 }
 
 /// p95 and its interval. A search tells it for the work that comes on average, which near saturation
@@ -74,7 +82,19 @@ fn through(capacity: &Capacity, objective: &Objective, mut points: Vec<Point>) -
     };
     let levels = rising(&rise.iter().map(known).collect::<Vec<_>>());
     rise.iter_mut().zip(levels).for_each(|((_, point), level)| lift(point, level.exp()));
+    raise_end(capacity, &mut points);
     points
+}
+
+/// At the saturation point waits grow for as long as one looks, which is not for long there: p95 is no
+/// less than before it.
+fn raise_end(capacity: &Capacity, points: &mut [Point]) {
+    let full = capacity.saturation.rate().map(PerSecond::get);
+    let end = points.iter().position(|point| Some(point.x) == full).unwrap_or(0);
+    let before = points[..end].iter().rev().find_map(|point| point.y).unwrap_or(0.0);
+    if points.get(end).and_then(|point| point.y).is_some_and(|y| y < before) {
+        lift(&mut points[end], before);
+    }
 }
 
 /// Half the width of an interval, in the logarithm, where it is not told.

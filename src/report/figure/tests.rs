@@ -175,6 +175,34 @@ fn a_curve_of_p95_falls_only_where_that_cannot_be_chance() {
     assert!(drawn.iter().zip(expected).all(|(it, exp)| (it / exp - 1.0).abs() < 1e-9), "{drawn:?}");
 }
 
+/// A tier's overload is looked at until it has lasted, and a search's only until it is plain.
+#[test]
+fn an_overload_that_only_says_how_long_was_simulated_is_not_drawn_and_one_that_lasted_is() {
+    let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
+    let capacity = &mut answers.capacities[0];
+    let rates = [10.0, 20.0, 22.0, 23.0, 24.0, 25.0, 27.0];
+    let mut curve = rates.map(|it| sample::finding(it, 23.0, 2, 0));
+    for at in [2, 4, 6] {
+        (curve[at].grows, curve[at].p95) = (true, Estimate::of(&[0.2]));
+    }
+    (capacity.curve, capacity.load_line) = (curve.to_vec(), None);
+    let micros = |secs: f64| (secs * 1e6).round();
+    let [full, lasted] = [3, 5].map(|at: usize| curve[at].p95.map(|p95| micros(p95.mean)));
+    let shown = |answers: &Answers| {
+        let mut lines = lines_of(response::figure(&study, answers).unwrap());
+        let points = lines.panels.remove(0).series.remove(0).points;
+        points.iter().map(|it| (it.x, it.y.map(micros))).skip(2).collect::<Vec<_>>()
+    };
+    // At 22 a short look had bad luck, at 24 there is a gap, and at 27 nothing more to come.
+    assert_eq!(shown(&answers), [(23.0, full), (24.0, None), (25.0, lasted)]);
+    // What is said to be sustained is, if a look at it was too short to see that.
+    answers.capacities[0].curve[3].grows = true;
+    assert_eq!(shown(&answers), [(23.0, full), (24.0, None), (25.0, lasted)]);
+    // Memory that was seen in use was, however long that took.
+    let memory = lines_of(memory::figure(&study, &answers).unwrap());
+    assert_eq!(memory.panels[0].series[0].points.len(), rates.len());
+}
+
 #[test]
 fn a_rate_at_which_nothing_was_answered_leaves_a_gap() {
     let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
@@ -270,6 +298,36 @@ fn of_findings_close_together_the_best_founded_is_shown() {
     let lines = lines_of(response::figure(&study, &answers).unwrap());
     let shown: Vec<f64> = lines.panels[0].series[0].points.iter().map(|it| it.x).collect();
     assert_eq!(shown, [10.0, 20.05, 22.0]);
+}
+
+#[test]
+fn a_saturation_point_close_to_the_load_line_is_marked_as_well() {
+    let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
+    let capacity = &mut answers.capacities[0];
+    let rates = [10.0, 22.8, 22.9, 23.0];
+    capacity.curve = rates.map(|rate| sample::finding(rate, 23.0, 2, 0)).to_vec();
+    let (rate, beyond) = (PerSecond::new(22.8), PerSecond::new(23.0));
+    capacity.load_line = Some(Threshold::At { rate, beyond, accuracy: Accuracy::Resolution });
+    let lines = lines_of(response::figure(&study, &answers).unwrap());
+    let series = &lines.panels[0].series[0];
+    assert_eq!(series.points.iter().map(|it| it.x).collect::<Vec<_>>(), [10.0, 22.8, 23.0]);
+    assert_eq!(series.marks.iter().map(|it| it.x).collect::<Vec<_>>(), [22.8, 23.0]);
+}
+
+/// The load line lies on the objective, 500 ms. A look at the saturation point ends before waits have
+/// grown to that.
+#[test]
+fn the_curve_does_not_fall_from_the_load_line_to_the_saturation_point() {
+    let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
+    let capacity = &mut answers.capacities[0];
+    capacity.curve = [10.0, 22.0, 23.0].map(|it| sample::finding(it, 23.0, 2, 0)).to_vec();
+    (capacity.curve[2].p95, capacity.curve[2].grows) = (Estimate::of(&[0.399, 0.4, 0.401]), true);
+    capacity.curve[2].saturated = true;
+    let (rate, beyond) = (PerSecond::new(20.0), PerSecond::new(22.0));
+    capacity.load_line = Some(Threshold::At { rate, beyond, accuracy: Accuracy::Resolution });
+    let lines = lines_of(response::figure(&study, &answers).unwrap());
+    let heights: Vec<f64> = lines.panels[0].series[0].points.iter().filter_map(|it| it.y).collect();
+    assert!(heights.len() == 4 && heights.is_sorted(), "{heights:?}");
 }
 
 #[test]
