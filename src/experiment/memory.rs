@@ -404,6 +404,7 @@ mod tests {
                 price: None,
                 site: site.clone(),
                 budget: Budget { lines, ceiling },
+                database_budget: None,
                 tiers: Vec::new(),
             };
             most_workers(&combination)

@@ -322,7 +322,7 @@ fn the_curve_does_not_fall_from_the_load_line_to_the_saturation_point() {
     let capacity = &mut answers.capacities[0];
     capacity.curve = [10.0, 22.0, 23.0].map(|it| sample::finding(it, 23.0, 2, 0)).to_vec();
     (capacity.curve[2].p95, capacity.curve[2].grows) = (Estimate::of(&[0.399, 0.4, 0.401]), true);
-    capacity.curve[2].saturated = true;
+    (capacity.curve[2].saturated, capacity.curve[2].p50) = (true, None);
     let (rate, beyond) = (PerSecond::new(20.0), PerSecond::new(22.0));
     capacity.load_line = Some(Threshold::At { rate, beyond, accuracy: Accuracy::Resolution });
     let lines = lines_of(response::figure(&study, &answers).unwrap());
