@@ -1,5 +1,7 @@
 //! p95 against the rate.
 
+use std::cmp::Ordering;
+
 use super::curves::{Drawn, Value, any_points, heights, lines, on_curve};
 use super::{Axis, Body, Figure, LOG_ABOVE, MarkKind, Point, Series, Unit, best, within};
 use crate::experiment::answer::{Answers, Capacity, Finding, Objective, Study, Threshold};
@@ -76,9 +78,16 @@ fn through(capacity: &Capacity, objective: &Objective, mut points: Vec<Point>) -
     });
     let rises = |(_, point): &(usize, &mut Point)| point.sustained && point.y.is_some();
     let mut rise: Vec<(usize, &mut Point)> = points.iter_mut().enumerate().filter(rises).collect();
+    let most = objective.p95.map_or(0.0, |most| most.as_secs());
     let known = |(at, point): &(usize, &mut Point)| {
-        let half = if crossing == Some(*at) { CERTAIN } else { half_width(point.band) };
-        (point.y.unwrap_or_default().ln(), half)
+        let y = point.y.unwrap_or_default();
+        let half = match crossing.map(|crossing| at.cmp(&crossing)) {
+            Some(Ordering::Equal) => CERTAIN,
+            // A look that was too short for p95 to get as high as it is, and so tells nothing.
+            Some(Ordering::Greater) if y < most => NOTHING,
+            _ => half_width(point.band),
+        };
+        (y.ln(), half)
     };
     let levels = rising(&rise.iter().map(known).collect::<Vec<_>>());
     rise.iter_mut().zip(levels).for_each(|((_, point), level)| lift(point, level.exp()));
@@ -99,6 +108,9 @@ fn raise_end(capacity: &Capacity, points: &mut [Point]) {
 
 /// Half the width of an interval, in the logarithm, where it is not told.
 const UNKNOWN: f64 = 1.0;
+
+/// The same of what tells nothing.
+const NOTHING: f64 = 1e6;
 
 /// Half the width of the interval of what is given.
 const CERTAIN: f64 = 1e-6;
@@ -135,7 +147,8 @@ fn crossing(capacity: &Capacity, objective: &Objective, points: &[Point]) -> Opt
 const NEAR: f64 = 1.05;
 
 /// Whether it is p95 that misses the objective beyond the load line: at the next rate that was tried
-/// or, where that happened to meet it, at the first one nearby that did not.
+/// or, where that happened to meet it, at the first one nearby that did not. Where all that are nearby
+/// happened to, and are sustained, nothing else does.
 fn misses_by_p95(
     capacity: &Capacity,
     objective: &Objective,
@@ -145,9 +158,11 @@ fn misses_by_p95(
     let misses = |it: &Finding| fails(it) || is_slow(objective, it);
     let mut further = capacity.curve.iter().filter(|finding| finding.rate >= beyond).enumerate();
     let first = further.find(|(_, finding)| misses(finding));
-    first.is_some_and(|(at, finding)| {
-        !fails(finding) && (at == 0 || finding.rate.get() <= NEAR * rate.get())
-    })
+    let is_near = |it: &Finding| it.rate.get() <= NEAR * rate.get();
+    match first.filter(|(at, finding)| *at == 0 || is_near(finding)) {
+        Some((_, finding)) => !fails(finding),
+        None => capacity.saturation.rate().is_some_and(|full| beyond.get() * NEAR <= full.get()),
+    }
 }
 
 fn response_axis(heights: Vec<f64>, objective: Option<f64>) -> Axis {

@@ -57,6 +57,8 @@ fn the_load_line_is_marked_on_the_curve_between_the_points_around_it() {
         beyond: PerSecond::new(rate * 1.01),
         accuracy: Accuracy::Resolution,
     };
+    // It is errors that miss the objective.
+    capacity.curve[1].error_rate.mean = 0.5;
     capacity.load_line = Some(rate(15.0));
     capacity.saturation = rate(20.0);
     let lines = lines_of(response::figure(&study, &answers).unwrap());
@@ -91,6 +93,11 @@ fn where_p95_misses_the_objective_beyond_it_the_load_line_lies_on_the_objective(
     answers.capacities[0].curve.insert(2, sample::finding(18.7, 20.5, 2, 0));
     answers.capacities[0].curve[2].p95 = Estimate::of(&[0.4]);
     answers.capacities[0].curve[3] = sample::finding(19.2, 20.5, 2, 0);
+    assert!((at_line(&answers) - 0.5).abs() < 1e-12);
+    // So does that one; but more than both is sustained, and nothing fails.
+    answers.capacities[0].curve[3].p95 = Estimate::of(&[0.4]);
+    answers.capacities[0].saturation =
+        Threshold::At { rate: PerSecond::new(20.0), beyond, accuracy };
     assert!((at_line(&answers) - 0.5).abs() < 1e-12);
 }
 
