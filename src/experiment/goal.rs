@@ -8,6 +8,10 @@ use crate::experiment::summary::Summary;
 use crate::stats::estimate::Estimate;
 use crate::units::{Fraction, Span};
 
+/// The roughest that a row tells p95, as a share of it. Of windows so short that they tell it to 10 % it
+/// is 2 % too low at 90 % of capacity, and of 100 intervals around it 84 have the true one in them.
+const ROUGHEST: f64 = 0.07;
+
 /// What is to be known, and so when enough is simulated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Goal {
@@ -31,6 +35,13 @@ pub(crate) struct Bound {
     pub longest: f64,
     /// Arrivals in all windows of all replications, at most.
     pub most: u64,
+}
+
+impl Goal {
+    /// For a row of which p95 is asked for to this share of itself.
+    pub(crate) fn row(share: Fraction) -> Goal {
+        Goal::Precision(share.get().min(ROUGHEST))
+    }
 }
 
 impl Bound {
@@ -61,10 +72,6 @@ impl Bound {
 /// The precision that [`Bound::ROW`] is for, and the finest that a bound on effort grows for.
 const USUAL: f64 = 0.05;
 const FINEST: f64 = 0.01;
-
-/// Who asks for less has this all the same: p95 of windows so short that they tell it to 10 % is 2 % too
-/// low at 90 % of capacity, and of 100 intervals around it 84 have the true one in them.
-const ROUGHEST: f64 = 0.07;
 
 /// At most so many arrivals in a sample that is clearly not sustained: its errors tell more than
 /// its p95.
@@ -130,11 +137,7 @@ fn is_vague(sample: &Sample, goal: Goal) -> bool {
 fn decided(sample: &Sample, goal: Goal) -> bool {
     let clear = |verdict| matches!(verdict, Verdict::Met | Verdict::Missed);
     match goal {
-        Goal::Precision(share) => {
-            let share = share.min(ROUGHEST);
-            let surely = share <= USUAL || sample.replications() >= CALM;
-            sample.settled() && (sample.within(share / 2.0) || surely && sample.within(share))
-        }
+        Goal::Precision(share) => sample.settled() && sample.within(share),
         Goal::Sustains => clear(sustains(sample)),
         Goal::Meets { objective, share, .. } => {
             let known =
@@ -143,7 +146,7 @@ fn decided(sample: &Sample, goal: Goal) -> bool {
         }
         Goal::Carried(share) => {
             let half = sample.carried().relative_half_width().unwrap_or(f64::INFINITY);
-            half <= share / 2.0 || half <= share && sample.replications() >= CALM
+            half <= share / 2.0 || half <= share && sample.replications() >= CARRIED
         }
     }
 }
@@ -166,11 +169,10 @@ fn tells_errors(sample: &Sample, objective: &Objective) -> bool {
 /// Fewer more replications than a tenth are not worth another look.
 const WORTHWHILE: f64 = 1.1;
 
-/// What is carried, and what is asked for roughly, is told from so many replications at least, but where
-/// it is known twice as well: eight of them know their own noise to a quarter only, and stopping
-/// wherever it looks small would be stopping by luck. (What is asked for to 5 % or less takes longer
-/// windows or more of them anyhow.)
-const CALM: u32 = 2 * REPLICATIONS;
+/// What is carried is told from so many replications at least, but where it is known twice as well:
+/// eight of them know their own noise to a quarter only, and stopping wherever it looks small would
+/// be stopping by luck.
+const CARRIED: u32 = 2 * REPLICATIONS;
 
 /// How many times as many replications the goal is likely to take; the half-width shrinks with
 /// their root. A tenth is added, so that the next look is likely the last.
@@ -183,8 +185,7 @@ fn shortfall(sample: &Sample, goal: Goal) -> f64 {
         return 1.0;
     };
     let allowed = match goal {
-        Goal::Precision(share) => share.min(ROUGHEST) * mean,
-        Goal::Carried(share) => share * mean,
+        Goal::Precision(share) | Goal::Carried(share) => share * mean,
         Goal::Meets { objective: Objective { p95: Some(most), .. }, share, .. } => {
             (mean - most.as_secs()).abs().max(share * mean)
         }
@@ -192,9 +193,7 @@ fn shortfall(sample: &Sample, goal: Goal) -> f64 {
     };
     let enough = half <= allowed;
     match goal {
-        Goal::Carried(_) | Goal::Precision(_) if enough => {
-            f64::from(CALM) / f64::from(sample.replications())
-        }
+        Goal::Carried(_) if enough => f64::from(CARRIED) / f64::from(sample.replications()),
         _ if enough => MORE,
         _ => (half / allowed).powi(2) * WORTHWHILE,
     }

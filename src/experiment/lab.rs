@@ -119,7 +119,7 @@ impl<'a> Lab<'a> {
         let key = rate.get().to_bits();
         let told = match effort {
             Effort::Precision(share) => {
-                let goal = Goal::Precision(share.get());
+                let goal = Goal::row(share);
                 let sample = self.explore(rate, goal, Bound::row(share))?;
                 match is_passing(sample).then(|| sample.clone()) {
                     Some(first) => Some(self.outlast(first)?),
