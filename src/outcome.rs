@@ -38,8 +38,9 @@ pub struct Outcome {
     pub inside: (u64, u64),
     /// Processes the OOM killer took, in the window.
     pub kills: u64,
-    /// When the OOM killer first struck, in the whole run.
-    pub first_kill: Option<Time>,
+    /// When the OOM killer first struck, in the whole run: on the workers' host, and on the database's
+    /// own.
+    pub first_kill: [Option<Time>; 2],
     /// Events the run took, in the whole run: arrivals, completions, waits over.
     pub events: u64,
 }

@@ -347,6 +347,9 @@ pub struct Capacity {
     /// Whether requests leave memory behind for good: then it runs out sooner or later at any rate,
     /// and the OOM point tells of ten minutes alone.
     pub leaks: bool,
+    /// Whether the database's own host, where it has one, may run out of memory under load: it does not
+    /// hold all connections that may be open.
+    pub database_fills: bool,
     /// The largest rate it sustains.
     pub saturation: Threshold,
     /// The largest rate that still meets the objective; `None` where there is no objective, or no

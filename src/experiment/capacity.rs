@@ -9,7 +9,7 @@ use crate::experiment::finding::Sample;
 use crate::experiment::goal::{Bound, Goal};
 use crate::experiment::lab::Lab;
 use crate::experiment::load_line::{farthest, load_line, lowest_missed};
-use crate::experiment::memory::{out_of_memory, too_many_workers};
+use crate::experiment::memory::{database_fills, out_of_memory, too_many_workers};
 use crate::experiment::saturation::saturation_point;
 use crate::experiment::trial::Purpose;
 use crate::units::PerSecond;
@@ -65,6 +65,7 @@ pub(crate) fn capacity(
         budget: combination.budget.clone(),
         database_budget: combination.database_budget.clone(),
         leaks: combination.site.traffic.leaks(),
+        database_fills: database_fills(combination),
         saturation,
         load_line: line,
         oom,

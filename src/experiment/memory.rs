@@ -129,6 +129,19 @@ fn fullest(site: &Site) -> Option<Bytes> {
     Some(requests + connections)
 }
 
+/// Whether the database's own host may run out of memory: it holds what is there at rest, and not all
+/// connections that may be open on top of that.
+pub(crate) fn database_fills(combination: &Combination) -> bool {
+    let (site, Some(budget)) = (&combination.site, &combination.database_budget) else {
+        return false;
+    };
+    let Some(room) = budget.ceiling.map(|ceiling| ceiling.saturating_sub(budget.used())) else {
+        return false;
+    };
+    let each = site.database.connection_memory;
+    budget.fits() && each > Bytes::ZERO && more_connections(site).is_none_or(|it| each * it > room)
+}
+
 /// Connections at a time at most, beyond those that are kept.
 fn more_connections(site: &Site) -> Option<u64> {
     let workers = u64::from(site.server.workers);
@@ -279,7 +292,7 @@ fn longer(rate: PerSecond, span: Span) -> Span {
 /// How many times over ten minutes hold the time until memory ran out; `None` where it did not in
 /// half of the replications or more.
 fn times_sooner(sample: &Sample) -> Option<f64> {
-    let filled = sample.known(|summary| summary.first_kill.map(Time::as_secs))?;
+    let filled = sample.known(|summary| summary.first_kill[0].map(Time::as_secs))?;
     (killed(sample) * 2 >= sample.summaries.len()).then(|| TEN_MINUTES.as_secs() / filled.mean)
 }
 
@@ -301,7 +314,7 @@ fn look(lab: &Lab, rate: PerSecond, span: Span, room: Room) -> Option<Sample> {
 
 /// How many replications saw a kill.
 fn killed(sample: &Sample) -> usize {
-    sample.summaries.iter().filter(|summary| summary.first_kill.is_some()).count()
+    sample.summaries.iter().filter(|summary| summary.first_kill[0].is_some()).count()
 }
 
 /// Memory taken at most in runs, beyond that at rest.

@@ -38,7 +38,8 @@ pub(crate) struct Summary {
     /// that their difference is a variance.
     pub seen: (f64, f64),
     pub kills: u64,
-    pub first_kill: Option<Time>,
+    /// On the workers' host, and on the database's own.
+    pub first_kill: [Option<Time>; 2],
     pub events: u64,
 }
 
@@ -75,7 +76,7 @@ impl Summary {
             Work::Cores(due) => (self.cores(), due),
             Work::Slots(due) => (self.slots(), due),
         };
-        let all = self.counts.answered == self.counts.arrived && self.first_kill.is_none();
+        let all = self.counts.answered == self.counts.arrived && self.first_kill == [None; 2];
         if all && came > 0.0 { due / came } else { 1.0 }
     }
 

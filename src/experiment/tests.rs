@@ -200,6 +200,31 @@ fn a_database_host_that_is_too_small_is_out_of_memory_at_rest() {
     assert_eq!([oom(300), oom(500)], [Threshold::AtRest, Threshold::Never]);
 }
 
+/// Connections of 10 MB, 40 of which may be open, take 400 of the 500 or 900 MB that are there beside
+/// the 400 at rest: whose host kills its database over them is not the plan.
+#[test]
+fn a_database_host_that_fills_under_load_is_told_apart_from_the_plan() {
+    let mut site = bare(WorkerKind::Sync, 40, 4, vec![query(exp(0.2))]);
+    site.traffic.rate = PerSecond::new(150.0);
+    site.host.memory = Some(Bytes::from_mib(4096));
+    (site.database.memory, site.database.connection_memory) =
+        (Bytes::from_mib(400), Bytes::from_mib(10));
+    let told = |memory: u64| {
+        let mut site = site.clone();
+        let ceiling = Some(Bytes::from_mib(memory));
+        site.database.host = Some(Host { memory: ceiling, ..site.host.clone() });
+        site.database.largest_process = Bytes::from_mib(100);
+        let [plan, own] = simulate(&site, Seed::new(1)).first_kill.map(|kill| kill.is_some());
+        let lines = vec![("postgres".into(), 1, site.database.memory)];
+        let mut study = study(site, Objective::default(), &[]);
+        study.combinations[0].database_budget = Some(Budget { lines, ceiling });
+        let capacity = answer(&study, false, 2).capacities.remove(0);
+        (plan, own, capacity.oom, capacity.database_fills)
+    };
+    assert_eq!(told(500), (false, true, Threshold::Never, true));
+    assert_eq!(told(900), (false, false, Threshold::Never, false));
+}
+
 /// N1 of the reference: (2048 - 200 - 400) / 200 MB: seven fit, so the eighth is one too many.
 #[test]
 fn workers_that_do_not_fit_are_counted_by_arithmetic() {

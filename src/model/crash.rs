@@ -206,7 +206,7 @@ impl<'a, S: Scope> World<'a, S> {
         while self.memory[host].is_over() && !self.is_about_to_die(host) {
             // With nobody left to kill Linux would panic; here what is left goes on.
             let Some(victim) = self.victim(host) else { return };
-            self.probe.killed(self.now);
+            self.probe.killed(host, self.now);
             match victim {
                 Victim::Worker(index) => self.kill_worker(index),
                 Victim::Resident(index) => self.kill_resident(index),

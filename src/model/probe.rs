@@ -24,7 +24,7 @@ pub(super) struct Probe {
     unwritten: Span,
     inside: (u64, u64),
     kills: u64,
-    first_kill: Option<Time>,
+    first_kill: [Option<Time>; 2],
     closed: Levels,
     chilled: [Span; 2],
     chilled_closing: Span,
@@ -95,7 +95,7 @@ impl Probe {
             unwritten: NO_WAIT,
             inside: (0, 0),
             kills: 0,
-            first_kill: None,
+            first_kill: [None; 2],
             closed: Levels::default(),
             chilled: [Span::ZERO; 2],
             chilled_closing: Span::ZERO,
@@ -203,9 +203,9 @@ impl Probe {
         }
     }
 
-    /// The OOM killer took a process.
-    pub(super) fn killed(&mut self, now: Time) {
-        self.first_kill.get_or_insert(now);
+    /// The OOM killer took a process of one of the two hosts.
+    pub(super) fn killed(&mut self, host: usize, now: Time) {
+        self.first_kill[host].get_or_insert(now);
         self.kills += u64::from(self.measures(now));
     }
 

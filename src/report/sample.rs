@@ -66,6 +66,7 @@ fn capacity(plan: &str, server: &str, gib: u64, knee: f64, turn: usize) -> Capac
         },
         database_budget: None,
         leaks: false,
+        database_fills: false,
         saturation: at(knee, knee * 1.01),
         load_line: Some(at(knee * 0.9, knee * 0.91)),
         oom: if turn == 1 { at(knee * 1.2, knee * 1.19) } else { Threshold::Never },

@@ -156,6 +156,11 @@ fn memory_clause(capacity: &Capacity) -> String {
              behind"
                 .to_owned()
         }
+        Threshold::Never if capacity.database_fills => {
+            "; the plan's memory never runs out, but its database's host does not hold all \
+             connections that may be open"
+                .to_owned()
+        }
         Threshold::Never => "; memory never runs out".to_owned(),
         Threshold::NotSearched => String::new(),
     }
@@ -359,6 +364,16 @@ mod tests {
         assert_eq!(end(&answers), "the database's host does not hold it in memory even at rest.");
         answers.capacities[0].budget.ceiling = ceiling;
         assert_eq!(end(&answers), "memory does not hold it even at rest.");
+    }
+
+    #[test]
+    fn a_database_host_that_may_fill_under_load_is_not_said_never_to() {
+        let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
+        answers.capacities[0].database_fills = true;
+        let said = &sentences(&study, &answers)[0];
+        let fills = "; the plan's memory never runs out, but its database's host does not hold all \
+                     connections that may be open.";
+        assert!(said.ends_with(fills), "{said}");
     }
 
     #[test]

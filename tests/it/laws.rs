@@ -53,7 +53,7 @@ fn stays_below_capacity(name: &str, site: &Site, outcome: &Outcome) {
         WorkerKind::Async { .. } => u64::MAX,
     };
     // A killed worker's queries go on, with connections that its next life knows nothing of.
-    let nobody_dies = outcome.first_kill.is_none() && server.timeout.is_none();
+    let nobody_dies = outcome.first_kill == [None; 2] && server.timeout.is_none();
     let pools = server.connections.limit.filter(|_| nobody_dies);
     let pools = pools.map(|limit| workers * u64::from(limit));
     let slots = site.database.connection_slots.map(u64::from);
@@ -87,7 +87,7 @@ fn obeys_littles_law(name: &str, site: &Site, outcome: &Outcome) {
     // Who is with Nginx, or away until the next TCP retry, is not inside.
     let never_away = site.front.listen == Listen::Unix || site.front.backlog.is_none();
     // After a kill some have waited, before the window, for longer than anybody in it.
-    let calm = outcome.first_kill.is_none();
+    let calm = outcome.first_kill == [None; 2];
     let front_cpu = site.front.nginx_cpu + site.client.cpu;
     let at_once = calm && front_cpu.is_zero() && never_away;
     // Who has the answer, or it is on its way, is still there or is not any more.

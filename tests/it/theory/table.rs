@@ -130,7 +130,7 @@ pub(crate) fn measure(metric: &str, site: &Site, outcome: &Outcome) -> f64 {
         "prob_1_in_system" => found(outcome, 1, 1),
         "prob_2_in_system" => found(outcome, 2, 2),
         "prob_3_in_system" => found(outcome, 3, 3),
-        "mean_time_to_first_oom_s" => outcome.first_kill.unwrap().as_secs(),
+        "mean_time_to_first_oom_s" => outcome.first_kill[0].unwrap().as_secs(),
         "L/(lambda_eff*R)" => little(outcome),
         other => panic!("no outcome says {other}"),
     }
