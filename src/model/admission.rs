@@ -3,9 +3,9 @@
 use rand::Rng;
 
 use super::arrivals::{Arrival, Reply, Tape};
-use super::crash::FRONT;
 use super::request::{At, NOWHERE, Request, RequestId, Waiting};
 use super::scope::Scope;
+use super::tasks::FRONT;
 use super::{Coming, Event, HOST, World};
 use crate::outcome::{Cause, Stage, Stopped};
 use crate::resource::slots::Seized;

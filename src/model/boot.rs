@@ -1,8 +1,8 @@
 //! How a worker comes up: its imports, the memory it takes over them and at their end, its pool.
 
-use super::crash::BOOT;
 use super::scope::Scope;
 use super::supervisor::HAS_NO_WORD;
+use super::tasks::BOOT;
 use super::worker::State;
 use super::{HOST, World};
 use crate::site::OnOom;

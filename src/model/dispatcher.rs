@@ -17,16 +17,13 @@ use super::World;
 use super::processor::Processor;
 use super::request::{At, NOWHERE, RequestId};
 use super::scope::Scope;
+use super::tasks::DISPATCH;
 use super::waking::SYSTEM_CALL;
 use crate::model::HOST;
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
 use crate::site::Accept;
 use crate::units::{Span, Time};
-
-/// Marks a task on the cores, or one who waits for a turn, that is not a request but the
-/// dispatcher of a worker. Above the numbers of all requests.
-pub(super) const DISPATCH: u32 = 1 << 29;
 
 /// The dispatcher of a worker.
 #[derive(Debug)]

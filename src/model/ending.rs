@@ -6,10 +6,11 @@
 use rand::RngExt;
 
 use super::arrivals::below;
-use super::crash::{BACKEND, BOOT, RESPAWN_PAUSE_S};
 use super::database::Closing;
+use super::oom::RESPAWN_PAUSE_S;
 use super::processor::Processor;
 use super::scope::Scope;
+use super::tasks::{BACKEND, BOOT};
 use super::worker::State;
 use super::{Event, HOST, World};
 use crate::resource::timeline::TICK;

@@ -25,6 +25,8 @@ mod ending;
 mod heap;
 mod iteration;
 mod looping;
+mod occupancy;
+mod oom;
 mod postmaster;
 mod probe;
 mod processor;
@@ -35,6 +37,7 @@ mod scope;
 mod sockets;
 mod steps;
 mod supervisor;
+mod tasks;
 mod turn;
 mod waking;
 mod worker;
@@ -215,8 +218,8 @@ struct Coming {
 
 /// Everything in the simulated world. Its behaviour is in the files beside this one, by what it is
 /// about: `clock` has what happens next, `admission` the way to a worker, `steps` and `turn` what a
-/// request does there, `crash`, `ending` and `boot` what becomes of a worker without memory; here is how
-/// a run goes.
+/// request does there, `occupancy` and `oom` who holds memory and who dies for it, `crash`, `ending` and
+/// `boot` what becomes of a worker then; here is how a run goes.
 struct World<'a, S: Scope> {
     site: &'a Site,
     rules: Rules,

@@ -5,11 +5,8 @@
 use std::collections::VecDeque;
 
 use super::World;
-use super::crash::{ASIDE, ASIDES, BACKEND};
 use super::scope::Scope;
-
-/// Marks the task on the cores that is the postmaster's. Above the numbers of all asides.
-pub(super) const FORK: u32 = ASIDE | ASIDES;
+use super::tasks::{BACKEND, FORK};
 
 /// What a connection costs the postmaster, and what the process that it forks, as shares of what one
 /// that is opened alone costs the database. Many in a row cost less, since the code for them is warm.

@@ -1,6 +1,6 @@
 //! The cores of a host, however they are shared.
 
-use super::crash::{ASIDE, BACKEND, FRONT};
+use super::tasks::{ASIDE, BACKEND, FRONT};
 use crate::resource::cores::Cores;
 use crate::resource::run_queue::Runner;
 use crate::resource::sliced::{Cooling, Sliced};

@@ -1,14 +1,11 @@
 //! A request's steps: the worker's turn, the cores, connections, queries, and the end.
 
-use super::crash::{ANSWER, ASIDE, ASIDES, BACKEND, BOOT};
 use super::database::{Acquired, Returned};
-use super::dispatcher::DISPATCH;
-use super::postmaster::FORK;
 use super::processor::Processor;
 use super::program::{Amount, Op, Share};
 use super::request::{At, Connection, RequestId};
 use super::scope::Scope;
-use super::supervisor::LOOK;
+use super::tasks::{ANSWER, ASIDE, ASIDES, BACKEND, BOOT, DISPATCH, FORK, LOOK};
 use super::{Event, HOST, World};
 use crate::outcome::{Cause, Stage};
 use crate::units::Span;

@@ -4,8 +4,8 @@
 use rand::RngExt;
 
 use super::boot::BOOT_SLICES;
-use super::crash::{ANSWER, ASIDE, ASIDES, BACKEND};
 use super::scope::Scope;
+use super::tasks::{ANSWER, LOOK, PARENT};
 use super::worker::State;
 use super::{Event, HOST, World};
 use crate::units::{Span, Time};
@@ -27,12 +27,6 @@ const SAYS_NOTHING: Span = Span::from_millis(50);
 /// killed worker's connections have the cores: by then that worker is gone. Traced: 0.04 to 0.25 ms
 /// (`async-oom-c1` at 110/s, on an AMD EPYC).
 const LOOK_CPU: Span = Span::from_micros(200);
-
-/// Marks the task on the cores that is the parent's. Above the numbers of all asides.
-pub(super) const LOOK: u32 = ASIDE | ASIDES | 1;
-
-/// The parent's process on the cores.
-const PARENT: u32 = BACKEND - 1;
 
 /// What it costs a worker to say so: a thread of its own reads the question and writes the answer.
 /// Measured: an idle worker answers within 0.2 to 0.5 ms, and a busy one in 6 ms, of 99 times that

@@ -2,10 +2,10 @@
 //! its holder has to hand it over.
 
 use super::arrivals::below;
-use super::dispatcher::DISPATCH;
 use super::processor::Processor;
 use super::request::{At, RequestId};
 use super::scope::Scope;
+use super::tasks::DISPATCH;
 use super::{Event, HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;

@@ -9,6 +9,7 @@ use rand::RngExt;
 use super::processor::Processor;
 use super::request::{At, Connection, RequestId};
 use super::scope::Scope;
+use super::tasks::THREAD;
 use super::{HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::units::{Span, Time};
@@ -20,9 +21,6 @@ const STAYS: f64 = 0.85;
 
 /// CPU of a short system call: a send over the loopback.
 pub(super) const SYSTEM_CALL: Span = Span::from_micros(10);
-
-/// Marks a thread among what has a core of its own to go back to. Above all numbers of workers.
-const THREAD: u32 = 1 << 27;
 
 impl<S: Scope> World<'_, S> {
     /// A thread wakes up and wants the GIL, that another has. To find that out it needs a core, and

@@ -19,7 +19,7 @@ pub(super) struct Worker {
     /// one.
     pub places: Slots<RequestId>,
     /// The GIL, or the event loop's next callback: of requests, and of the dispatcher, which is
-    /// the task [`super::dispatcher::DISPATCH`] of this worker.
+    /// the task [`super::tasks::DISPATCH`] of this worker.
     pub turn: Slots<u32>,
     /// Who has the turn, a request or the dispatcher; meaningless while nobody has.
     pub holder: u32,

@@ -1,0 +1,136 @@
+//! Memory: who holds how much of it.
+
+use rand::RngExt;
+
+use super::heap::Heap;
+use super::request::RequestId;
+use super::scope::Scope;
+use super::{HOST, OWN_HOST, World};
+use crate::units::Bytes;
+
+impl<S: Scope> World<'_, S> {
+    /// What is there when the run begins: everything that stays, and the workers, already up
+    /// where all of them fit; else they boot, and what happens then is what would.
+    pub(super) fn start_up(&mut self) {
+        let own = self.site.database.host.as_ref().map_or(&[][..], |host| &host.residents[..]);
+        for (host, residents) in [(HOST, &self.site.host.residents[..]), (OWN_HOST, own)] {
+            for resident in residents {
+                self.use_memory(host, resident.memory * u64::from(resident.count));
+            }
+        }
+        self.use_memory(self.database_host, self.site.database.memory);
+        // Whoever dies for it has what it gives back.
+        [HOST, OWN_HOST].into_iter().for_each(|host| self.kill_until_it_fits(host));
+        let all = self.site.server.worker_memory * u64::from(self.site.server.workers);
+        let used = self.memory[HOST].used();
+        let fits = self.site.host.memory.is_none_or(|ceiling| used + all <= ceiling);
+        for index in 0..self.site.server.workers {
+            if fits && !self.is_stopped() {
+                let worker = &mut self.workers[index as usize];
+                worker.heap = Heap::new(&self.site.server, self.site.server.has_threads);
+                let life = worker.life;
+                self.occupy(index, life, self.site.server.worker_memory);
+                self.come_up(index);
+            } else {
+                self.start(index);
+            }
+        }
+    }
+
+    /// A worker in its `life`-th life holds `bytes` more. Returns whether it outlived that.
+    #[inline]
+    pub(super) fn occupy(&mut self, index: u32, life: u64, bytes: Bytes) -> bool {
+        if bytes == Bytes::ZERO {
+            return true;
+        }
+        self.workers[index as usize].resident += bytes;
+        self.take_memory(HOST, bytes);
+        let lives = self.workers[index as usize].life == life;
+        if !lives {
+            self.never_had_it(index);
+        }
+        lives
+    }
+
+    /// What a worker was killed over it never had: nobody waits for that.
+    fn never_had_it(&mut self, index: u32) {
+        let worker = &mut self.workers[index as usize];
+        let excess = self.memory[HOST].excess().min(worker.leaving);
+        worker.leaving -= excess;
+        self.give_memory(HOST, excess);
+    }
+
+    /// A request in a worker takes its memory, which may be there already, and where it is the
+    /// first, what the worker keeps of it.
+    pub(super) fn take_request_memory(&mut self, id: RequestId, index: u32) {
+        let endpoint = self.requests[id].endpoint;
+        let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
+        let worker = &mut self.workers[index as usize];
+        let life = worker.life;
+        let mut more = worker.heap.take(bytes);
+        let touching = self.touching(more);
+        let worker = &mut self.workers[index as usize];
+        worker.owed += touching;
+        if std::mem::take(&mut worker.fresh) {
+            let first = self.site.server.first_request;
+            worker.owed += first.cpu;
+            // It grows over its first request: as if by half when that begins.
+            worker.growing = Bytes::new(first.memory.get() / 2);
+            more += first.memory - worker.growing;
+        }
+        self.occupy(index, life, more);
+    }
+
+    /// A request in a worker gives its memory back: to the worker, or to the system.
+    fn vacate_request(&mut self, index: u32, bytes: Bytes) {
+        let chance = || self.memory_chances.random();
+        let bytes = self.workers[index as usize].heap.free(bytes, chance);
+        self.vacate(index, bytes);
+    }
+
+    /// A request for `endpoint` gives its memory back, but for what it leaves behind.
+    pub(super) fn leave_memory(&mut self, index: u32, endpoint: u16) {
+        let endpoint = &self.site.traffic.endpoints[endpoint as usize];
+        self.vacate_request(index, endpoint.memory);
+        let worker = &mut self.workers[index as usize];
+        let (life, growing) = (worker.life, std::mem::take(&mut worker.growing));
+        self.occupy(index, life, endpoint.growth + growing);
+    }
+
+    /// A worker holds `bytes` less.
+    fn vacate(&mut self, index: u32, bytes: Bytes) {
+        if bytes > Bytes::ZERO {
+            self.workers[index as usize].resident -= bytes;
+            self.give_memory(HOST, bytes);
+        }
+    }
+
+    /// `bytes` more are used on `host`; where they do not fit, somebody dies until they do.
+    pub(super) fn take_memory(&mut self, host: usize, bytes: Bytes) {
+        if bytes == Bytes::ZERO {
+            return;
+        }
+        self.use_memory(host, bytes);
+        self.kill_until_it_fits(host);
+    }
+
+    /// `bytes` more are used on `host`, whether or not they fit.
+    #[inline]
+    pub(super) fn use_memory(&mut self, host: usize, bytes: Bytes) {
+        let more = self.memory[host].take(bytes);
+        if host == HOST {
+            self.probe.levels.memory.rise(self.now, more.get());
+        }
+    }
+
+    /// `bytes` less are used on `host`.
+    #[inline]
+    pub(super) fn give_memory(&mut self, host: usize, bytes: Bytes) {
+        if bytes > Bytes::ZERO {
+            let fewer = self.memory[host].give(bytes);
+            if host == HOST {
+                self.probe.levels.memory.fall(self.now, fewer.get());
+            }
+        }
+    }
+}
