@@ -152,16 +152,15 @@ fn full_searched_points_scatter_about_theory_no_more_than_their_standard_errors_
         });
         let mm1 =
             name.starts_with("A1").then(|| line.map(|(rate, _)| load_line_of_mm1(rate / 10.0)));
-        let limit = mm1.flatten().unwrap_or(f64::INFINITY);
         for (kind, errors, limit) in
-            [("saturation", Some(points), SATURATION), ("load line", lines, limit)]
+            [("saturation", Some(points), Some(SATURATION)), ("load line", lines, mm1.flatten())]
         {
             let Some(errors) = errors else { continue };
             let (typical, worst) = sizes(&errors);
             let mean = errors.iter().sum::<f64>() / errors.len() as f64;
             let percent = [mean, typical, worst].map(|share| format!("{:6.2} %", 100.0 * share));
             table += &format!("{name:10} {kind:12} mean, rms, worst {}\n", percent.join(" "));
-            if typical > 1.5 * limit || worst > 3.3 * limit {
+            if limit.is_some_and(|limit| typical > 1.5 * limit || worst > 3.3 * limit) {
                 wrong.push(format!("{name} {kind}"));
             }
         }
