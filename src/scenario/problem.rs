@@ -96,11 +96,6 @@ impl Problem {
     pub fn title(&self) -> &str {
         &self.title
     }
-
-    /// The way out.
-    pub fn way_out(&self) -> &str {
-        self.said.last().expect(HAS_WAY_OUT)
-    }
 }
 
 const HAS_WAY_OUT: &str = "every problem comes with its way out";
