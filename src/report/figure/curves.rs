@@ -180,11 +180,17 @@ fn curve(capacity: &Capacity, limit: f64, drawn: &Drawn) -> Vec<Point> {
     points
 }
 
+/// Whether a finding's rate is sustained: up to the saturation point it is, whatever a short look made
+/// of it.
+fn is_sustained(capacity: &Capacity, finding: &Finding) -> bool {
+    capacity.saturation.rate().map_or(!finding.saturated, |full| finding.rate <= full)
+}
+
 fn whole(capacity: &Capacity, drawn: &Drawn) -> Vec<Point> {
     let told = |finding: &Finding| (drawn.told)(capacity, finding);
     let point = |finding: &&Finding| {
         let (y, band) = if told(finding) { (drawn.value)(finding) } else { (None, None) };
-        Point { x: finding.rate.get(), y, band, sustained: !finding.saturated }
+        Point { x: finding.rate.get(), y, band, sustained: is_sustained(capacity, finding) }
     };
     let findings = thinned(capacity, drawn);
     let mut points: Vec<Point> = findings.iter().map(point).collect();

@@ -121,6 +121,21 @@ fn where_errors_miss_the_objective_p95_at_the_load_line_is_what_it_is_and_no_mor
 }
 
 #[test]
+fn what_a_short_look_makes_of_the_saturation_point_does_not_fade_the_line_to_it() {
+    let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
+    let full = answers.capacities[0].saturation.rate().unwrap();
+    let curve = &mut answers.capacities[0].curve;
+    curve.retain(|finding| finding.rate < full);
+    curve.push(sample::finding(full.get(), full.get(), 2, 0));
+    curve.push(sample::finding(full.get() * 1.1, full.get(), 2, 0));
+    curve.iter_mut().rev().take(2).for_each(|finding| finding.saturated = true);
+    let lines = lines_of(response::figure(&study, &answers).unwrap());
+    let points = &lines.panels[0].series[0].points;
+    let sustained = |point: &Point| point.sustained == (point.x <= full.get());
+    assert!(points.last().unwrap().x > full.get() && points.iter().all(sustained), "{points:?}");
+}
+
+#[test]
 fn a_p95_below_the_median_is_not_drawn_as_one() {
     let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[]);
     let (at, capacity) = (10, &mut answers.capacities[0]);
