@@ -159,8 +159,8 @@ impl Span {
     /// What share of something that decays is gone by then: 1 - e^(-self / `over`), to 1e-8. `over`
     /// must not be zero.
     ///
-    /// Not by the system's `expm1`, whose last bits differ from one processor to another, and which took
-    /// a fifth of the time where every burst asks how cold its code is.
+    /// Not by the system's `expm1`, whose last bits may differ: the C library has several, and takes the
+    /// one for the processor that it finds.
     #[inline]
     pub fn share_of_decay(self, over: Span) -> f64 {
         use std::f64::consts::{LN_2, LOG2_E};

@@ -21,8 +21,8 @@ pub(crate) const REPLICATIONS: u32 = 8;
 /// that is met on its way; the warm-up thus spans five of them.
 const FIRST_WINDOW_IN_STAYS: f64 = 20.0;
 
-/// The longest window of a site of which memory does not hold what is there at rest. Its crash loop repeats every
-/// few seconds, and its events come by the clock, however few arrive.
+/// The longest window of a site of which memory does not hold what is there at rest. Its crash loop
+/// repeats every few seconds, and its events come by the clock, however few arrive.
 const CRASH_LOOP: Span = Span::from_whole_secs(600);
 
 /// The warm-up at most, as a share of the window: see [`Sample::settled`] for what it is good for.

@@ -74,7 +74,8 @@ pub(crate) fn load_line(
     })
 }
 
-/// Where nothing limits the rate and `top` is the highest that was asked for, so far objectives are tried.
+/// Where nothing limits the rate and `top` is the highest that was asked for, so far objectives are
+/// tried.
 pub(crate) fn farthest(top: PerSecond) -> PerSecond {
     top.scaled(FAR)
 }

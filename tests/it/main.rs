@@ -4,6 +4,7 @@
 
 mod accuracy;
 mod cli;
+mod cores;
 mod determinism;
 mod explain;
 mod facts;

@@ -1,0 +1,108 @@
+//! Literal timetables of what cores have to do besides requests, of cores in slices, and of code that
+//! goes cold. All times in milliseconds.
+
+use tonnage::site::{Cooling, Sharing, Site, Step, WorkerKind};
+use tonnage::units::Span;
+
+use crate::life::{Tape, page, play};
+use crate::support::millis;
+
+/// Code that has gone cold takes three times as long.
+///
+/// | from | to | A |
+/// |---|---|---|
+/// | 2000 | 2001.5 | half of what the stack needs (1): two seconds ago, nothing of it had ever run |
+/// | 2001.5 | 3001.5 | computes 1000 |
+/// | 3001.5 | 3003 | the other half, cold again |
+/// | 3003 | 3006 | its query's CPU (1), the database's first |
+/// | 3006 | 4006 | the query's wait, answered |
+///
+/// B is the same a second after stack and database last ran. Of two that come together and compute
+/// nothing, the first finds the stack cold, but only its first half, and the second follows at once.
+#[test]
+fn code_that_has_not_run_for_long_costs_more() {
+    let ms = Span::from_millis;
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, page());
+    site.server.costs.request_cpu = ms(1);
+    let goes_cold = |code| Some(Cooling { core: Span::ZERO, code, over: ms(1) });
+    site.host.sharing = Sharing::Slices { slice: ms(2) };
+    site.host.cooling = goes_cold(2.0);
+    let tape: Tape = &[(2000, &[1000, 1000, 1, 0]), (4006, &[1000, 1000, 1, 0])];
+    assert_eq!(play(&site, tape), [Ok(4006), Ok(6012)]);
+    let together: Tape = &[(2000, &[0, 0, 0, 0]), (2000, &[0, 0, 0, 0])];
+    assert_eq!(play(&site, together), [Ok(2002), Ok(2003)]);
+    site.host.cooling = goes_cold(0.0);
+    assert_eq!(play(&site, together), [Ok(2001), Ok(2002)], "some code never goes cold");
+    (site.host.sharing, site.host.cooling) = (Sharing::Fair, goes_cold(2.0));
+    assert_eq!(play(&site, tape), [Ok(4006), Ok(6012)], "on cores shared fairly as well");
+}
+
+/// Two workers, a core for each, and requests that cost the stack 10, or 30 where all of it is cold. At
+/// 3030 one worker has just been at work: C finds its code warm. The other has not for a second, and D
+/// finds warm what both of them share, three tenths of the half before what it computes: 7 more.
+/// One that says how cold its own code gets is not told by the machine.
+#[test]
+fn what_other_processes_run_keeps_little_of_a_worker_s_own_code_warm() {
+    let mut site = Site::textbook(WorkerKind::Sync, 2, 2, vec![Step::Compute(millis(1))]);
+    site.server.costs.request_cpu = Span::from_millis(10);
+    let cooling = |code| Some(Cooling { core: Span::ZERO, code, over: Span::from_millis(1) });
+    let tape: Tape = &[(2000, &[0]), (2000, &[1000]), (3030, &[0]), (3030, &[0])];
+    let all = [Ok(2020), Ok(3030), Ok(3040), Ok(3047)];
+    site.host.cooling = cooling(2.0);
+    assert_eq!(play(&site, tape), all);
+    (site.host.cooling, site.server.costs.cold_code) = (cooling(9.0), Some(2.0));
+    assert_eq!(play(&site, tape), all);
+}
+
+/// A load generator on the only core takes 2 to send a request, and 2 to take its answer.
+///
+/// | from | to | the core is for |
+/// |---|---|---|
+/// | 0 | 2 | sending A |
+/// | 2 | 12 | A, answered |
+/// | 12 | 16 | A's answer, and sending B, half each |
+/// | 16 | 26 | B, answered |
+#[test]
+fn a_client_on_the_same_host_takes_its_share_of_the_cores() {
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(10))]);
+    site.client.cpu = Span::from_millis(4);
+    assert_eq!(play(&site, &[(0, &[10]), (12, &[10])]), [Ok(12), Ok(26)]);
+}
+
+/// Cores in slices of 2 ms, on which nothing ever goes cold.
+fn sliced(kind: WorkerKind, workers: u32, steps: Vec<Step>) -> Site {
+    let mut site = Site::textbook(kind, workers, 1, steps);
+    site.host.sharing = Sharing::Slices { slice: Span::from_millis(2) };
+    site
+}
+
+/// Three workers of which two are idle, and each of those computes 1 ms for a connection that the
+/// third has accepted: once that has had its slice of 2 ms, they go first.
+#[test]
+fn idle_workers_are_woken_by_a_connection_that_another_accepts() {
+    let mut site = sliced(WorkerKind::Sync, 3, vec![Step::Compute(millis(1))]);
+    assert_eq!(play(&site, &[(0, &[5])]), [Ok(5)]);
+    site.server.herd_cpu = Span::from_millis(1);
+    assert_eq!(play(&site, &[(0, &[5])]), [Ok(7)]);
+}
+
+/// A query that takes 2 ms of CPU and sleeps for 8 ms in the middle of that, beside a worker that
+/// computes for 20 ms.
+///
+/// | from | to | the core is for |
+/// |---|---|---|
+/// | 0 | 1 | the query's first half |
+/// | 1 | 9 | the other worker; the query sleeps |
+/// | 9 | 10 | the query's second half: the worker has had its slice long ago |
+/// | 10 | 12 | the other worker, which was there first, for a slice |
+/// | 12 | 13 | the worker that has its result |
+#[test]
+fn a_query_that_sleeps_needs_a_core_again_for_its_answer() {
+    let mut site = sliced(WorkerKind::Sync, 2, page());
+    site.database.wait_step = Span::from_millis(1);
+    let tape: Tape = &[(0, &[0, 8, 2, 1]), (1, &[20, 0, 0, 0])];
+    assert_eq!(play(&site, tape)[0], Ok(13));
+    // Alone, with 2 ms there and back, and 6 for its connection: 18, and 1 for who has its result.
+    site.database.latency = Span::from_millis(2);
+    assert_eq!(play(&site, &tape[..1]), [Ok(19)]);
+}
