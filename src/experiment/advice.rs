@@ -30,6 +30,8 @@ pub enum Change {
     CoresAndWorkers(u32, u32),
     /// So much memory.
     Memory(Bytes),
+    /// So many cores of the database's own host.
+    DatabaseCores(u32),
     /// So much memory of the database's own host.
     DatabaseMemory(Bytes),
     /// Another server of the scenario.
@@ -41,16 +43,13 @@ pub enum Change {
 impl Change {
     /// Whether it takes another machine, or one more, and so money.
     pub fn takes_a_machine(&self) -> bool {
-        use Change::{Cores, CoresAndWorkers, DatabaseMemory, Memory, OwnDatabase, Plan};
-        matches!(
-            self,
-            OwnDatabase(..)
-                | Cores(_)
-                | CoresAndWorkers(..)
-                | Memory(_)
-                | DatabaseMemory(_)
-                | Plan(_)
-        )
+        use Change::{Cores, CoresAndWorkers, Memory, Plan};
+        use Change::{DatabaseCores, DatabaseMemory, OwnDatabase};
+        match self {
+            Cores(_) | CoresAndWorkers(..) | Memory(_) | Plan(_) => true,
+            OwnDatabase(..) | DatabaseCores(_) | DatabaseMemory(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -152,7 +151,7 @@ fn connections(site: &Site, finding: &Finding) -> Vec<Change> {
 }
 
 /// Twice the cores where they are the busiest, or the GIL is; more memory where it runs out, on the
-/// host where it does; a machine for the database where it has to share.
+/// host where it does; a machine for the database where it has to share, or twice its cores.
 fn machine(combination: &Combination, finding: &Finding) -> Vec<Change> {
     let site = &combination.site;
     let mut changes = vec![Change::Cores(2 * site.host.cores)];
@@ -168,11 +167,14 @@ fn machine(combination: &Combination, finding: &Finding) -> Vec<Change> {
     let database = combination.database_budget.as_ref().filter(|it| runs_out || !it.fits());
     changes.extend(database.and_then(more_memory).map(Change::DatabaseMemory));
     let works = finding.spent().is_some_and(|it| it[Stage::Database as usize] > 0.0);
-    if site.database.host.is_none() && works {
-        let memory = site.host.memory.unwrap_or(Bytes::new(4 << 30));
-        changes.push(Change::OwnDatabase(site.host.cores, memory));
-    }
+    changes.extend(Some(database_cores(site)).filter(|_| works));
     changes
+}
+
+/// Twice the cores of the database's own host, or such a host as the plan's.
+fn database_cores(site: &Site) -> Change {
+    let plan = || Change::OwnDatabase(site.host.cores, site.host.memory.unwrap_or(OWN_MEMORY));
+    site.database.host.as_ref().map_or_else(plan, |host| Change::DatabaseCores(2 * host.cores))
 }
 
 /// Twice the cores and as many workers, where each worker has a core: one that computes keeps one core
@@ -190,6 +192,9 @@ fn more_memory(budget: &Budget) -> Option<Bytes> {
     let mut larger = std::iter::successors(Some(budget.ceiling? * 2), |it| Some(*it * 2));
     larger.find(|it| NEARLY_FULL * it.get() as f64 >= budget.used().get() as f64)
 }
+
+/// Memory of a machine for the database of a plan without a ceiling: none of that is used up.
+const OWN_MEMORY: Bytes = Bytes::new(4 << 30);
 
 /// From this share of its ceiling on memory may soon run out.
 const NEARLY_FULL: f64 = 0.9;
@@ -356,6 +361,16 @@ mod tests {
         let changes = tried_with(site, budget, Some(database)).into_iter().filter(memory);
         let enough = Change::DatabaseMemory(Bytes::from_mib(1200));
         assert_eq!(changes.collect::<Vec<_>>(), [enough]);
+    }
+
+    #[test]
+    fn a_database_with_a_host_of_its_own_may_have_more_cores_and_not_another_host() {
+        let mut site = waiting(WorkerKind::Sync);
+        site.database.host = Some(Host { cores: 3, ..site.host.clone() });
+        let of_database =
+            |it: &Change| matches!(it, Change::DatabaseCores(_) | Change::OwnDatabase(..));
+        let changes = tried(site, no_limit()).into_iter().filter(of_database);
+        assert_eq!(changes.collect::<Vec<_>>(), [Change::DatabaseCores(6)]);
     }
 
     #[test]

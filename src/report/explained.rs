@@ -307,6 +307,7 @@ fn in_words(tried: &Tried, now: &Standing) -> String {
         Change::Cores(count) => format!("cores = {count}{with_workers}"),
         Change::CoresAndWorkers(cores, workers) => format!("cores = {cores}, workers = {workers}"),
         Change::Memory(bytes) => format!("memory = {bytes}"),
+        Change::DatabaseCores(count) => format!("database host of {count} cores"),
         Change::DatabaseMemory(bytes) => format!("database host of {bytes}"),
         Change::Server(name) => format!("server {}", words::printable(name)),
         Change::Plan(name) => format!("plan {}", words::printable(name)),

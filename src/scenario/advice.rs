@@ -32,6 +32,7 @@ pub fn arguments(change: &Change, combination: &Combination) -> Vec<String> {
             vec![plan(format!("cores={cores}")), server(format!("workers={workers}"))]
         }
         Change::Memory(bytes) => vec![plan(format!("memory={bytes}"))],
+        Change::DatabaseCores(count) => vec![format!("database.host.cores={count}")],
         Change::DatabaseMemory(bytes) => vec![format!("database.host.memory={bytes}")],
         Change::Server(_) | Change::Plan(_) => Vec::new(),
     }
@@ -126,10 +127,11 @@ rate = "10/s"
         assert_eq!((own.cores, own.memory), (2, Some(Bytes::from_mib(4096))));
         let sets = [
             arguments(&Change::OwnDatabase(2, Bytes::from_mib(4096)), &before),
+            arguments(&Change::DatabaseCores(5), &before),
             arguments(&Change::DatabaseMemory(Bytes::from_mib(600)), &before),
         ];
         let more = combination(&sets.concat()).site.database.host.unwrap();
-        assert_eq!((more.cores, more.memory), (2, Some(Bytes::from_mib(600))));
+        assert_eq!((more.cores, more.memory), (5, Some(Bytes::from_mib(600))));
         let now = before.site.server.connections;
         for wanted in [
             Connections { keep: 4, hold: now.hold, limit: None, timeout: None },

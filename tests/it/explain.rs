@@ -91,6 +91,21 @@ fn cores_and_workers_are_tried_together_where_neither_helps_alone() {
     assert!(!there && text.contains("cores = 2 (2 workers)"), "{text}");
 }
 
+/// A request takes 20 ms of the one core that the database's host has: with two of them 100 a second
+/// are sustained and not 50, which no number of workers or of the plan's own cores does.
+#[test]
+fn a_database_whose_own_cores_are_busy_is_tried_with_twice_as_many() {
+    let query = "{ query = { wait = \"1ms\", cpu = \"exp(20ms)\" } }";
+    let busy = WAITING.replace("{ query = \"exp(50ms)\" }", query);
+    let busy = busy.replace("workers = 1", "workers = 16");
+    let busy = format!("{busy}\n[database]\nhost = {{ cores = 1 }}\n");
+    let text = said(&explained(&busy, &["--tier", "busy"]).stdout);
+    // Each saturation point is good to 1 %, so their ratio to 2 %, and the last digit is rounded.
+    let doubled = gain(&text, "database host of 2 cores");
+    assert!((doubled - 1.0).abs() <= 2.0 * 0.02 + 0.005, "{text}");
+    assert!(text.contains("With more of a machine, database host of 2 cores does:"), "{text}");
+}
+
 #[test]
 fn what_is_ambiguous_has_to_be_named() {
     let output = explained(WAITING, &[]);
