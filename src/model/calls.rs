@@ -26,6 +26,16 @@ const LOST_BRIEFLY: f64 = 0.45;
 /// The same for a loop and the threads behind it, which make fewer.
 const LOST_BRIEFLY_TO_A_LOOP: f64 = 0.2;
 
+/// How often a loop on one core loses the GIL to one of the threads that wait for it, over the some five
+/// brief system calls that it takes to accept a request or to answer one. 3.8 of 100 calls lost it,
+/// mostly the first that the loop made since it had the GIL (`tests/testbed/probes/gil.py`, with
+/// `async-def-w1-c1` at 50 and 75 a second, `fastapi-def-w1-c1` at 75, `async-def-w1-mix-c1` at 45).
+const LOST_BY_A_LOOP: f64 = 0.18;
+/// The same while more than [`FEW`] wait: each of them wakes up at every switch interval, so that one
+/// is mostly about to. 11 of 100 calls.
+const LOST_IN_A_CROWD: f64 = 0.45;
+const FEW: usize = 5;
+
 impl<S: Scope> World<'_, S> {
     /// The thread of `id` makes system calls, for which it drops the GIL, and then wants it back.
     /// That it may find gone: then it needs a core for the call itself, and waits for the GIL.
@@ -66,6 +76,13 @@ impl<S: Scope> World<'_, S> {
             Some(Dispatcher { answer_cpu: None, .. }) => LOST_BRIEFLY,
             _ => LOST_BRIEFLY_TO_A_LOOP,
         }
+    }
+
+    /// How often a dispatcher loses the GIL over the system calls of a job on one core, while so many
+    /// wait. gunicorn's main thread keeps it (1 of 100 calls lost it).
+    pub(super) fn lost_on_one_core(&self, waiting: usize) -> Option<f64> {
+        self.extras().dispatcher?.answer_cpu?;
+        Some(if waiting > FEW { LOST_IN_A_CROWD } else { LOST_BY_A_LOOP })
     }
 
     /// Whether a thread that has sent a query has the GIL back before anyone else takes it. On one

@@ -6,8 +6,9 @@
 //! accepted: behind a thread that computes for the rest of a switch interval, and then its own
 //! thread waits once more. It does one thing after the other while there is something to do, and
 //! accepts one connection each time it looks at the socket (gunicorn's `gthread.py`; libuv 1.45 and
-//! later). The GIL that it drops for a system call which does not block it has back before whoever
-//! was woken by that is awake.
+//! later). It drops the GIL for each system call, and now and then finds it gone after one that does
+//! not block: then what it is at has to wait for another turn, as everybody's next request and answer
+//! does, while those who compute hand the GIL round.
 
 use std::collections::VecDeque;
 
@@ -212,9 +213,15 @@ impl<S: Scope> World<'_, S> {
     /// Whether it finds the GIL gone over the system calls of its job.
     fn loses_in_job(&mut self, index: u32) -> bool {
         let worker = &self.workers[index as usize];
-        let many = self.extras().threads_wake && self.site.host.cores > 1;
-        let may = many && worker.turn.waiting() > 0 && !worker.dispatcher.lost;
-        may && self.gil.random::<f64>() < self.lost_briefly()
+        let waiting = worker.turn.waiting();
+        if !self.extras().threads_wake || waiting == 0 || worker.dispatcher.lost {
+            return false;
+        }
+        let share = match self.site.host.cores {
+            1 => self.lost_on_one_core(waiting),
+            _ => Some(self.lost_briefly()),
+        };
+        share.is_some_and(|share| self.gil.random::<f64>() < share)
     }
 
     /// The next thing the dispatcher of `index` does, if there is one: what its threads have for it

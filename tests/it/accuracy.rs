@@ -101,18 +101,10 @@ fn is_close(case: &Takes) -> bool {
 }
 
 /// Where predictions are not as close as asked, and what is known of why.
-const MISSES: [(&str, &str); 4] = [
+const MISSES: [(&str, &str); 3] = [
     // The machine was slower for some seconds (tests/data/recorded/README.md).
     ("xeon", "async-w1-c1-5"),
     ("xeon", "sync-w5-c2-110"),
-    // One request in 25 takes 200 ms, and ten of them come within a second. For half a second nobody
-    // else is answered: those ten hand the GIL round among themselves. Traced with as many: who waits is
-    // awake and asleep again every 5.066 ms, behind whoever looked just before, so that the same few have
-    // slept longest for as long as their clocks stay in step; and the loop drops the GIL some ten times a
-    // request, wakes a waiter each time, and has lost it after a third of a millisecond. The model played
-    // out that far gave a p95 from 10 % too high to 30 % too low, by a microsecond more or less for each
-    // call, and was no closer elsewhere. At a load 5 % different it would be the measured one.
-    ("epyc", "async-def-w1-mix-c1-45"),
     // Half of its CPU is the stack's, 0.83 ms in the first take and 0.63 and 0.71 in the two that were
     // recorded six days later: the machine was faster then.
     ("epyc", "async-w1-light-c1-300"),

@@ -19,7 +19,10 @@ record.py ...) it traces that, and `gil.py --read /tmp/trace.PID` says the same,
 GIL was lost over a system call by how long that took. `gthread-w1t16-c2` at 85 a second: up to 2 us
 3 of 100 times where another waited, up to 5 us 10, 15 us 13, 40 us 25, 100 us 58, beyond that 93;
 after 1 ms or more of computing 65 (`fastapi-def-w2-c2` at 110: 76). On one core none of those below
-15 us.
+15 us; but an event loop loses it there over calls that do not block: the first one after it was
+given the GIL 13 to 20 of 100 times, the others 2 to 4, and 9 to 23 while more than five wait
+(`async-def-w1-c1` at 50 and 75, `fastapi-def-w1-c1` at 75, `async-def-w1-mix-c1` at 45; ten calls a
+request). gunicorn's main thread: 1 of 100, but for the one that wakes the thread it hands over to.
 """
 
 import argparse
@@ -40,10 +43,12 @@ SOURCE = r"""
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -79,6 +84,12 @@ int pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct t
   return failed;
 }
 int pthread_cond_signal(pthread_cond_t *c) { start(); note(c, 's', 0); return signal_(c); }
+int epoll_pwait(int fd, struct epoll_event *e, int most, int ms, const sigset_t *mask) {
+  start(); note(0, ms ? 'p' : 'q', 0); return syscall(SYS_epoll_pwait, fd, e, most, ms, mask, 8);
+}
+int epoll_wait(int fd, struct epoll_event *e, int most, int ms) {
+  return epoll_pwait(fd, e, most, ms, 0);
+}
 """
 
 SWITCH_COND = 0x58
@@ -121,7 +132,8 @@ def load(cores: str, bound: int, sleepers: int, seconds: float) -> None:
 
 
 def events(trace: Path) -> list[tuple[int, str, int]]:
-    """What happened to the GIL: when (ns), what (`take`, `drop`, `sleep`), and which thread."""
+    """What happened to the GIL: when (ns), what (`take`, `drop`, `sleep`), and which thread; and when
+    one that has dropped it waits for its sockets (`poll`)."""
     with trace.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         rows = []
         for at in range(0, len(data), ROW.size):
@@ -133,6 +145,7 @@ def events(trace: Path) -> list[tuple[int, str, int]]:
     signals = collections.Counter(row[1] for row in rows if row[3] == b"s")
     gil = max((c for c in signals if c + SWITCH_COND in signals), key=lambda c: signals[c])
     names = {(gil, b"s"): "drop", (gil + SWITCH_COND, b"s"): "take", (gil, b"t"): "sleep"}
+    names[0, b"p"] = "poll"
     found = ((at, names.get((cond, what)), thread) for at, cond, thread, what, _, _ in rows)
     return [(at, name, thread) for at, name, thread in found if name]
 
@@ -152,6 +165,8 @@ def judge(trace: Path) -> None:
         if name == "sleep":
             slept[thread] = at
             came.setdefault(thread, at)
+        elif name == "poll":
+            dropped.pop(thread, None)
         elif name == "drop":
             waiting = {who: since for who, since in slept.items() if who != thread}
             dropped[thread] = (at, len(waiting))
@@ -187,6 +202,37 @@ def judge(trace: Path) -> None:
             print(f"calls of up to {us} us: {len(calls[us])}, lost {sum(calls[us]) / len(calls[us]):.2f}")
 
 
+def judge_loops(trace: Path) -> None:
+    """Prints how often threads that wait for sockets lost the GIL over calls that do not block."""
+    rows = events(trace)
+    loops = {thread for _, name, thread in rows if name == "poll"}
+    waiting: set[int] = set()
+    dropped: dict[int, int] = {}
+    first: set[int] = set()
+    calls: dict[str, list[bool]] = collections.defaultdict(list)
+    holder = 0
+    for _, name, thread in rows:
+        if name == "sleep":
+            waiting.add(thread)
+        elif name == "poll":
+            dropped.pop(thread, None)
+            first.add(thread)
+        elif name == "drop":
+            dropped[thread] = len(waiting - {thread})
+        else:
+            waiting.discard(thread)
+            many = dropped.pop(thread, 0)
+            if thread in loops and many:
+                kind = "more than five wait" if many > 5 else "first" if thread in first else "later"
+                calls[kind].append(holder != thread)
+            first.discard(thread)
+            if holder != thread:
+                first.add(thread)
+            holder = thread
+    for kind, lost in sorted(calls.items()):
+        print(f"calls of loops, {kind}: {len(lost)}, lost {sum(lost) / len(lost):.3f}")
+
+
 def main() -> None:
     """Traces this process's own threads, or reads a trace."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -201,6 +247,7 @@ def main() -> None:
         print(build())
     elif typed.read:
         judge(typed.read)
+        judge_loops(typed.read)
     elif "GIL_TRACE" in os.environ:
         load(typed.cores, typed.bound, typed.sleepers, typed.seconds)
     else:
