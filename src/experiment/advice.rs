@@ -45,11 +45,8 @@ impl Change {
     pub fn takes_a_machine(&self) -> bool {
         use Change::{Cores, CoresAndWorkers, Memory, Plan};
         use Change::{DatabaseCores, DatabaseMemory, OwnDatabase};
-        match self {
-            Cores(_) | CoresAndWorkers(..) | Memory(_) | Plan(_) => true,
-            OwnDatabase(..) | DatabaseCores(_) | DatabaseMemory(_) => true,
-            _ => false,
-        }
+        matches!(self, Cores(_) | CoresAndWorkers(..) | Memory(_) | Plan(_))
+            || matches!(self, OwnDatabase(..) | DatabaseCores(_) | DatabaseMemory(_))
     }
 }
 
