@@ -22,8 +22,10 @@ pub(super) fn lay_out(scene: &mut Scene, lines: &Lines, top: f64) -> f64 {
     let mut y = top - 4.0;
     if !lines.legend.is_empty() {
         y = legend(scene, &lines.legend, 34.0, y, |scene, (x, y), look| {
-            let path = [(x - 17.0, y), (x + 17.0, y)];
-            scene.dashed(&path, LINE, hue(*look), DASHES[look.dash % DASHES.len()]);
+            if has_line(lines, *look) {
+                let path = [(x - 17.0, y), (x + 17.0, y)];
+                scene.dashed(&path, LINE, hue(*look), DASHES[look.dash % DASHES.len()]);
+            }
             marker(scene, (x, y), *look, 1.0);
         });
     }
@@ -48,6 +50,14 @@ pub(super) fn lay_out(scene: &mut Scene, lines: &Lines, top: f64) -> f64 {
     let (rows, title) = (lines.panels.len().div_ceil(columns) as f64, lines.panels.first());
     let title = if title.is_some_and(|panel| panel.title.is_some()) { 22.0 } else { 0.0 };
     y + 8.0 + rows * (height + title + 72.0 + GAP / 2.0) - GAP / 2.0
+}
+
+/// Whether any two points of what looks so are joined.
+fn has_line(lines: &Lines, look: Look) -> bool {
+    let series = lines.panels.iter().flat_map(|panel| &panel.series);
+    series.filter(|series| series.look == look).any(|series| {
+        series.points.windows(2).any(|pair| pair.iter().all(|point| point.y.is_some()))
+    })
 }
 
 /// The place of the plot within the panel's frame, and its scales.
@@ -304,5 +314,21 @@ mod tests {
         let mark = |at: u32| Mark { kind: MarkKind::LoadLine, x: f64::from(at) / 2.0, y: 0.5 };
         let [name, header] = baselines(&[0.9; 20], (0..40).map(mark).collect());
         assert!((name - header).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_drawn_as_points_alone_has_no_line_in_the_legend() {
+        let look = Look { hue: 0, dash: 0 };
+        let axis =
+            || Axis { label: String::new(), low: 0.0, high: 1.0, log: false, unit: Unit::Plain };
+        let line = |heights: &[Option<f64>]| {
+            let point = |y: &Option<f64>| Point { x: 0.5, y: *y, band: None, sustained: true };
+            let points = heights.iter().map(point).collect();
+            let series = vec![Series { look, points, marks: Vec::new() }];
+            let panel = Panel { title: None, x: axis(), y: axis(), series, rule: None };
+            has_line(&Lines { legend: Vec::new(), marks: Vec::new(), panels: vec![panel] }, look)
+        };
+        assert!(line(&[Some(0.5), Some(0.6)]));
+        assert!(!line(&[Some(0.5), None, Some(0.6)]));
     }
 }
