@@ -11,7 +11,7 @@ use crate::experiment::answer::Study;
 use crate::experiment::replay::Recorded;
 use crate::experiment::trial::Crew;
 use crate::report::{accuracy, chart};
-use crate::trace::{self, Case, Reader, Source};
+use crate::trace::{Case, Reader, Source};
 
 /// Judges every case of every machine and writes the table.
 pub(super) fn accuracy(args: &AccuracyArgs) -> Result<(), Failure> {
@@ -77,8 +77,8 @@ fn judge_case(
 fn read(path: &Path) -> Result<Vec<Recorded>, Failure> {
     let source = Source::open(path)
         .map_err(|error| Failure::Io(format!("cannot read {}", path.display()), error))?;
-    let mut reader: Reader = Reader::new(source);
+    let mut reader = Reader::new(source);
     let requests = reader.by_ref().collect();
-    reader.finish().map_err(|failure: trace::Failure| Failure::Trace(failure))?;
+    reader.finish().map_err(Failure::Trace)?;
     Ok(requests)
 }

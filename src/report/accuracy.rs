@@ -2,59 +2,53 @@
 
 use minijinja::{Environment, context};
 
-use super::chart;
 use super::figure::{Axis, Body, Figure, Lines, Look, Panel, Point, Series, Unit};
 use super::words::{digits, percent};
+use super::{chart, csv};
 use crate::experiment::accuracy::{Judgement, Takes};
 
 /// Above this, a busy resource makes p95 so steep that the error of the load is what counts.
 const BUSY: f64 = 0.8;
 
+/// A column of `accuracy.csv`: its name, and what is said there of a recording, of whose case the
+/// takes differ in p95 by so much.
+type Column = (&'static str, fn(&Judgement, Option<f64>) -> String);
+
+const COLUMNS: [Column; 18] = [
+    ("machine", |each, _| each.machine.clone()),
+    ("case", |each, _| each.name.clone()),
+    ("requests", |each, _| each.requests.to_string()),
+    ("utilisation", |each, _| digits(each.utilisation, 3)),
+    ("measured_p50_ms", |each, _| maybe(each.measured.p50_ms, 5)),
+    ("predicted_p50_ms", |each, _| maybe(each.predicted.p50_ms, 5)),
+    ("measured_p95_ms", |each, _| maybe(each.measured.p95_ms, 5)),
+    ("predicted_p95_ms", |each, _| maybe(each.predicted.p95_ms, 5)),
+    ("p95_error", |each, _| maybe(each.p95_error(), 3)),
+    ("measured_p99_ms", |each, _| maybe(each.measured.p99_ms, 5)),
+    ("predicted_p99_ms", |each, _| maybe(each.predicted.p99_ms, 5)),
+    ("measured_throughput_rps", |each, _| digits(each.measured.throughput_rps, 5)),
+    ("predicted_throughput_rps", |each, _| digits(each.predicted.throughput_rps, 5)),
+    ("measured_error_rate", |each, _| digits(each.measured.error_rate, 4)),
+    ("predicted_error_rate", |each, _| digits(each.predicted.error_rate, 4)),
+    ("load_error", |each, _| maybe(each.load_error, 3)),
+    ("predicted_oom_kills", |each, _| each.oom_kills.to_string()),
+    ("measured_p95_spread", |_, spread| maybe(spread, 5)),
+];
+
 /// `accuracy.csv`: a row per recording.
 pub fn csv(judgements: &[Judgement]) -> Vec<u8> {
-    let mut text = HEADER.to_owned();
-    for row in rows(judgements) {
-        text += "\n";
-        text += &row.join(",");
-    }
-    text += "\n";
-    text.into_bytes()
+    csv::table(COLUMNS.iter().map(|(name, _)| *name), rows(judgements).into_iter())
 }
-
-const HEADER: &str = "machine,case,requests,utilisation,measured_p50_ms,predicted_p50_ms,\
-    measured_p95_ms,predicted_p95_ms,p95_error,measured_p99_ms,predicted_p99_ms,\
-    measured_throughput_rps,predicted_throughput_rps,measured_error_rate,predicted_error_rate,\
-    load_error,predicted_oom_kills,measured_p95_spread";
 
 fn rows(judgements: &[Judgement]) -> Vec<Vec<String>> {
     let cases = Takes::of(judgements);
     let spread = |each| cases.iter().find(|case| case.has(each)).and_then(Takes::spread);
-    judgements.iter().map(|each| row(each, spread(each))).collect()
+    let row = |each| COLUMNS.iter().map(|(_, cell)| cell(each, spread(each))).collect();
+    judgements.iter().map(row).collect()
 }
 
-fn row(each: &Judgement, spread: Option<f64>) -> Vec<String> {
-    let maybe = |value: Option<f64>| value.map(|value| digits(value, 5)).unwrap_or_default();
-    let (measured, predicted) = (&each.measured, &each.predicted);
-    vec![
-        each.machine.clone(),
-        each.name.clone(),
-        each.requests.to_string(),
-        digits(each.utilisation, 3),
-        maybe(measured.p50_ms),
-        maybe(predicted.p50_ms),
-        maybe(measured.p95_ms),
-        maybe(predicted.p95_ms),
-        each.p95_error().map(|error| digits(error, 3)).unwrap_or_default(),
-        maybe(measured.p99_ms),
-        maybe(predicted.p99_ms),
-        digits(measured.throughput_rps, 5),
-        digits(predicted.throughput_rps, 5),
-        digits(measured.error_rate, 4),
-        digits(predicted.error_rate, 4),
-        each.load_error.map(|error| digits(error, 3)).unwrap_or_default(),
-        each.oom_kills.to_string(),
-        maybe(spread),
-    ]
+fn maybe(value: Option<f64>, significant: usize) -> String {
+    value.map(|value| digits(value, significant)).unwrap_or_default()
 }
 
 /// What the table comes to, in sentences: what was recorded several times over counts by its middle
@@ -174,17 +168,37 @@ fn signed(share: Option<f64>) -> String {
 
 /// p95 as predicted, as a share of the measured one, by how busy the busiest resource is.
 pub fn figure(judgements: &[Judgement]) -> Figure {
-    let mut machines: Vec<&String> = judgements.iter().map(|each| &each.machine).collect();
+    let mut machines: Vec<&str> = judgements.iter().map(|each| &*each.machine).collect();
     machines.dedup();
+    let whole = |machine: &str| {
+        let all = judgements.iter().filter(|each| each.machine == machine && !each.breaks);
+        all.collect::<Vec<_>>()
+    };
     let look = |index| Look { hue: index, dash: index };
-    let named = |(index, name): (usize, &&String)| {
-        let count = judgements.iter().filter(|each| each.machine == **name && !each.breaks);
-        (format!("{name}: {} recordings", count.count()), look(index))
+    let named = |(index, machine): (usize, &&str)| {
+        (format!("{machine}: {} recordings", whole(machine).len()), look(index))
     };
-    let series = |(index, name): (usize, &&String)| {
-        let all = judgements.iter().filter(|each| each.machine == **name && !each.breaks);
-        Series { look: look(index), points: points(all), marks: Vec::new() }
+    let series = |(index, machine): (usize, &&str)| Series {
+        look: look(index),
+        points: points(&whole(machine)),
+        marks: Vec::new(),
     };
+    Figure {
+        name: "accuracy",
+        title: sentences(judgements).into_iter().next().unwrap_or_default(),
+        subtitle: SUBTITLE.to_owned(),
+        body: Body::Lines(Lines {
+            legend: machines.iter().enumerate().map(named).collect(),
+            marks: Vec::new(),
+            panels: vec![panel(machines.iter().enumerate().map(series).collect())],
+        }),
+    }
+}
+
+const SUBTITLE: &str = "95th percentile of the response time, predicted for the same requests that \
+    were measured";
+
+fn panel(series: Vec<Series>) -> Panel {
     let axis = |label: &str, low, high, log| Axis {
         label: label.to_owned(),
         low,
@@ -192,40 +206,27 @@ pub fn figure(judgements: &[Judgement]) -> Figure {
         log,
         unit: Unit::Plain,
     };
-    let panel = Panel {
+    Panel {
         title: None,
         x: axis("utilisation of the busiest resource", 0.0, 1.0, false),
         y: axis("predicted p95 / measured p95", 0.25, 2.0, true),
-        series: machines.iter().enumerate().map(series).collect(),
+        series,
         rule: Some((1.0, "as measured".to_owned())),
-    };
-    Figure {
-        name: "accuracy",
-        title: sentences(judgements).into_iter().next().unwrap_or_default(),
-        subtitle:
-            "95th percentile of the response time, predicted for the same requests that were \
-                   measured"
-                .to_owned(),
-        body: Body::Lines(Lines {
-            legend: machines.iter().enumerate().map(named).collect(),
-            marks: Vec::new(),
-            panels: vec![panel],
-        }),
     }
 }
 
 /// A point for each recording, by rising utilisation, with gaps between so that no line joins them.
-fn points<'a>(judgements: impl Iterator<Item = &'a Judgement>) -> Vec<Point> {
+fn points(judgements: &[&Judgement]) -> Vec<Point> {
     let point = |x, y| Point { x, y, band: None, sustained: true };
-    let place = |each: &Judgement| Some((each.utilisation, 1.0 + each.p95_error()?));
-    let mut places: Vec<(f64, f64)> = judgements.filter_map(place).collect();
+    let place = |each: &&Judgement| Some((each.utilisation, 1.0 + each.p95_error()?));
+    let mut places: Vec<(f64, f64)> = judgements.iter().filter_map(place).collect();
     places.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     places.into_iter().flat_map(|(x, y)| [point(x, Some(y)), point(x, None)]).collect()
 }
 
 /// One page with the picture and the table.
 pub fn page(judgements: &[Judgement]) -> String {
-    let header: Vec<String> = HEADER.split(',').map(|name| name.replace('_', " ")).collect();
+    let header = COLUMNS.map(|(name, _)| name.replace('_', " "));
     let mut environment = Environment::new();
     environment
         .add_template("accuracy.html", include_str!("accuracy.html"))

@@ -121,11 +121,21 @@ const CAPACITY: &[Column<Capacity>] = &[
 ];
 
 fn write<T>(columns: &[Column<T>], study: &Study, rows: &[T]) -> Vec<u8> {
+    let names = columns.iter().map(|(name, _)| *name);
+    let cells = rows.iter().map(|row| columns.iter().map(|(_, cell)| cell(study, row)).collect());
+    table(names, cells)
+}
+
+/// A line of `names`, and one of cells for each row.
+pub(super) fn table<'n>(
+    names: impl Iterator<Item = &'n str>,
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Vec<u8> {
     const IN_MEMORY: &str = "writing to memory cannot fail";
     let mut writer = ::csv::Writer::from_writer(Vec::new());
-    writer.write_record(columns.iter().map(|(name, _)| name)).expect(IN_MEMORY);
-    for row in rows {
-        writer.write_record(columns.iter().map(|(_, cell)| cell(study, row))).expect(IN_MEMORY);
+    writer.write_record(names).expect(IN_MEMORY);
+    for cells in rows {
+        writer.write_record(cells).expect(IN_MEMORY);
     }
     writer.into_inner().expect(IN_MEMORY)
 }
@@ -382,6 +392,13 @@ mod tests {
             assert_eq!(cell(name), (false, ""), "{name}");
         }
         assert_eq!(cell("stopped_early"), (false, "true"));
+    }
+
+    #[test]
+    fn a_comma_in_a_name_keeps_to_its_cell() {
+        let cells = vec!["xeon, 2 vCPU".to_owned(), "sync-w3".to_owned()];
+        let text = table(["machine", "case"].into_iter(), [cells].into_iter());
+        assert_eq!(lines(text), ["machine,case", "\"xeon, 2 vCPU\",sync-w3"]);
     }
 
     #[test]
