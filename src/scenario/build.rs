@@ -26,13 +26,19 @@ const SWITCH_INTERVAL: Span = Span::from_millis(5);
 /// The precision of p95 where a scenario says nothing about effort.
 const PRECISION: f64 = 0.05;
 
-/// The scenario; `None` where something that was found wrong keeps it from being built.
-pub(super) fn build(file: &File, document: &Table, name: &str, found: &Found) -> Option<Scenario> {
-    let presets = presets(file)?;
+/// The scenario, of servers with these `presets`; `None` where something that was found wrong keeps
+/// it from being built.
+pub(super) fn build(
+    file: &File,
+    presets: &[Preset],
+    document: &Table,
+    name: &str,
+    found: &Found,
+) -> Option<Scenario> {
     let mut combinations = Vec::new();
     let mut resolved = Vec::new();
     for plan in &file.plans {
-        for (server, preset) in file.servers.iter().zip(&presets) {
+        for (server, preset) in file.servers.iter().zip(presets) {
             let one = Builder { file, plan, server, preset };
             combinations.push(found.keep(one.combination()?)?);
             resolved.push(one.resolved(combinations.last()?)?);
@@ -47,13 +53,8 @@ pub(super) fn build(file: &File, document: &Table, name: &str, found: &Found) ->
         visits: file.traffic.visits(Visits::ASSUMED),
         combinations,
     };
-    let numbers = in_force(file, document, &presets);
+    let numbers = in_force(file, document, presets);
     Some(Scenario { study, resolved, numbers, warnings })
-}
-
-/// The preset of each server, in their order.
-fn presets(file: &File) -> Option<Vec<Preset>> {
-    file.servers.iter().map(|server| Some(Preset::of(server.stack.or(file.stack)?))).collect()
 }
 
 /// The name of a file without folder and ending.

@@ -3,15 +3,16 @@
 use super::document::{Entry, Table, Value};
 use super::file::{File, Named};
 use super::load::Load;
-use super::preset::Stack;
+use super::preset::{Preset, Stack};
 use super::problem::{Found, Place, Problem};
 use super::recorded;
 use super::section::among;
 use super::server::{ConnectionsFile, How, Kind, ServerFile};
 use super::unused;
 
-/// Puts into `found` every rule between the sections that the file breaks.
-pub(super) fn check(file: &File, document: &Table, found: &Found) {
+/// Puts into `found` every rule between the sections that the file breaks. `presets` are those of the
+/// servers, where each has one.
+pub(super) fn check(file: &File, presets: Option<&[Preset]>, document: &Table, found: &Found) {
     names_are_unique(file, found);
     filters_name_something(file, found);
     workers_work_out(file, found);
@@ -22,7 +23,9 @@ pub(super) fn check(file: &File, document: &Table, found: &Found) {
     conversions_are_sane(file, found);
     nginx_has_numbers(file, document, found);
     recorded::check(file, found);
-    unused::check(file, found);
+    if let Some(presets) = presets {
+        unused::check(file, presets, found);
+    }
 }
 
 fn names_are_unique(file: &File, found: &Found) {

@@ -5,7 +5,7 @@ use super::document::{Node, Table, Value};
 use super::endpoint::{self, EndpointFile};
 use super::load::{self, TierFile, TrafficFile};
 use super::machine::{self, DatabaseFile, FrontFile, PlanFile, SystemFile};
-use super::preset::Stack;
+use super::preset::{Preset, Stack};
 use super::problem::{Found, Place, Problem};
 use super::quantity::{count, seed, share, span, span_above_zero, text};
 use super::recorded::{self, RecordedFile};
@@ -32,6 +32,14 @@ pub(super) struct File {
     pub(super) recorded: RecordedFile,
     pub(super) tiers: Vec<TierFile>,
     pub(super) effort: Option<Effort>,
+}
+
+impl File {
+    /// What the stack of each server says, in their order; `None` where one has no stack.
+    pub(super) fn presets(&self) -> Option<Vec<Preset>> {
+        let stack = |server: &ServerFile| server.stack.or(self.stack);
+        self.servers.iter().map(|server| stack(server).map(Preset::of)).collect()
+    }
 }
 
 /// Reads the document, all of it, whatever is wrong in between.

@@ -186,8 +186,10 @@ pub fn read(
         set::apply(&mut document, argument, index + 1, &found);
     }
     let file = file::read(&document, folder, &found);
-    check::check(&file, &document, &found);
-    let built = found.is_empty().then(|| build::build(&file, &document, name, &found)).flatten();
+    let presets = file.presets();
+    check::check(&file, presets.as_deref(), &document, &found);
+    let sound = presets.filter(|_| found.is_empty());
+    let built = sound.and_then(|presets| build::build(&file, &presets, &document, name, &found));
     built.ok_or_else(|| {
         let mut texts = vec![(name.to_owned(), text.to_owned())];
         texts.extend(sets.iter().map(|argument| ("--set".to_owned(), argument.clone())));

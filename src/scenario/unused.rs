@@ -9,23 +9,15 @@ use super::server::{How, ServerFile};
 /// Where each of some keys of a section stands.
 pub(super) type Places = Vec<(&'static str, Place)>;
 
-/// Puts into `found` every such key.
-pub(super) fn check(file: &File, found: &Found) {
-    let presets: Vec<Preset> = file
-        .servers
-        .iter()
-        .filter_map(|server| Some(Preset::of(server.stack.or(file.stack)?)))
-        .collect();
-    if presets.len() < file.servers.len() {
-        return;
-    }
-    for (server, preset) in file.servers.iter().zip(&presets) {
+/// Puts into `found` every such key. `presets` are those of the servers.
+pub(super) fn check(file: &File, presets: &[Preset], found: &Found) {
+    for (server, preset) in file.servers.iter().zip(presets) {
         connections_use(file, server, preset, found);
         memory_holds(server, preset, found);
         own_code_goes_cold(file, server, preset, found);
     }
     for plan in &file.plans {
-        cooling_has_a_time(plan, &presets, found);
+        cooling_has_a_time(plan, presets, found);
     }
 }
 
@@ -41,7 +33,7 @@ fn refuse(places: &Places, key: &str, why: &str, way: &str, found: &Found) {
 fn connections_use(file: &File, server: &ServerFile, preset: &Preset, found: &Found) {
     let Some(kind) = server.kind else { return };
     let own = server.numbers.connections.as_ref().or(file.database.connections.as_ref());
-    if own.is_some_and(|connections| connections.place.source > 0) {
+    if own.is_some_and(|connections| !connections.place.is_in_file()) {
         return;
     }
     let usual = preset.server_numbers(kind).connections;
