@@ -29,7 +29,8 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     let interrupted = interrupt::watch();
     let folder = Folder::open(args.out.clone().unwrap_or_else(|| default_folder(args)))?;
     let mut rows = folder.draft("replay.csv")?;
-    let comparison = play(args, &study, combination, endpoint, source, &mut rows, interrupted)?;
+    let replay = Replay { args, study: &study, combination, endpoint, interrupted };
+    let comparison = replay.play(source, &mut rows)?;
     let heading = recorded::Heading {
         trace: match args.trace.as_path() {
             path if path == Path::new("-") => "standard input".to_owned(),
@@ -50,58 +51,82 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     print(&format_args!("{text}\nWritten to {}\n", folder.path().display()))
 }
 
-/// Reads and simulates at once; each row is written when it is known.
-fn play(
-    args: &ReplayArgs,
-    study: &Study,
-    combination: &Combination,
+/// What the recording is played on, and how.
+struct Replay<'a> {
+    args: &'a ReplayArgs,
+    study: &'a Study,
+    combination: &'a Combination,
+    /// The endpoint that the recorded requests are for.
     endpoint: usize,
-    source: Source,
-    rows: &mut Draft,
-    interrupted: &AtomicBool,
-) -> Result<Comparison, Failure> {
-    let bar = Reading::new(!args.quiet, &source);
-    let mut reader = Reader::new(source);
-    let manner = Manner {
-        speed: args.speed,
-        warmup: args.warmup,
-        seed: args.seed.map_or(study.seed, Seed::new),
-    };
-    let mut written: io::Result<()> = writeln!(rows, "{}", recorded::HEADER);
-    let going = reader.by_ref().take_while(|_| !interrupted.load(Ordering::Relaxed));
-    let mut with_queries = 0_u64;
-    let going = going.inspect(|request| {
-        bar.step();
-        with_queries += u64::from(request.has_query());
-    });
-    let comparison = replay::run(&combination.site, endpoint, manner, going, |played| {
-        if written.is_ok() {
-            written = writeln!(rows, "{}", recorded::row(played));
+    interrupted: &'a AtomicBool,
+}
+
+impl Replay<'_> {
+    /// Reads and simulates at once; each row is written when it is known.
+    fn play(&self, source: Source, rows: &mut Draft) -> Result<Comparison, Failure> {
+        let bar = Reading::new(!self.args.quiet, &source);
+        let mut reader = Reader::new(source);
+        let mut written: io::Result<()> = writeln!(rows, "{}", recorded::HEADER);
+        let mut with_queries = 0_u64;
+        let going = reader.by_ref().take_while(|_| !self.is_interrupted());
+        let going = going.inspect(|request| {
+            bar.step();
+            with_queries += u64::from(request.has_query());
+        });
+        let (site, manner) = (&self.combination.site, self.manner());
+        let comparison = replay::run(site, self.endpoint, manner, going, |played| {
+            if written.is_ok() {
+                written = writeln!(rows, "{}", recorded::row(played));
+            }
+        });
+        bar.clear();
+        self.came_to_the_end(&comparison)?;
+        reader.finish().map_err(Failure::Trace)?;
+        know_queries(&site.traffic.endpoints[self.endpoint], with_queries)?;
+        self.outlasts_the_warmup(&comparison)?;
+        written.map_err(|error| Failure::Io("cannot write replay.csv".to_owned(), error))?;
+        Ok(comparison)
+    }
+
+    fn manner(&self) -> Manner {
+        Manner {
+            speed: self.args.speed,
+            warmup: self.args.warmup,
+            seed: self.args.seed.map_or(self.study.seed, Seed::new),
         }
-    });
-    bar.clear();
-    if interrupted.load(Ordering::Relaxed) {
-        let finished = format!(
-            "{} had been played; no file was written or changed. The same command starts again",
-            recorded::requests(comparison.requests)
-        );
-        return Err(Failure::Interrupted(finished));
     }
-    if let Some(stopped) = comparison.outcome.stopped {
-        return Err(Failure::Usage(recorded::stopped(stopped, comparison.requests)));
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
-    reader.finish().map_err(Failure::Trace)?;
-    know_queries(&combination.site.traffic.endpoints[endpoint], with_queries)?;
-    if comparison.measured.count() == 0 {
-        return Err(Failure::Usage(format!(
+
+    /// Neither the user nor the simulator has broken off.
+    fn came_to_the_end(&self, comparison: &Comparison) -> Result<(), Failure> {
+        if self.is_interrupted() {
+            let finished = format!(
+                "{} had been played; no file was written or changed. The same command starts again",
+                recorded::requests(comparison.requests)
+            );
+            return Err(Failure::Interrupted(finished));
+        }
+        match comparison.outcome.stopped {
+            Some(stopped) => Err(Failure::Usage(recorded::stopped(stopped, comparison.requests))),
+            None => Ok(()),
+        }
+    }
+
+    /// Some of the recording is left to compare.
+    fn outlasts_the_warmup(&self, comparison: &Comparison) -> Result<(), Failure> {
+        if comparison.measured.count() > 0 {
+            return Ok(());
+        }
+        Err(Failure::Usage(format!(
             "the trace has {}, all in the warm-up ({}), so none is left to compare: choose a \
              shorter --warmup",
             recorded::requests(comparison.requests),
-            args.warmup
-        )));
+            self.args.warmup
+        )))
     }
-    written.map_err(|error| Failure::Io("cannot write replay.csv".to_owned(), error))?;
-    Ok(comparison)
 }
 
 /// The endpoint that the recorded requests are for: `work`, or the only one.

@@ -36,24 +36,10 @@ pub(crate) fn capacity(
     rows: &[Row],
     search: bool,
 ) -> Option<Capacity> {
-    let objective = Some(study.objective).filter(|asked| *asked != Objective::default());
-    let (mut saturation, mut line) = (Threshold::NotSearched, None);
-    if search {
-        lab.purpose = Purpose::Saturation;
-        saturation = saturation_point(lab, combination)?;
-        lab.full = Some(saturation.rate().map_or(f64::INFINITY, PerSecond::get));
-        lab.watch.found(1);
-        let top = lab.within_reach(reference(saturation, combination));
-        lab.purpose = Purpose::Curve;
-        draw_curve(lab, top, study.effort)?;
-        lab.watch.found(1);
-        lab.purpose = Purpose::LoadLine;
-        if let Some(objective) = &objective {
-            let (missed, low) = (lowest_missed(study, rows), top.scaled(CURVE[0]));
-            line = Some(load_line(lab, missed, (saturation, top), low, objective)?);
-        }
-        lab.watch.found(1);
-    }
+    let (saturation, line) = match search {
+        true => searched(lab, study, combination, rows)?,
+        false => (Threshold::NotSearched, None),
+    };
     lab.purpose = Purpose::OutOfMemory;
     let oom = out_of_memory(lab, combination, saturation, search)?;
     lab.watch.found(1);
@@ -70,10 +56,41 @@ pub(crate) fn capacity(
         load_line: line,
         oom,
         oom_workers: too_many_workers(combination),
-        first_limit: first_limit(lab, line.unwrap_or(saturation), objective.as_ref()),
+        first_limit: first_limit(lab, line.unwrap_or(saturation), objective(study).as_ref()),
         reach: ended_by_reach(lab, combination, saturation, line),
         curve: lab.findings(study.effort, line.and_then(|line| line.rate())),
     })
+}
+
+/// The saturation point and, where the study has an objective, the load line; and what the curve is
+/// drawn from on the way.
+fn searched(
+    lab: &mut Lab,
+    study: &Study,
+    combination: &Combination,
+    rows: &[Row],
+) -> Option<(Threshold, Option<Threshold>)> {
+    lab.purpose = Purpose::Saturation;
+    let saturation = saturation_point(lab, combination)?;
+    lab.full = Some(saturation.rate().map_or(f64::INFINITY, PerSecond::get));
+    lab.watch.found(1);
+    let top = lab.within_reach(reference(saturation, combination));
+    lab.purpose = Purpose::Curve;
+    draw_curve(lab, top, study.effort)?;
+    lab.watch.found(1);
+    lab.purpose = Purpose::LoadLine;
+    let mut line = None;
+    if let Some(objective) = objective(study) {
+        let (missed, low) = (lowest_missed(study, rows), top.scaled(CURVE[0]));
+        line = Some(load_line(lab, missed, (saturation, top), low, &objective)?);
+    }
+    lab.watch.found(1);
+    Some((saturation, line))
+}
+
+/// The study's objective, where it has one.
+fn objective(study: &Study) -> Option<Objective> {
+    Some(study.objective).filter(|asked| *asked != Objective::default())
 }
 
 /// How many answers a capacity counts for, in [`crate::experiment::trial::Progress`].

@@ -111,23 +111,8 @@ fn times(finding: &Finding) -> Option<String> {
 /// Utilisation and use of everything there is.
 fn busy(now: &Standing) -> Vec<String> {
     let usage: &Usages = &now.row.finding.usage;
-    let mut shares = vec![
-        ("cores", Some(usage.cpu_utilisation)),
-        ("database's cores", usage.database_cpu_utilisation),
-        ("workers", Some(usage.worker_utilisation)),
-        ("GIL or event loop", Some(usage.gil_utilisation)),
-        ("pool", usage.pool_utilisation),
-    ];
-    shares.retain(|(_, share)| share.is_some_and(|share| share > 0.0));
-    let said = shares.iter().map(|(name, it)| format!("{name} {}", percent(it.unwrap_or(0.0))));
-    let said =
-        if shares.is_empty() { "nothing".to_owned() } else { said.collect::<Vec<_>>().join(", ") };
-    let there_is = |budget: &Budget| {
-        let ceiling = budget.ceiling.map(|it| format!("; there is {}", memory(it.get() as f64)));
-        ceiling.unwrap_or_default()
-    };
     let mut lines = vec![
-        format!("busy: {said}"),
+        format!("busy: {}", utilisations(usage)),
         format!(
             "requests inside: {} on average, {} at most",
             plain(usage.inside_mean),
@@ -138,19 +123,42 @@ fn busy(now: &Standing) -> Vec<String> {
             plain(usage.connections_busy_mean),
             usage.connections_peak
         ),
-        format!(
-            "memory: {} at most{}",
-            memory(usage.memory_peak.get() as f64),
-            there_is(&now.capacity.budget)
-        ),
     ];
-    lines.extend(now.capacity.database_budget.as_ref().map(|budget| {
-        let rest = memory(budget.used().get() as f64);
-        format!("memory of the database's host: {rest} at rest{}", there_is(budget))
-    }));
+    lines.extend(memory_used(now));
     let kills = now.row.finding.oom_kills_per_hour;
     lines.extend((kills > 0.0).then(|| format!("OOM kills: {} an hour", plain(kills))));
     lines
+}
+
+/// How much of everything that may be busy is, where any is.
+fn utilisations(usage: &Usages) -> String {
+    let shares = [
+        ("cores", Some(usage.cpu_utilisation)),
+        ("database's cores", usage.database_cpu_utilisation),
+        ("workers", Some(usage.worker_utilisation)),
+        ("GIL or event loop", Some(usage.gil_utilisation)),
+        ("pool", usage.pool_utilisation),
+    ];
+    let some =
+        shares.iter().filter_map(|(name, share)| Some((name, share.filter(|it| *it > 0.0)?)));
+    let said: Vec<String> =
+        some.map(|(name, share)| format!("{name} {}", percent(share))).collect();
+    if said.is_empty() { "nothing".to_owned() } else { said.join(", ") }
+}
+
+/// The memory of the workers' host and, where it has one, of the database's own.
+fn memory_used(now: &Standing) -> impl Iterator<Item = String> {
+    let there_is = |budget: &Budget| {
+        let ceiling = budget.ceiling.map(|it| format!("; there is {}", memory(it.get() as f64)));
+        ceiling.unwrap_or_default()
+    };
+    let peak = memory(now.row.finding.usage.memory_peak.get() as f64);
+    let here = format!("memory: {peak} at most{}", there_is(&now.capacity.budget));
+    let there = now.capacity.database_budget.as_ref().map(|budget| {
+        let rest = memory(budget.used().get() as f64);
+        format!("memory of the database's host: {rest} at rest{}", there_is(budget))
+    });
+    std::iter::once(here).chain(there)
 }
 
 /// A row for how it is now, and one for each change.

@@ -86,8 +86,6 @@ pub(super) fn finding(rate: f64, knee: f64, gib: u64, turn: usize) -> Finding {
         standard_error: Some(value * 0.02 * (1.0 + 2.0 * load)),
         replications: 10,
     };
-    let ceiling = (gib * 1024) as f64;
-    let memory = if turn == 1 { 1050.0 + (ceiling - 1050.0) * load / 1.2 } else { 1100.0 + load };
     let shares = [0.55 * load, 0.05, 0.15, 0.03, 0.1, 0.1, 0.01, 0.01, 0.01];
     let whole: f64 = shares.iter().sum();
     Finding {
@@ -102,17 +100,7 @@ pub(super) fn finding(rate: f64, knee: f64, gib: u64, turn: usize) -> Finding {
         errors: errors(load),
         open: 0.0,
         mean_wait: [0.001 * load; Queue::COUNT],
-        usage: Usages {
-            cpu_utilisation: load.min(1.0),
-            worker_utilisation: load.min(1.0),
-            inside_mean: 2.0 * load,
-            inside_peak: 17,
-            connections_mean: 3.0,
-            connections_peak: 3,
-            memory_mean: Bytes::from_mib(1000),
-            memory_peak: Bytes::from_mib(memory.min(ceiling) as u64),
-            ..Usages::default()
-        },
+        usage: usages(load, gib, turn),
         mean_request: Some(shares.map(|share| 0.4 * slow * share / whole)),
         slow_request: Some(shares.map(|share| slow * share / whole)),
         began: None,
@@ -126,6 +114,22 @@ pub(super) fn finding(rate: f64, knee: f64, gib: u64, turn: usize) -> Finding {
         precise: load < 1.0,
         stopped: None,
         events: 123_456,
+    }
+}
+
+fn usages(load: f64, gib: u64, turn: usize) -> Usages {
+    let ceiling = (gib * 1024) as f64;
+    let memory = if turn == 1 { 1050.0 + (ceiling - 1050.0) * load / 1.2 } else { 1100.0 + load };
+    Usages {
+        cpu_utilisation: load.min(1.0),
+        worker_utilisation: load.min(1.0),
+        inside_mean: 2.0 * load,
+        inside_peak: 17,
+        connections_mean: 3.0,
+        connections_peak: 3,
+        memory_mean: Bytes::from_mib(1000),
+        memory_peak: Bytes::from_mib(memory.min(ceiling) as u64),
+        ..Usages::default()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::site::{
     Accept, Arrivals, Client, Connections, Costs, Dispatcher, Endpoint, FirstRequest, Hold,
     Horizon, OnOom, Server, Site, Step, Traffic, WorkerKind,
 };
-use crate::units::{Fraction, PerSecond, Span};
+use crate::units::{Bytes, Fraction, PerSecond, Span};
 
 /// The seed where a scenario names none.
 const SEED: u64 = 1;
@@ -160,13 +160,9 @@ impl Builder<'_> {
 
     fn site_server(&self) -> Option<Server> {
         let numbers = self.numbers()?;
-        let bias = numbers.accept_bias.unwrap_or(1.0);
         let workers = self.server.workers.as_ref()?.on(self.plan)?.ok()?;
         let worker_memory = numbers.worker_memory.unwrap_or_default();
-        let first_request = FirstRequest {
-            cpu: self.server.first_request_cpu.unwrap_or_default(),
-            memory: self.server.first_request_memory.unwrap_or_default().min(worker_memory),
-        };
+        let first_request = self.first_request(worker_memory);
         let booted = worker_memory - first_request.memory;
         let booting = self.server.boot_memory.unwrap_or(booted);
         Some(Server {
@@ -183,21 +179,38 @@ impl Builder<'_> {
             linger: self.server.linger.unwrap_or_default(),
             boot_cpu: numbers.boot.unwrap_or_default(),
             timeout: numbers.timeout.flatten().filter(|_| self.server.kind == Some(Kind::Sync)),
-            accept: match self.server.per_process {
-                true => Accept::PerProcess,
-                false => Accept::Shared { bias },
-            },
-            costs: Costs {
-                request_cpu: numbers.request_cpu.unwrap_or_default(),
-                query_cpu: numbers.query_cpu.unwrap_or_default(),
-                connect_cpu: numbers.connect_cpu.unwrap_or_default(),
-                reset_cpu: self.server.reset_cpu.unwrap_or_default(),
-                cold_code: numbers.cold_code,
-            },
+            accept: self.accept(&numbers),
+            costs: self.costs(&numbers),
             connections: self.connections(&numbers)?,
             opens_pool: self.opens_pool(&numbers),
             on_oom: self.on_oom(workers),
         })
+    }
+
+    /// What the first request of a worker's life takes beyond the others: of memory, no more than a
+    /// worker holds.
+    fn first_request(&self, worker_memory: Bytes) -> FirstRequest {
+        FirstRequest {
+            cpu: self.server.first_request_cpu.unwrap_or_default(),
+            memory: self.server.first_request_memory.unwrap_or_default().min(worker_memory),
+        }
+    }
+
+    fn accept(&self, numbers: &ServerNumbers) -> Accept {
+        match self.server.per_process {
+            true => Accept::PerProcess,
+            false => Accept::Shared { bias: numbers.accept_bias.unwrap_or(1.0) },
+        }
+    }
+
+    fn costs(&self, numbers: &ServerNumbers) -> Costs {
+        Costs {
+            request_cpu: numbers.request_cpu.unwrap_or_default(),
+            query_cpu: numbers.query_cpu.unwrap_or_default(),
+            connect_cpu: numbers.connect_cpu.unwrap_or_default(),
+            reset_cpu: self.server.reset_cpu.unwrap_or_default(),
+            cold_code: numbers.cold_code,
+        }
     }
 
     /// Whether a booting worker opens its pool: where the stack's does, only one of a fixed size.

@@ -182,13 +182,8 @@ pub(super) fn read(section: &Section<'_>) -> ServerFile {
         ),
         threads: section.read("threads", count(1, WorkerKind::MOST_THREADS)),
         limit_concurrency: section.read("limit_concurrency", limit_concurrency),
-        per_process: section
-            .read("accept", choice("a way to accept", &[("shared", false), ("per-process", true)]))
-            .unwrap_or(false),
-        on_oom: section.read(
-            "on_oom",
-            choice("a policy", &[("respawn", OnOom::Respawn), ("stop", OnOom::Stop)]),
-        ),
+        per_process: section.read("accept", choice("a way to accept", ACCEPTS)).unwrap_or(false),
+        on_oom: section.read("on_oom", choice("a policy", POLICIES)),
         database_latency: section.read("database_latency", span),
         linger: section.read("linger", span),
         reset_cpu: section.read("reset_cpu", span),
@@ -200,10 +195,7 @@ pub(super) fn read(section: &Section<'_>) -> ServerFile {
         herd_cpu: section.read("herd_cpu", span),
         exit_cpu: section.read("exit_cpu", span),
         supervisor: section.read("supervisor", choice("a supervisor", SUPERVISORS)),
-        connection_ends: section.read(
-            "connection_ends",
-            choice("an end", &[("last-query", Hold::Queries), ("request", Hold::Request)]),
-        ),
+        connection_ends: section.read("connection_ends", choice("an end", ENDS)),
         numbers: numbers(section),
         places: section.places(AT_OTHERS_MERCY),
     };
@@ -233,9 +225,26 @@ pub(super) fn numbers(section: &Section<'_>) -> ServerNumbers {
     }
 }
 
-/// Keys that the kind of server has no use for, and the one that `threads` cannot do without.
+/// Keys that the server has no use for, and the one that `threads` cannot do without.
 fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
     let Some(kind) = server.kind else { return };
+    thread_keys(section, kind);
+    keys_of_one_kind(section, kind);
+    accept_keys(section, kind, server.per_process);
+    if server.on_oom == Some(OnOom::Stop) {
+        let why = "with on_oom = \"stop\" nothing starts again";
+        section.refuse("supervisor", why, "remove it, or write on_oom = \"respawn\"");
+    }
+    threads_fill(section, server);
+}
+
+/// Who sets another kind, or way to accept, for once need not take out what suits the file's.
+fn is_set(section: &Section<'_>, key: &'static str) -> bool {
+    section.entry(key).is_some_and(|entry| !entry.node.place.is_in_file())
+}
+
+/// Keys that are for servers with threads, and the one without which there are none.
+fn thread_keys(section: &Section<'_>, kind: Kind) {
     match kind {
         Kind::Threads if !section.has("threads") => {
             let title = "is of kind \"threads\" and has no `threads`";
@@ -251,6 +260,10 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
         Kind::Async if section.has("threads") => {}
         Kind::Sync | Kind::Async => ignored_thread_keys(section, kind),
     }
+}
+
+/// Keys that only one kind of server has a use for.
+fn keys_of_one_kind(section: &Section<'_>, kind: Kind) {
     if kind != Kind::Threads {
         let why = "only kind = \"threads\" has it";
         section.refuse("worker_connections", why, "remove it, or write kind = \"threads\"");
@@ -259,27 +272,24 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
         let why = "only kind = \"async\" has it";
         section.refuse("limit_concurrency", why, "remove it, or write kind = \"async\"");
     }
-    // Who sets another kind, or way to accept, for once need not take these out.
-    let is_set = |key| section.entry(key).is_some_and(|entry| entry.node.place.source > 0);
-    if kind != Kind::Sync && !is_set("kind") {
+    if kind != Kind::Sync && !is_set(section, "kind") {
         let why = "gunicorn kills only sync workers over a slow request";
         section.refuse("timeout", why, "remove it, or write kind = \"sync\"");
         let why = "only idle sync workers are woken in vain";
         section.refuse("herd_cpu", why, "remove it, or write kind = \"sync\"");
     }
-    if server.on_oom == Some(OnOom::Stop) {
-        let why = "with on_oom = \"stop\" nothing starts again";
-        section.refuse("supervisor", why, "remove it, or write on_oom = \"respawn\"");
-    }
+}
+
+/// Who shares one queue has no choice of who accepts, and neither has who has a queue of its own.
+fn accept_keys(section: &Section<'_>, kind: Kind, per_process: bool) {
     if kind == Kind::Sync {
         for key in ["accept", "accept_bias"] {
             section.refuse(key, "sync workers share one queue", "remove it");
         }
-    } else if server.per_process && !is_set("accept") {
+    } else if per_process && !is_set(section, "accept") {
         let why = "with accept = \"per-process\" the kernel draws the process";
         section.refuse("accept_bias", why, "remove it, or write accept = \"shared\"");
     }
-    threads_fill(section, server);
 }
 
 /// What a server without threads has no use for.
@@ -329,6 +339,15 @@ const AT_OTHERS_MERCY: &[&str] =
 
 const KINDS: &[(&str, Kind)] =
     &[("sync", Kind::Sync), ("threads", Kind::Threads), ("async", Kind::Async)];
+
+/// Whether each process has a socket of its own.
+const ACCEPTS: &[(&str, bool)] = &[("shared", false), ("per-process", true)];
+
+/// What becomes of the site once a worker is killed.
+const POLICIES: &[(&str, OnOom)] = &[("respawn", OnOom::Respawn), ("stop", OnOom::Stop)];
+
+/// When a request gives back a connection that it has for itself.
+const ENDS: &[(&str, Hold)] = &[("last-query", Hold::Queries), ("request", Hold::Request)];
 
 /// What starts a killed worker again.
 const SUPERVISORS: &[(&str, OnOom)] = &[("gunicorn", OnOom::Respawn), ("uvicorn", OnOom::Polled)];

@@ -55,6 +55,20 @@ fn operating_system(file: &File, preset: &Preset) -> Vec<Resident> {
     vec![Resident { name: "system".to_owned(), count: 1, memory, killable: false }]
 }
 
+/// The database's own host, where it has one.
+fn database_host(file: &File, plan: &PlanFile, preset: &Preset) -> Option<Host> {
+    let host = file.database.host.as_ref()?;
+    Some(Host {
+        cores: host.cores,
+        speed: host.speed.unwrap_or(1.0),
+        sharing: Sharing::Fair,
+        cooling: cooling(plan, preset),
+        memory: host.memory,
+        thrashing: thrashing(plan, preset),
+        residents: operating_system(file, preset),
+    })
+}
+
 /// The database, as that server sees it.
 pub(super) fn database(
     file: &File,
@@ -69,15 +83,7 @@ pub(super) fn database(
     let bytes = |own: Option<Bytes>, stack: Option<Bytes>| own.or(stack).unwrap_or_default();
     let max_connections = own.max_connections.or(stack.max_connections).flatten();
     Database {
-        host: own.host.as_ref().map(|host| Host {
-            cores: host.cores,
-            speed: host.speed.unwrap_or(1.0),
-            sharing: Sharing::Fair,
-            cooling: cooling(plan, preset),
-            memory: host.memory,
-            thrashing: thrashing(plan, preset),
-            residents: operating_system(file, preset),
-        }),
+        host: database_host(file, plan, preset),
         latency: latency + round_trip,
         connection_slots: max_connections.map(|most| most - Database::RESERVED_CONNECTIONS),
         memory: bytes(own.memory, stack.memory),
