@@ -29,8 +29,8 @@
 //!
 //! A test reads the sources and holds this table.
 //!
-//! Where a number or a rule comes from is said beside it. "Reference section 6.2" is of the project's
-//! notes on how gunicorn, uvicorn, Django, PostgreSQL, Nginx and Linux behave, measured and sourced.
+//! Where a number or a rule comes from is said beside it. "Reference section 6.2" is that section of
+//! [`mod@reference`].
 //!
 //! # What is deliberately absent
 //!
@@ -54,6 +54,8 @@ pub mod experiment;
 pub mod kernel;
 pub mod model;
 pub mod outcome;
+#[doc = include_str!("reference.md")]
+pub mod reference {}
 pub mod report;
 pub mod resource;
 pub mod scenario;

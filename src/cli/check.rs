@@ -93,8 +93,7 @@ fn rates(study: &Study) -> String {
 fn numbers(numbers: &[Number]) -> String {
     let mut text = String::new();
     if !numbers.is_empty() {
-        text += "\nnumbers the scenario leaves to its stack (sections: of the project's notes on \
-                 how it behaves)\n";
+        text += "\nnumbers the scenario leaves to its stack (sections: of src/reference.md)\n";
     }
     for number in numbers {
         let servers = match number.servers.as_slice() {

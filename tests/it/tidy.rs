@@ -1,6 +1,7 @@
-//! The house rules that no compiler knows: who may import whom, where each dependency lives, and
-//! how long a line, a function and a file may be.
+//! The house rules that no compiler knows: who may import whom, where each dependency lives, how long
+//! a line, a function and a file may be, and that what is cited can be looked up.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,7 @@ const LONGEST_FUNCTION: usize = 70;
 const SHORT_FUNCTION: usize = 15;
 const LONGEST_FILE: usize = 500;
 
-/// A Rust source, by lines.
+/// A source, by lines.
 #[derive(Clone)]
 struct Source {
     path: String,
@@ -77,6 +78,11 @@ struct Source {
 }
 
 fn sources(folder: &str) -> Vec<Source> {
+    files(folder, "rs")
+}
+
+/// The files of a folder, and of those in it, whose names end so.
+fn files(folder: &str, ending: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join(folder)];
     let mut sources = Vec::new();
@@ -87,14 +93,14 @@ fn sources(folder: &str) -> Vec<Source> {
         for path in entries {
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == ending) {
                 let text = fs::read_to_string(&path).unwrap();
                 let path = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
                 sources.push(Source { path, lines: text.lines().map(str::to_owned).collect() });
             }
         }
     }
-    assert!(!sources.is_empty(), "{folder} holds sources");
+    assert!(!sources.is_empty(), "{folder} holds {ending}");
     sources
 }
 
@@ -293,4 +299,31 @@ fn files_are_no_longer_than_a_sitting() {
     };
     let wrong: Vec<String> = sources("src").iter().filter_map(long).collect();
     assert!(wrong.is_empty(), "more than {LONGEST_FILE} lines: {wrong:#?}");
+}
+
+/// The sections that `text` cites, as "section 6.2"; what a book calls 5A.9 is none.
+fn cited(text: &str) -> Vec<String> {
+    let after = text.split("ection ").skip(1);
+    let numbers = after.filter_map(|rest| {
+        let is_number = |c: char| c.is_ascii_digit() || c == '.';
+        let end = rest.find(|c| !is_number(c)).unwrap_or(rest.len());
+        let (number, next) = rest.split_at(end);
+        let goes_on = next.starts_with(|c: char| c.is_alphanumeric());
+        let number = number.trim_end_matches('.');
+        (!number.is_empty() && !goes_on).then(|| number.to_owned())
+    });
+    numbers.collect()
+}
+
+#[test]
+fn every_section_that_is_cited_is_in_the_reference_and_none_else() {
+    let all = [("src", "rs"), ("src", "toml"), ("scenarios", "toml"), ("tests", "rs")];
+    let all = all.into_iter().flat_map(|(folder, ending)| files(folder, ending));
+    // This file and the module of that name speak of citing as such.
+    let all = all.filter(|file| !["tests/it/tidy.rs", "src/lib.rs"].contains(&&*file.path));
+    let cited: BTreeSet<String> = all.flat_map(|file| cited(&file.lines.join("\n"))).collect();
+    let reference = include_str!("../../src/reference.md").lines();
+    let rows = reference.filter_map(|line| line.strip_prefix("| ")?.split(' ').next());
+    let told = rows.filter(|cell| cell.starts_with(|c: char| c.is_ascii_digit()));
+    assert_eq!(cited, told.map(str::to_owned).collect());
 }
