@@ -128,7 +128,7 @@ pub(super) struct Program {
     /// connection leads to.
     pub ops: Vec<Op>,
     /// Where the operations after a refused connection begin.
-    pub refused: u16,
+    pub refused: u32,
     /// What is drawn for it, in this order.
     pub draws: Vec<Quantity>,
 }
@@ -405,7 +405,7 @@ impl Builder<'_> {
             self.wait(Amount { known: linger, ..Amount::default() }, Stage::Worker);
         }
         self.ops.push(Op::Answer);
-        let refused = u16::try_from(self.ops.len()).expect("checked: few steps");
+        let refused = u32::try_from(self.ops.len()).expect("checked: few steps");
         let refusal = self.site.database.refusal_cpu;
         self.database_compute(Amount { known: refusal, ..Amount::default() }, Stage::Connection);
         self.ops.extend(hand_back);

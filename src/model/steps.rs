@@ -296,7 +296,7 @@ impl<S: Scope> World<'_, S> {
             let away = self.postgres.away;
             let endpoint = request.endpoint as usize;
             let refused = self.programs[endpoint].refused;
-            request.next = self.starts[endpoint] + u32::from(refused);
+            request.next = self.starts[endpoint] + refused;
             if let Some(next) = self.workers[index as usize].pool.failed_to_open() {
                 self.leave_pool_queue(next);
                 self.open_own(next);

@@ -312,6 +312,17 @@ fn a_pool_that_resets_what_it_is_given_back_makes_a_query_more() {
     assert_eq!(play(&site, tape), [Ok(24)], "it is reset before the answer");
 }
 
+/// As many queries as a scenario may ask for, of the kind that takes most operations: each waits for 1,
+/// and its connection is reset for 1 of the loop and 1 of the database.
+#[test]
+fn ten_thousand_queries_are_not_too_many() {
+    let mut site = Site::textbook(ASYNC, 1, 8, vec![query(millis(1)); 10_000]);
+    site.server.costs.reset_cpu = Span::from_millis(1);
+    site.database.reset_cpu = Span::from_millis(1);
+    let wanted = [1, 0].repeat(10_000);
+    assert_eq!(play(&site, &[(0, &wanted)]), [Ok(30_000)]);
+}
+
 /// One loop; A to E compute 10, query 4, compute 5. A loop accepts one connection between two
 /// iterations, and an iteration runs everything that was ready when it began.
 ///
