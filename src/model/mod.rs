@@ -265,8 +265,8 @@ struct World<'a, S: Scope> {
     waited: Vec<Span>,
     postgres: Postgres,
     postmaster: Postmaster,
-    /// Which of the host's residents the OOM killer took.
-    residents_away: Vec<bool>,
+    /// How many of each of the host's residents the OOM killer took.
+    residents_away: Vec<u32>,
     workers: Vec<Worker>,
     /// The idle workers of the one queue; the last to fall idle is the first to work.
     idle: Vec<u32>,
@@ -329,7 +329,7 @@ impl<'a, S: Scope> World<'a, S> {
             waited: Vec::new(),
             postgres: Postgres::new(site.database.connection_slots),
             postmaster: Postmaster::default(),
-            residents_away: vec![false; site.host.residents.len()],
+            residents_away: vec![0; site.host.residents.len()],
             workers: workers.collect(),
             idle: Vec::new(),
             backlog: VecDeque::new(),

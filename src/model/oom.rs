@@ -98,7 +98,7 @@ impl<'a, S: Scope> World<'a, S> {
         }
         if host == HOST {
             for (index, resident) in self.site.host.residents.iter().enumerate() {
-                if resident.killable && !self.residents_away[index] {
+                if resident.killable && self.residents_away[index] < resident.count {
                     consider(resident.memory, 0, Victim::Resident(index));
                 }
             }
@@ -168,7 +168,7 @@ impl<'a, S: Scope> World<'a, S> {
 
     /// The OOM killer takes one of a host's other processes.
     fn kill_resident(&mut self, index: usize) {
-        self.residents_away[index] = true;
+        self.residents_away[index] += 1;
         self.give_memory(HOST, self.site.host.residents[index].memory);
         let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
         self.agenda.at(self.now + pause, Event::ResidentBack(index as u32));
@@ -176,7 +176,7 @@ impl<'a, S: Scope> World<'a, S> {
 
     /// A killed resident process is back.
     pub(super) fn resident_back(&mut self, index: u32) {
-        self.residents_away[index as usize] = false;
+        self.residents_away[index as usize] -= 1;
         self.take_memory(HOST, self.site.host.residents[index as usize].memory);
     }
 }

@@ -4,7 +4,7 @@
 use tonnage::model::{Arrival, replay};
 use tonnage::outcome::{Cause, Outcome};
 use tonnage::seed::Seed;
-use tonnage::site::{Accept, FirstRequest, OnOom, Sharing, Site, Step, WorkerKind};
+use tonnage::site::{Accept, FirstRequest, OnOom, Resident, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{Bytes, Span, Time};
 
 use crate::life::{MS, Tape, play, play_all};
@@ -275,6 +275,21 @@ fn a_killed_worker_is_gone_once_its_memory_is_free_and_its_connections_are_close
         replies.iter().map(|reply| reply.failed).collect::<Vec<_>>(),
         [Some(Cause::Killed), Some(Cause::Killed), None]
     );
+}
+
+/// Two workers of 50 MB and two Celery children of 200 fill their host, and each worker gets a request of
+/// 140. Both children are killed for them, one after the other, and no worker, which is smaller.
+#[test]
+fn every_child_of_celery_can_be_killed() {
+    let mut site = Site::textbook(WorkerKind::Sync, 2, 2, vec![Step::Compute(millis(1))]);
+    site.host.memory = Some(Bytes::from_mib(500));
+    let memory = Bytes::from_mib(200);
+    site.host.residents =
+        vec![Resident { name: "celery".to_owned(), count: 2, memory, killable: true }];
+    site.server.worker_memory = Bytes::from_mib(50);
+    site.traffic.endpoints[0].memory = Bytes::from_mib(140);
+    let (outcome, ends) = play_all(&site, &[(0, &[1]), (0, &[1])], Seed::new(1));
+    assert_eq!((outcome.kills, &ends[..]), (2, &[Ok(1), Ok(1)][..]));
 }
 
 /// One process with one thread, on a host that has room for one request beside it: the second waits

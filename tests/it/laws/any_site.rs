@@ -60,7 +60,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..6)
 }
 
-/// A span of less than so many milliseconds, every other time none.
+/// A span of up to so many milliseconds, every other time none.
 fn spans(millis: u64) -> impl Strategy<Value = Span> {
     perhaps(millis).prop_map(Option::unwrap_or_default)
 }
@@ -103,7 +103,7 @@ fn clients() -> impl Strategy<Value = Client> {
     })
 }
 
-/// A host of these cores with so much memory, in MiB, on which a Celery child lives.
+/// A host of these cores with so much memory, in MiB, on which some Celery children live.
 fn hosts(cores: u32, memory: Option<u64>) -> impl Strategy<Value = Host> {
     let sharing = prop_oneof![
         Just(Sharing::Fair),
@@ -114,17 +114,19 @@ fn hosts(cores: u32, memory: Option<u64>) -> impl Strategy<Value = Host> {
         code,
         over: ms(over),
     });
-    let celery =
-        Resident { name: "celery".into(), count: 1, memory: Bytes::from_mib(50), killable: true };
-    (sharing, prop::option::of(cooling), spans(30), 0.5f64..2.0).prop_map(
-        move |(sharing, cooling, thrashing, speed)| Host {
+    let celery = (1u32..4).prop_map(|count| {
+        let memory = Bytes::from_mib(50);
+        Resident { name: "celery".into(), count, memory, killable: true }
+    });
+    (sharing, prop::option::of(cooling), spans(30), 0.5f64..2.0, celery).prop_map(
+        move |(sharing, cooling, thrashing, speed, celery)| Host {
             cores,
             speed,
             sharing,
             cooling,
             memory: memory.map(Bytes::from_mib),
             thrashing,
-            residents: vec![celery.clone()],
+            residents: vec![celery],
         },
     )
 }
