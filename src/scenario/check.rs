@@ -3,7 +3,8 @@
 use super::document::{Entry, Table, Value};
 use super::file::{File, Named};
 use super::load::Load;
-use super::preset::{Preset, Stack};
+use super::machine::FrontFile;
+use super::preset::Preset;
 use super::problem::{Found, Place, Problem};
 use super::recorded;
 use super::section::among;
@@ -21,9 +22,9 @@ pub(super) fn check(file: &File, presets: Option<&[Preset]>, document: &Table, f
     shared_settings_are_used(document, found);
     conversions_are_used(file, document, found);
     conversions_are_sane(file, found);
-    nginx_has_numbers(file, document, found);
     recorded::check(file, found);
     if let Some(presets) = presets {
+        nginx_has_numbers(file, presets, document, found);
         unused::check(file, presets, found);
     }
 }
@@ -186,11 +187,14 @@ fn conversions_are_sane(file: &File, found: &Found) {
 }
 
 /// `nginx = true` in a stack that knows no Nginx says nothing.
-fn nginx_has_numbers(file: &File, document: &Table, found: &Found) {
-    let numbers = file.front.nginx_cpu.is_some()
-        || file.front.connect_timeout.is_some()
-        || file.front.read_timeout.is_some();
-    if file.front.nginx == Some(true) && file.stack == Some(Stack::Bare) && !numbers {
+/// Nginx is there for a server where the file or that server's stack says what it costs.
+fn nginx_has_numbers(file: &File, presets: &[Preset], document: &Table, found: &Found) {
+    let has_numbers = |front: &FrontFile| {
+        front.nginx_cpu.is_some() || front.connect_timeout.is_some() || front.read_timeout.is_some()
+    };
+    let is_bare = |preset: &Preset| !has_numbers(&preset.front);
+    let nowhere = !presets.is_empty() && presets.iter().all(is_bare);
+    if file.front.nginx == Some(true) && nowhere && !has_numbers(&file.front) {
         let way = "write its nginx_cpu, connect_timeout and read_timeout";
         let title = "`nginx = true` would be ignored: the stack bare has no numbers for it";
         found.add(Problem::at(&front_place(document), title, way));

@@ -140,6 +140,26 @@ fn without_nginx_nobody_times_out_for_it() {
 }
 
 #[test]
+fn nginx_is_there_for_the_servers_whose_stack_has_numbers_for_it() {
+    let lines = "front = { nginx = true }\n[[server]]\nname = \"a\"\nkind = \"sync\"\nworkers = 1\n\
+                 [[server]]\nname = \"b\"\nkind = \"sync\"\nworkers = 1\nstack = \"django\"\n";
+    let combinations = plain(lines).study.combinations;
+    let nginx: Vec<Span> = combinations.iter().map(|each| each.site.front.nginx_cpu).collect();
+    assert_eq!(nginx, [Span::ZERO, Span::from_micros(100)]);
+}
+
+#[test]
+fn nginx_before_servers_that_are_all_bare_needs_its_numbers() {
+    let lines = "front = { nginx = true }\n\
+                 server = [{ name = \"a\", kind = \"sync\", workers = 1, stack = \"bare\" }]\n";
+    let text = lines.to_owned()
+        + "endpoint = [{ name = \"page\", steps = [{ compute = \"5ms\" }] }]\n\
+           plan = [{ name = \"p\", cores = 2 }]\n";
+    let problems = read("test.toml", &text, &[], None).expect_err("there are no numbers");
+    assert!(problems.to_string().contains("the stack bare has no numbers for it"), "{problems}");
+}
+
+#[test]
 fn a_tier_for_one_server_is_tried_with_that_server_only() {
     let all = scenario(EVERYTHING, &[]).study.combinations;
     let tiers: Vec<Vec<&str>> =
