@@ -42,7 +42,7 @@ pub struct Site {
 /// A machine: cores and memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Host {
-    /// Cores, at least one, shared fairly by everything runnable.
+    /// How many cores it has, at least one.
     pub cores: u32,
     /// How fast a core is: CPU time is written for a core of speed 1. From 0.01 to 100.
     pub speed: f64,
@@ -303,11 +303,6 @@ impl Dist {
             }
         }
     }
-
-    /// Whether it never takes any time, so that no event need be made of it.
-    pub fn is_zero(&self) -> bool {
-        *self == Dist::Fixed(Span::ZERO)
-    }
 }
 
 /// How long is simulated. Figures count the requests that arrive in the measured window.
@@ -329,25 +324,6 @@ pub struct Horizon {
 }
 
 impl Endpoint {
-    /// The mean of what its steps ask of the worker's CPU, of the database's CPU, and of waits,
-    /// in seconds, without the costs of the stack.
-    pub fn mean_demand(&self) -> Demand {
-        let mut demand = Demand::default();
-        for step in &self.steps {
-            match step {
-                Step::Compute(dist) => demand.compute_secs += dist.mean_secs(),
-                Step::Query { wait, cpu, .. } => {
-                    demand.database_cpu_secs += cpu.mean_secs();
-                    demand.wait_secs += wait.mean_secs();
-                }
-                Step::Call { wait, .. } => demand.wait_secs += wait.mean_secs(),
-            }
-        }
-        demand
-    }
-}
-
-impl Endpoint {
     /// The variance of all its steps together, in seconds squared.
     pub fn variance_secs2(&self) -> f64 {
         let of = |step: &Step| match step {
@@ -357,17 +333,6 @@ impl Endpoint {
         };
         self.steps.iter().map(of).sum()
     }
-}
-
-/// What a request asks for on average, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Demand {
-    /// CPU of the worker.
-    pub compute_secs: f64,
-    /// CPU of the database.
-    pub database_cpu_secs: f64,
-    /// Waits in the database and outside.
-    pub wait_secs: f64,
 }
 
 impl Database {

@@ -151,7 +151,7 @@ impl Span {
         Span(self.0.saturating_sub(other.0))
     }
 
-    /// The shortest span of whole `steps`, which must not be zero, that is no shorter.
+    /// The shortest span of whole `step`s that is no shorter than `self`. `step` must not be zero.
     pub fn up_to_whole(self, step: Span) -> Span {
         step * self.as_nanos().div_ceil(step.as_nanos())
     }
@@ -201,6 +201,7 @@ impl AddAssign for Span {
 
 impl Sub for Span {
     type Output = Span;
+    /// `self` less `other`. An `other` that is longer is a defect and panics.
     fn sub(self, other: Span) -> Span {
         Span(self.0 - other.0)
     }
@@ -285,6 +286,7 @@ impl AddAssign for Bytes {
 
 impl Sub for Bytes {
     type Output = Bytes;
+    /// `self` less `other`. More than there is in `self` is a defect and panics.
     fn sub(self, other: Bytes) -> Bytes {
         Bytes(self.0 - other.0)
     }
@@ -364,11 +366,6 @@ impl Fraction {
     pub fn new(share: f64) -> Fraction {
         assert!((0.0..=1.0).contains(&share), "a fraction lies between 0 and 1, not {share}");
         Fraction(share)
-    }
-
-    /// `part` of `whole`, or `None` where there is no whole.
-    pub fn of(part: u64, whole: u64) -> Option<Fraction> {
-        (whole > 0).then(|| Fraction::new(part as f64 / whole as f64))
     }
 
     /// The share, 0 to 1.

@@ -1,21 +1,19 @@
 //! How far predictions are off on recordings.
 
-use super::replay::{self, Comparison, Manner, Played, Recorded};
+use crate::experiment::replay::{self, Comparison, Manner, Played, Recorded};
 use crate::seed::Seed;
-use crate::site::Site;
+use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
 
 /// What is compared on each side: over the requests that arrive after the warm-up. Times are of
 /// those answered well, in milliseconds; `None` where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Figures {
-    /// Mean response time.
-    pub mean_ms: Option<f64>,
-    /// Quantiles of the response time.
+    /// The median of the response times.
     pub p50_ms: Option<f64>,
-    /// 95 %.
+    /// Their 95th percentile.
     pub p95_ms: Option<f64>,
-    /// 99 %.
+    /// Their 99th percentile.
     pub p99_ms: Option<f64>,
     /// Requests answered well, a second of arrivals.
     pub throughput_rps: f64,
@@ -164,8 +162,8 @@ pub fn judge(
     let case = Case { site, endpoint, requests, breaks };
     let (seed, (comparison, played)) = case.middle_of_seeds();
     let counted = || counted(&played);
-    let spans = counted().map(|each| each.arrived);
-    let last = spans.max().unwrap_or(Time::ZERO + WARMUP);
+    let arrivals = counted().map(|each| each.arrived);
+    let last = arrivals.max().unwrap_or(Time::ZERO + WARMUP);
     let seconds = (last - (Time::ZERO + WARMUP)).as_secs().max(1e-9);
     let measured = figures(
         counted().map(|each| Recorded::is_well(each.status).then_some(each.measured)),
@@ -260,7 +258,6 @@ fn figures(requests: impl Iterator<Item = Option<Span>>, seconds: f64) -> Figure
         times.get(rank.max(1) - 1).copied()
     };
     Figures {
-        mean_ms: (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64),
         p50_ms: quantile(0.5),
         p95_ms: quantile(0.95),
         p99_ms: quantile(0.99),
@@ -274,11 +271,9 @@ fn utilisation(site: &Site, comparison: &Comparison) -> f64 {
     let levels = &comparison.outcome.levels;
     let workers = f64::from(site.server.workers);
     let slots = match site.server.kind {
-        crate::site::WorkerKind::Sync => levels.workers.mean / workers,
-        crate::site::WorkerKind::Threads { threads, .. } => {
-            levels.workers.mean / (workers * f64::from(threads))
-        }
-        crate::site::WorkerKind::Async { .. } => 0.0,
+        WorkerKind::Sync => levels.workers.mean / workers,
+        WorkerKind::Threads { threads, .. } => levels.workers.mean / (workers * f64::from(threads)),
+        WorkerKind::Async { .. } => 0.0,
     };
     let cores = levels.cores.mean / f64::from(site.host.cores);
     let pool = match site.server.connections.limit {

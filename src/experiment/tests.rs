@@ -417,7 +417,8 @@ fn refusals_by_the_database_are_named_as_what_gives_way() {
         sandwich(WorkerKind::Async { limit_concurrency: None }, 2, 2, [0.001, 0.1, 0.001]);
     site.server.connections.keep = 0;
     site.database.connection_slots = Some(10);
-    let objective = Objective { p95: Some(Span::from_millis(500)), errors: Fraction::of(1, 1000) };
+    let objective =
+        Objective { p95: Some(Span::from_millis(500)), errors: Some(Fraction::new(0.001)) };
     let capacity = capacity(site, objective);
     assert_eq!(capacity.first_limit, Some(Limit::Connections));
     // Erlang's loss formula: ten slots refuse 0.1 % at 3.09 erlang, and 1 % at 4.46.
@@ -454,7 +455,8 @@ fn no_load_line_lies_at_a_tier_that_misses_the_objective() {
         sandwich(WorkerKind::Async { limit_concurrency: None }, 2, 2, [0.001, 0.1, 0.001]);
     site.server.connections.keep = 0;
     site.database.connection_slots = Some(10);
-    let objective = Objective { p95: Some(Span::from_millis(500)), errors: Fraction::of(1, 1000) };
+    let objective =
+        Objective { p95: Some(Span::from_millis(500)), errors: Some(Fraction::new(0.001)) };
     let mut missed = 0;
     for seed in 1..=6 {
         let mut study = study(site.clone(), objective, &[20.0, 30.0, 31.0]);
@@ -481,7 +483,7 @@ fn workers_that_do_not_fit_crash_in_a_loop_and_end_with_a_truthful_row() {
     site.database.largest_process = Bytes::from_mib(190);
     site.database.connection_memory = Bytes::from_mib(3);
     site.database.recovery = Span::from_millis(2700);
-    let objective = Objective { errors: Fraction::of(1, 100), ..p95(500) };
+    let objective = Objective { errors: Some(Fraction::new(0.01)), ..p95(500) };
     let mut study = study(site, objective, &[20.0]);
     study.combinations[0].budget.lines = vec![
         ("postgres".into(), 1, Bytes::from_mib(300)),

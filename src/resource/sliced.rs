@@ -37,8 +37,7 @@ pub struct Sliced {
     /// caller gives to new ones once the old are gone.
     homes: BTreeMap<u32, usize>,
     next_change: Time,
-    /// When an idle core finds something to do that waits for another, and when one last did.
-    looks_at: Time,
+    /// When an idle core last looked for something to do that waits for another.
     looked: Time,
     /// By how many more cores are busy since the last change.
     busier: i32,
@@ -102,7 +101,6 @@ impl Sliced {
             cores: vec![idle; cores as usize],
             homes: BTreeMap::new(),
             next_change: Time::NEVER,
-            looks_at: Time::NEVER,
             looked: Time::ZERO,
             busier: 0,
             stalled: Time::ZERO,
@@ -346,8 +344,8 @@ impl Sliced {
         let due = due.min().unwrap_or(Time::NEVER);
         let somebody_waits = self.cores.iter().any(|core| !core.waiting.is_empty());
         let finds_work = somebody_waits && self.cores.iter().any(|core| core.running.is_none());
-        self.looks_at = if finds_work { tick_after(self.looked, now) } else { Time::NEVER };
-        self.next_change = due.min(self.looks_at);
+        let looks = if finds_work { tick_after(self.looked, now) } else { Time::NEVER };
+        self.next_change = due.min(looks);
     }
 }
 

@@ -14,7 +14,9 @@ use tonnage::site::{
 use tonnage::stats::estimate::Estimate;
 use tonnage::units::{Bytes, Fraction, PerSecond, Span};
 
-use crate::support::{ASYNC, behind_loop, call, exponential, millis, threads, with_main_thread};
+use crate::support::{
+    ASYNC, behind_loop, call, exponential, mean_cpu, millis, threads, with_main_thread,
+};
 
 /// Runs `site` a few times and holds every run to every law.
 pub(crate) fn obeys_the_laws(name: &str, site: &Site) {
@@ -195,7 +197,7 @@ fn query_cpu(site: &Site) -> f64 {
     let of = |endpoint: &Endpoint| {
         let resets =
             site.database.reset_cpu.as_secs() * connections_of(Hold::Query, endpoint) as f64;
-        endpoint.mean_demand().database_cpu_secs + resets
+        mean_cpu(endpoint).1 + resets
     };
     site.traffic.endpoints.iter().map(of).fold(0.0, f64::max)
 }
@@ -238,15 +240,15 @@ fn mean_work(site: &Site) -> Option<f64> {
             false => costs.connect_cpu,
         };
         let openings = if keep == 0 { opened as f64 * per_opening.as_secs() } else { 0.0 };
-        let demand = endpoint.mean_demand();
-        let database = if same_host { demand.database_cpu_secs } else { 0.0 };
+        let (compute, database) = mean_cpu(endpoint);
+        let database = if same_host { database } else { 0.0 };
         let dispatcher = site.server.kind.dispatcher().map_or(Span::ZERO, |its| {
             its.dispatch_cpu + its.answer_cpu.unwrap_or_default() + its.finish_cpu
         });
         let stack = (site.front.nginx_cpu + costs.request_cpu + dispatcher).as_secs();
         let drivers = drivers.map(Span::as_secs).sum::<f64>();
         let share: Fraction = site.traffic.share(endpoint);
-        share.get() * (stack + drivers + demand.compute_secs + database + openings)
+        share.get() * (stack + drivers + compute + database + openings)
     };
     let known = keep == 0 || opening.is_zero() || limit.is_some_and(|limit| limit <= keep);
     let wakes = site.host.cooling.is_some_and(|cooling| !cooling.core.is_zero());

@@ -19,6 +19,8 @@ use tonnage::stats::histogram::Histogram;
 use tonnage::trace::{Reader, Source};
 use tonnage::units::Span;
 
+use crate::support::mean_cpu;
+
 /// Two workers on one core, nothing but the requests' own work.
 const SCENARIO: &str = r#"
 stack = "bare"
@@ -228,8 +230,8 @@ fn a_search_speeds_the_trace_up_until_the_core_is_full() {
     let saturation = answers(&study, true, 0).capacities[0].saturation.rate().unwrap();
     let site = &study.combinations[0].site;
     let asked = |endpoint: &tonnage::site::Endpoint| {
-        let demand = endpoint.mean_demand();
-        site.traffic.share(endpoint).get() * (demand.compute_secs + demand.database_cpu_secs)
+        let (worker, database) = mean_cpu(endpoint);
+        site.traffic.share(endpoint).get() * (worker + database)
     };
     let work: f64 = site.traffic.endpoints.iter().map(asked).sum();
     let share = saturation.get() * work;

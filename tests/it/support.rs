@@ -1,6 +1,6 @@
 //! What tests build their sites of.
 
-use tonnage::site::{Dispatcher, Dist, Step, WorkerKind};
+use tonnage::site::{Dispatcher, Dist, Endpoint, Step, WorkerKind};
 use tonnage::units::Span;
 
 /// A uvicorn without a limit.
@@ -66,4 +66,14 @@ pub(crate) fn exponential(mean_secs: f64) -> Dist {
 /// Always so many milliseconds.
 pub(crate) fn millis(millis: u64) -> Dist {
     Dist::Fixed(Span::from_millis(millis))
+}
+
+/// Seconds of CPU that a request for `endpoint` asks of a worker and of the database on average, beside
+/// the costs of the stack.
+pub(crate) fn mean_cpu(endpoint: &Endpoint) -> (f64, f64) {
+    endpoint.steps.iter().fold((0.0, 0.0), |(worker, database), step| match step {
+        Step::Compute(dist) => (worker + dist.mean_secs(), database),
+        Step::Query { cpu, .. } => (worker, database + cpu.mean_secs()),
+        Step::Call { .. } => (worker, database),
+    })
 }
