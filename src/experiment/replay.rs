@@ -285,16 +285,16 @@ fn site_for(site: &Site, endpoint: usize) -> Site {
     let mut site = site.clone();
     site.traffic.endpoints = endpoints.collect();
     site.server.has_threads = true;
-    site.horizon.drain = DRAIN;
-    site.horizon.in_flight_limit = IN_FLIGHT;
+    site.horizon.drain = LAST_ANSWER;
+    site.horizon.in_flight_limit = MOST_INSIDE;
     site.horizon.arrivals_limit = u64::MAX;
     site
 }
 
 /// How long after the last arrival the run waits for what has no answer yet.
-const DRAIN: Span = Span::from_whole_secs(3_600);
+const LAST_ANSWER: Span = Span::from_whole_secs(3_600);
 /// More requests inside than this end the run: the simulator's memory is not without end.
-const IN_FLIGHT: u32 = 1_000_000;
+const MOST_INSIDE: u32 = 1_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -45,7 +45,7 @@ pub enum Found {
         /// The smallest rate tried at which it does not.
         missed: PerSecond,
         /// What the answer is good to.
-        limit: Accuracy,
+        accuracy: Accuracy,
     },
     /// It holds at the highest rate of the range.
     Everywhere,
@@ -162,7 +162,7 @@ impl Bracket {
         self.met.map_or(Found::Nowhere, |(met, trial)| Found::Between {
             met,
             missed: self.missed.0,
-            limit: match unclear(trial) || unclear(self.missed.1) {
+            accuracy: match unclear(trial) || unclear(self.missed.1) {
                 true => Accuracy::Noise,
                 false => Accuracy::Resolution,
             },
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn an_answer_within_the_noise_says_so() {
         let accuracy = |noise| match search(66.781_8, None, noise).0 {
-            Found::Between { limit, .. } => limit,
+            Found::Between { accuracy, .. } => accuracy,
             other => panic!("{other:?}"),
         };
         assert_eq!(accuracy(0.02), Accuracy::Noise);

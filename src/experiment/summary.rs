@@ -30,7 +30,7 @@ pub(crate) struct Summary {
     pub levels: Levels,
     /// Cores of each host that were busy with what cold code costs beyond its work.
     pub chilled: [f64; 2],
-    /// Of those of the workers' host, such as closed connections, which is after the answer.
+    /// What of the first of them closes connections: that comes after the answer.
     pub chilled_closing: f64,
     /// Requests inside as the window opened and as it closed.
     pub inside: (u64, u64),

@@ -14,13 +14,12 @@ use std::collections::VecDeque;
 
 use rand::RngExt;
 
-use super::World;
 use super::processor::Processor;
 use super::request::{At, NOWHERE, RequestId};
 use super::scope::Scope;
 use super::tasks::DISPATCH;
 use super::waking::SYSTEM_CALL;
-use crate::model::HOST;
+use super::{HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
 use crate::site::Accept;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::document::{Node, Value};
 use super::problem::{Found, Problem};
-use super::quantity::{parse_number, parse_span};
+use super::quantity::{number, parse_number, parse_span, text};
 use super::section::{Section, nearest};
 use crate::site::Dist;
 use crate::trace::Mistakes;
@@ -126,7 +126,7 @@ fn mix(node: &Node, folder: Folder<'_>, depth: u32) -> Result<Dist, Problem> {
 fn part(node: &Node, folder: Folder<'_>, depth: u32) -> Result<(f64, Dist), Problem> {
     match &node.value {
         Value::List(pair) if pair.len() == 2 => {
-            let weight = super::quantity::number(0.0, 1e9, false)(&pair[0])?;
+            let weight = number(0.0, 1e9, false)(&pair[0])?;
             Ok((weight, dist_within(&pair[1], folder, depth + 1)?))
         }
         _ => Err(node.problem("a part of a mix is [weight, time]", WAY)),
@@ -134,7 +134,7 @@ fn part(node: &Node, folder: Folder<'_>, depth: u32) -> Result<(f64, Dist), Prob
 }
 
 fn empirical(node: &Node, folder: Folder<'_>) -> Result<Dist, Problem> {
-    let name = super::quantity::text(node)?;
+    let name = text(node)?;
     let way = "name a file with one time per line, as in 12.5ms, beside the scenario";
     let Some(folder) = folder else {
         return Err(node.problem("a scenario without a folder can name no file", way));

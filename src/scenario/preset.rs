@@ -100,20 +100,19 @@ impl Preset {
         let found = Found::default();
         let document = parse(stack.text(), 0, &found);
         let mut numbers = Vec::new();
-        let section =
-            |key: &str, numbers: &mut Vec<(String, Number)>| plain(&document, key, stack, numbers);
-        let tables = ["server", "threads", "async", "database", "front", "system", "plan"]
-            .map(|key| section(key, &mut numbers));
-        let named = |index: usize| Section::new(&tables[index], "a preset", &found);
+        let [server, threads, asynchronous, database, front, system, plan] =
+            ["server", "threads", "async", "database", "front", "system", "plan"]
+                .map(|key| plain(&document, key, stack, &mut numbers));
+        let section = |table| Section::new(table, "a preset", &found);
         let preset = Preset {
             stack,
-            plan: read(named(6), machine::numbers),
-            server: read(named(0), server::numbers),
-            threads: read(named(1), server::numbers),
-            asynchronous: read(named(2), server::numbers),
-            database: read(named(3), |section| machine::database(section, None)),
-            front: read(named(4), machine::front),
-            system: read(named(5), machine::system),
+            plan: read(section(&plan), machine::numbers),
+            server: read(section(&server), server::numbers),
+            threads: read(section(&threads), server::numbers),
+            asynchronous: read(section(&asynchronous), server::numbers),
+            database: read(section(&database), |section| machine::database(section, None)),
+            front: read(section(&front), machine::front),
+            system: read(section(&system), machine::system),
             numbers,
         };
         assert!(found.is_empty(), "the preset {} reads without a problem", stack.name());

@@ -220,8 +220,8 @@ fn an_output_folder_that_cannot_be_written_is_found_before_any_simulation() {
 }
 
 #[test]
-fn a_full_disk_is_said_and_leaves_no_half_written_file() {
-    // The disk is standard output's: the one full device that every Linux has.
+fn a_standard_output_that_cannot_be_written_to_is_said() {
+    // The one full device that every Linux has.
     if !Path::new("/dev/full").exists() {
         return;
     }

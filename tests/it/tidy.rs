@@ -151,7 +151,7 @@ impl Source {
     }
 }
 
-/// The floors that a line names, by `crate::floor` or `super`-free paths.
+/// The floors that a line names, by `crate::floor`.
 fn floors_named(line: &str) -> Vec<&'static str> {
     let names = |floor: &&str| {
         let path = format!("crate::{floor}");
