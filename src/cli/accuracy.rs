@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::AccuracyArgs;
 use super::folder::Folder;
-use super::{Failure, load, print};
+use super::{Failure, crew, load, print};
 use crate::experiment::accuracy::{Judgement, judge};
 use crate::experiment::answer::Study;
 use crate::experiment::replay::Recorded;
@@ -21,8 +21,7 @@ pub(super) fn accuracy(args: &AccuracyArgs) -> Result<(), Failure> {
     }
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("output").join("accuracy"));
     let folder = Folder::open(out)?;
-    let crew =
-        Crew::new(0).map_err(|error| Failure::Io("cannot start the threads".to_owned(), error))?;
+    let crew = crew(None)?;
     let mut judgements = Vec::new();
     for (recorded, scenario) in args.folders.iter().zip(&args.scenario) {
         judgements.extend(judge_machine(&crew, recorded, scenario, &args.sets.set)?);

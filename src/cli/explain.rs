@@ -3,7 +3,7 @@
 
 use super::args::ExplainArgs;
 use super::progress::Bar;
-use super::{Failure, choice, colors, complain, interrupt, print};
+use super::{Failure, choice, colors, complain, crew, interrupt, print};
 use crate::experiment::advice::{Change, worth_trying};
 use crate::experiment::answer::{Combination, Study, Tier};
 use crate::experiment::explain::{Standing, Tried, narrowed, ranked};
@@ -23,8 +23,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     study.seed = args.seed.map_or(study.seed, Seed::new);
     let combination = choice::combination(&study, args.plan.as_deref(), args.server.as_deref())?;
     let tier = choice::tier(combination, args.tier.as_deref())?;
-    let crew = Crew::new(args.threads.map_or(0, usize::from))
-        .map_err(|error| Failure::Io("cannot start the threads".to_owned(), error))?;
+    let crew = crew(args.threads)?;
     let alone = narrowed(&study, vec![combination.clone()], tier);
     let now = standings(&alone, &crew)?.swap_remove(0);
     let (tried, stopped) = match tried(args, &text, &study, (combination, tier, &now), &crew) {

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+use crate::experiment::trial::Crew;
 use crate::scenario::{self, Problems, Scenario};
 use crate::trace;
 use args::{Cli, Command};
@@ -100,6 +101,12 @@ fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
 fn columns() -> usize {
     let size = terminal_size::terminal_size_of(io::stdout());
     size.map_or(0, |(width, _)| usize::from(width.0))
+}
+
+/// So many threads to simulate on; one per core where none are asked for.
+fn crew(threads: Option<u16>) -> Result<Crew, Failure> {
+    Crew::new(threads.map_or(0, usize::from))
+        .map_err(|error| Failure::Io("cannot start the threads".to_owned(), error))
 }
 
 /// Reads a scenario from a file, or from standard input where the path is `-`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::args::RunArgs;
 use super::folder::{Finished, Folder};
 use super::progress::Bar;
-use super::{Failure, colors, columns, complain, interrupt, load, print};
+use super::{Failure, colors, columns, complain, crew, interrupt, load, print};
 use crate::experiment::answer::{Answers, Study};
 use crate::experiment::sweep;
 use crate::experiment::trial::{Crew, Watch};
@@ -22,8 +22,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let mut study = scenario.study;
     study.seed = args.seed.map_or(study.seed, Seed::new);
     let folder = Folder::open(args.out.clone().unwrap_or_else(|| default_folder(args)))?;
-    let crew = Crew::new(args.threads.map_or(0, usize::from))
-        .map_err(|error| Failure::Io("cannot start the threads".to_owned(), error))?;
+    let crew = crew(args.threads)?;
     let (answers, whole) = answer(&study, args, &crew);
     if !whole {
         return Err(interruption(&folder, &study, &answers, !args.no_search));

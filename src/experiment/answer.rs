@@ -220,7 +220,7 @@ pub struct Finding {
     pub bottleneck: Limit,
     /// How many replications this rests on.
     pub replications: u32,
-    /// The warm-up and the measured window of each.
+    /// The warm-up of each.
     pub warmup: Span,
     /// The measured window of each, on average: shorter than was asked for where `stopped` says why.
     pub measured: Span,
@@ -378,6 +378,12 @@ impl Capacity {
             None | Some(Threshold::NotSearched) => self.saturation,
             Some(line) => line,
         }
+    }
+
+    /// Requests a second that it carries for each 1 that it costs a month, where that is known.
+    pub fn rate_per_price(&self) -> Option<f64> {
+        let price = self.price.filter(|price| *price > 0.0)?;
+        Some(self.carries().rate()?.get() / price)
     }
 
     /// Whose memory does not hold what lives there even at rest, if any host's.

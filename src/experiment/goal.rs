@@ -228,6 +228,11 @@ pub(crate) fn meets_objective(sample: &Sample, objective: &Objective) -> Verdict
     if sustained == Verdict::Met && quick && sound {
         return Verdict::Met;
     }
+    leaning(sample, objective)
+}
+
+/// Whether a sample leans to meeting the objective, by its means.
+pub(crate) fn leaning(sample: &Sample, objective: &Objective) -> Verdict {
     let effort = Effort::Fixed { replications: 1, warmup: Span::ZERO, measured: Span::ZERO };
     Verdict::Unclear { met: meets(&sample.finding(effort), objective).unwrap_or(true) }
 }

@@ -2,8 +2,8 @@
 
 use crate::experiment::answer::{Accuracy, Effort, Objective, Row, Study, Threshold};
 use crate::experiment::demand::bounds;
-use crate::experiment::finding::{Sample, meets};
-use crate::experiment::goal::{Bound, Goal, above, meets_objective};
+use crate::experiment::finding::Sample;
+use crate::experiment::goal::{Bound, Goal, above, leaning, meets_objective};
 use crate::experiment::lab::Lab;
 use crate::experiment::saturation::KNOWN;
 use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
@@ -293,10 +293,4 @@ fn is_anchor(sample: &Sample, share: f64) -> bool {
 fn is_calm(sample: &Sample, objective: &Objective) -> bool {
     let errors = sample.mean(Summary::error_rate).mean;
     objective.errors.is_none_or(|most| errors <= CALM * most.get())
-}
-
-/// Whether a sample leans to meeting the objective, by its means.
-fn leaning(sample: &Sample, objective: &Objective) -> Verdict {
-    let effort = Effort::Fixed { replications: 1, warmup: Span::ZERO, measured: Span::ZERO };
-    Verdict::Unclear { met: meets(&sample.finding(effort), objective).unwrap_or(true) }
 }

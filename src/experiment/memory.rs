@@ -172,8 +172,8 @@ fn find(lab: &Lab, room: Room, saturation: Threshold) -> Option<Threshold> {
         Some(Trial { verdict, guess: course.crossing().or(guess) })
     })?;
     Some(match found {
-        Found::Between { met, missed, limit } => {
-            Threshold::At { rate: missed, beyond: met, accuracy: limit }
+        Found::Between { met, missed, accuracy } => {
+            Threshold::At { rate: missed, beyond: met, accuracy }
         }
         Found::Everywhere => Threshold::Never,
         Found::Nowhere => Threshold::AtRest,
@@ -259,7 +259,7 @@ fn fate(lab: &Lab, room: Room, rate: PerSecond) -> Option<Fate> {
     loop {
         let sample = look(lab, rate, span, room)?;
         let taken = Taken::of(&sample, room, span);
-        let killed = killed(&sample) * 2 >= sample.summaries.len();
+        let killed = half_are_killed(&sample);
         let plain =
             if killed { Some(false) } else { taken.foresee(lab.site, room, before.as_ref()) };
         let longer = longer(rate, span);
@@ -293,7 +293,7 @@ fn longer(rate: PerSecond, span: Span) -> Span {
 /// half of the replications or more.
 fn times_sooner(sample: &Sample) -> Option<f64> {
     let filled = sample.known(|summary| summary.first_kill[0].map(Time::as_secs))?;
-    (killed(sample) * 2 >= sample.summaries.len()).then(|| TEN_MINUTES.as_secs() / filled.mean)
+    half_are_killed(sample).then(|| TEN_MINUTES.as_secs() / filled.mean)
 }
 
 fn look(lab: &Lab, rate: PerSecond, span: Span, room: Room) -> Option<Sample> {
@@ -312,9 +312,10 @@ fn look(lab: &Lab, rate: PerSecond, span: Span, room: Room) -> Option<Sample> {
     Some(Sample::new(site, summaries))
 }
 
-/// How many replications saw a kill.
-fn killed(sample: &Sample) -> usize {
-    sample.summaries.iter().filter(|summary| summary.first_kill[0].is_some()).count()
+/// Whether half of the replications, or more, saw a kill.
+fn half_are_killed(sample: &Sample) -> bool {
+    let killed = sample.summaries.iter().filter(|summary| summary.first_kill[0].is_some());
+    killed.count() * 2 >= sample.summaries.len()
 }
 
 /// Memory taken at most in runs, beyond that at rest.

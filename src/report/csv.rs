@@ -114,7 +114,7 @@ const CAPACITY: &[Column<Capacity>] = &[
     ("load_line_beyond_rps", |_, capacity| beyond(capacity.load_line)),
     ("oom", |_, capacity| ending(Some(capacity.oom))),
     ("oom_beyond_rps", |_, capacity| beyond(Some(capacity.oom))),
-    ("rps_per_price", |_, capacity| maybe(rate_per_price(capacity))),
+    ("rps_per_price", |_, capacity| maybe(capacity.rate_per_price())),
     ("memory_at_rest_mb", |_, capacity| mib(capacity.budget.used())),
     ("memory_mb", |_, capacity| capacity.budget.ceiling.map(mib).unwrap_or_default()),
     ("fits_at_rest", |_, capacity| capacity.budget.fits().to_string()),
@@ -228,11 +228,6 @@ fn ending(threshold: Option<Threshold>) -> String {
         Some(Threshold::NotSearched) => "not searched",
     };
     word.to_owned()
-}
-
-fn rate_per_price(capacity: &Capacity) -> Option<f64> {
-    let price = capacity.price.filter(|price| *price > 0.0)?;
-    capacity.carries().rate().map(|rate| rate.get() / price)
 }
 
 fn conversion(study: &Study, row: &Row) -> String {

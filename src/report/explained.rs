@@ -3,7 +3,7 @@
 
 use comfy_table::{CellAlignment, Table};
 
-use super::lines::{COLUMNS, Paint, ruled, said, trimmed, wrap};
+use super::lines::{COLUMNS, Paint, ruled_within, said, trimmed, wrap};
 use super::names::apart;
 use super::text::{sentence, warnings};
 use super::verdict::verdict;
@@ -87,7 +87,7 @@ const SHORTEST: f64 = 1e-6;
 /// Each stage's part of the response, on average and around the 95th percentile.
 fn times(finding: &Finding) -> Option<String> {
     let (mean, slow) = (finding.mean_request?, finding.slow_request?);
-    let mut table = ruled(COLUMNS);
+    let mut table = ruled_within(COLUMNS);
     table.set_header(["", "on average", "", "around p95", ""]);
     let row = |name: &str, parts: [(f64, f64); 2]| {
         let cells = parts.map(|(part, whole)| {
@@ -163,7 +163,7 @@ fn memory_used(now: &Standing) -> impl Iterator<Item = String> {
 
 /// A row for how it is now, and one for each change.
 fn changes(study: &Study, now: &Standing, tried: &[Tried]) -> String {
-    let mut table = ruled(COLUMNS);
+    let mut table = ruled_within(COLUMNS);
     table.set_header(["", "p95", "±", "errors", "carries", "", ""]);
     table.add_row(row("as it is".to_owned(), now, None));
     let names: Vec<String> = tried.iter().map(|each| in_words(each, now)).collect();

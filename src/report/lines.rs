@@ -5,11 +5,19 @@ use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 /// Sentences are no wider than this, and tables where nobody says that they may be.
 pub(super) const COLUMNS: usize = 80;
 
-/// A table at most so many letters wide, of which nothing is drawn but a rule below its header.
-pub(super) fn ruled(columns: usize) -> Table {
+/// A table as wide as what is in it, of which nothing is drawn but a rule below its header.
+pub(super) fn ruled() -> Table {
     let mut table = Table::new();
-    let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-    table.load_style(style).set_width(u16::try_from(columns).unwrap_or(u16::MAX));
+    let rule = LineStyle::none().fill('─').junction('─');
+    table.load_style(TableStyle::new().header_separator(rule));
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+/// The same, at most so many letters wide.
+pub(super) fn ruled_within(columns: usize) -> Table {
+    let mut table = ruled();
+    table.set_width(u16::try_from(columns).unwrap_or(u16::MAX));
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table
 }

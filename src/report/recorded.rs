@@ -1,9 +1,9 @@
 //! A recording beside what the model makes of it: rows, a picture, and the figures in words.
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::CellAlignment;
 
 use super::figure::{Axis, Body, Figure, Lines, Look, Panel, Point, Series, Unit};
-use super::lines::wrap;
+use super::lines::{ruled, wrap};
 use super::words::{counted, percent, plain, seconds};
 use crate::experiment::replay::{Comparison, Played, Recorded, Side};
 use crate::outcome::Stopped;
@@ -77,10 +77,7 @@ pub fn stopped(stopped: Stopped, played: u64) -> String {
 /// Both sides, in figures.
 pub fn text(heading: &Heading, comparison: &Comparison) -> String {
     let (measured, predicted) = (&comparison.measured, &comparison.predicted);
-    let mut table = Table::new();
-    let rule = LineStyle::none().fill('─').junction('─');
-    table.load_style(TableStyle::new().header_separator(rule));
-    table.set_content_arrangement(ContentArrangement::Disabled);
+    let mut table = ruled();
     let columns = match heading.is_as_recorded() {
         true => ["measured".to_owned(), "predicted".to_owned(), "off by".to_owned()],
         false => {

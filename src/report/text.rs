@@ -2,7 +2,7 @@
 
 use comfy_table::CellAlignment;
 
-use super::lines::{COLUMNS, Paint, ruled, said, trimmed, wrap};
+use super::lines::{COLUMNS, Paint, ruled_within, said, trimmed, wrap};
 use super::names::apart;
 use super::notes::{is_weak, notes};
 use super::verdict::{is_slow, most_lost, verdict};
@@ -168,12 +168,8 @@ fn memory_clause(capacity: &Capacity) -> String {
 
 /// Which combination carries most for its price.
 fn best_value(study: &Study, answers: &Answers) -> Option<String> {
-    let value = |capacity: &Capacity| {
-        let price = capacity.price.filter(|price| *price > 0.0)?;
-        Some(capacity.carries().rate()?.get() / price)
-    };
-    let valued: Vec<(&Capacity, f64)> =
-        answers.capacities.iter().filter_map(|it| value(it).map(|value| (it, value))).collect();
+    let value = |capacity| Some((capacity, Capacity::rate_per_price(capacity)?));
+    let valued: Vec<(&Capacity, f64)> = answers.capacities.iter().filter_map(value).collect();
     let (best, value) = valued.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a })?;
     let name = words::combination(study, &best.plan, &best.server);
     (valued.len() > 1).then(|| {
@@ -182,7 +178,7 @@ fn best_value(study: &Study, answers: &Answers) -> Option<String> {
 }
 
 fn table(study: &Study, answers: &Answers, columns: usize) -> String {
-    let mut table = ruled(columns);
+    let mut table = ruled_within(columns);
     table.set_header(["", "tier", "req/s", "p95", "±", "errors", "verdict"]);
     let name = |row: &Row| words::combination(study, &row.plan, &row.server);
     let more = columns - COLUMNS;

@@ -67,13 +67,9 @@ fn each_group(bars: &Bars, top: f64, mut draw: impl FnMut(&Group, f64)) {
 
 /// How long the axis may be for this bar's label to end within the picture.
 fn end_for(bar: &Bar, high: f64, room: f64) -> f64 {
-    let length = length(bar).min(high) / high;
+    let length = bar.length().min(high) / high;
     let label = lettering::width(&bar.label, BODY, false) + 10.0;
     if length > 0.0 { (room - label) / length } else { room }
-}
-
-fn length(bar: &Bar) -> f64 {
-    bar.segments.iter().map(|(_, length, _)| length).sum()
 }
 
 fn draw_axis(scene: &mut Scene, bars: &Bars, x: &Scale, left: f64, top: f64, bottom: f64) {
@@ -122,7 +118,7 @@ fn write_bar(scene: &mut Scene, bar: &Bar, frame: &Frame, top: f64) {
     let baseline = top + BAR / 2.0 + 0.36 * BODY;
     let name = cut(&bar.name, fits(BODY, false, frame.left - MARGIN - 10.0));
     scene.write(&name, (frame.left - 10.0, baseline), Anchor::End, PLAIN);
-    let end = frame.x.place(length(bar));
+    let end = frame.x.place(bar.length());
     let label = shortened(&bar.label, BODY, false, WIDTH - MARGIN - end - 8.0);
     let width = lettering::width(&label, BODY, false);
     scene.rectangle([end + 4.0, top - 1.0, end + 12.0 + width, top + BAR + 2.0], WHITE);
