@@ -107,6 +107,9 @@ impl<S: Scope> World<'_, S> {
         }
         let holder = self.workers[index as usize].holder;
         let left = self.cores[HOST].stop(self.now, holder).expect("who has the turn computes");
+        // With less than a nanosecond left it would be taken for one that has nothing to compute, and its
+        // burst begin again.
+        let left = left.max(Span::from_nanos(1));
         self.interrupt(holder, left);
         let next = self.next_turn(index).expect("somebody waits");
         if !self.extras().threads_wake {

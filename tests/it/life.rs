@@ -85,6 +85,35 @@ fn two_threads_pass_the_gil_every_five_milliseconds() {
     assert_eq!(play(&site, ABC), [Ok(53), Ok(57), Ok(77)]);
 }
 
+/// Three processes of two threads on two cores: each has two thirds of a core at least, so whoever is
+/// in one is answered by half as much again as the work of both. The works, in ns, are such that one is
+/// interrupted with a fraction of a nanosecond to go, which the clock does not know: it has to finish,
+/// and not to begin again.
+#[test]
+fn who_is_interrupted_at_the_very_end_of_its_work_does_not_begin_again() {
+    let kind = WorkerKind::Threads {
+        threads: 2,
+        switch_interval: Span::from_nanos(100),
+        worker_connections: Some(2),
+        dispatcher: None,
+    };
+    let site = Site::textbook(kind, 3, 2, vec![Step::Compute(millis(1))]);
+    let arrival = Arrival { at: Time::ZERO, endpoint: 0 };
+    for mut works in [
+        [1092, 966, 684, 1068, 1249, 871],
+        [710, 955, 1104, 1182, 1260, 1087],
+        [562, 510, 418, 488, 522, 505],
+    ] {
+        let requests = works.map(|work| (arrival, vec![Span::from_nanos(work)])).into_iter();
+        let (_, replies) = replay(&site, requests, Seed::new(1));
+        let ended = replies.iter().map(|reply| reply.ended.expect("every request ends"));
+        let last = ended.max().expect("there are six").as_nanos();
+        works.sort_unstable();
+        let latest = (works[4] + works[5]) * 3 / 2;
+        assert!(last <= latest, "{works:?}: the last is answered at {last}, not by {latest} ns");
+    }
+}
+
 /// One process, two threads, and a main thread that takes a millisecond to accept and one to close.
 /// A and B ask for the same as C but for the times.
 ///
