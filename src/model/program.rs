@@ -210,12 +210,26 @@ impl Builder<'_> {
                 if hold == Hold::Query || hold == Hold::Queries && last {
                     self.give_back();
                 }
+                self.come_back();
             }
             Step::Call { wait, cpu } => {
                 self.compute(Amount { known: *cpu, asked: *cpu, ..Amount::default() });
                 let wait = self.amount(wait, Quantity::Call(index));
                 self.wait(wait, Stage::Call);
+                self.come_back();
             }
+        }
+    }
+
+    /// After a wait a thread needs the GIL to go on, and a task its loop, whatever is left to do: the
+    /// next call, or no more than the answer (reference section 4.2). One burst with what is computed
+    /// next.
+    fn come_back(&mut self) {
+        let mut before = self.ops.iter().rev().filter(|op| !matches!(op, Op::Release));
+        let waited =
+            matches!(before.next(), Some(Op::Wait(..) | Op::WaitOn(..) | Op::DatabaseCompute(..)));
+        if waited && self.site.server.goes_on_in_turn() {
+            self.ops.push(Op::Compute(Amount::default()));
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Rules {
     pub needs_chance: bool,
     /// The requests of a worker contend for its turn: it has more than one.
     pub shares_turn: bool,
+    /// See [`crate::site::Server::goes_on_in_turn`].
+    pub goes_on_in_turn: bool,
     /// See [`crate::site::Horizon`].
     pub in_flight_limit: usize,
     pub arrivals_limit: u64,
@@ -119,6 +121,7 @@ impl Rules {
             hands_over: one_queue && !extras.uses_memory,
             needs_chance: site.server.workers > 1 && !one_queue,
             shares_turn: !is_sync,
+            goes_on_in_turn: site.server.goes_on_in_turn(),
             in_flight_limit: site.horizon.in_flight_limit as usize,
             arrivals_limit: site.horizon.arrivals_limit,
             extras,

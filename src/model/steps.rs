@@ -82,7 +82,7 @@ impl<S: Scope> World<'_, S> {
     fn compute(&mut self, id: RequestId, amount: Amount) -> bool {
         let work = self.amount(id, amount);
         if work.is_zero() {
-            return self.step_on(id);
+            return self.compute_nothing(id);
         }
         let mut work =
             if self.extras().goes_cold { work + self.cold_stack(id, amount) } else { work };
@@ -100,6 +100,18 @@ impl<S: Scope> World<'_, S> {
             self.run_on_cores(id);
         }
         false
+    }
+
+    /// The request goes on with its worker's turn, for which it may have to wait, and nothing to compute.
+    #[inline(never)]
+    fn compute_nothing(&mut self, id: RequestId) -> bool {
+        let request = &mut self.requests[id];
+        request.step_on();
+        if !self.rules.goes_on_in_turn {
+            return true;
+        }
+        request.left = Span::ZERO;
+        self.take_turn(id)
     }
 
     /// The CPU that a request's worker owes, which it takes with its next burst.

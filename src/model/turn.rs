@@ -116,7 +116,7 @@ impl<S: Scope> World<'_, S> {
             self.workers[index as usize].turn.seize(holder);
         }
         self.grant_turn(next);
-        self.run_on_cores(next);
+        self.use_turn(next);
         match (self.extras().threads_wake, holder >= DISPATCH) {
             (false, _) => {}
             (true, false) => self.wake_thread(holder),
@@ -218,14 +218,20 @@ impl<S: Scope> World<'_, S> {
         match self.next_turn(index) {
             Some(next) => {
                 self.grant_turn(next);
-                // In a loop, one that only went behind the others has nothing to compute.
-                if next < DISPATCH && self.requests[next].left.is_zero() {
-                    self.set_ready(next);
-                } else {
-                    self.run_on_cores(next);
-                }
+                self.use_turn(next);
             }
             None => self.probe.levels.turns.fall(self.now, 1),
+        }
+    }
+
+    /// Who has got the turn computes. One that only went behind the others of its loop, or came back
+    /// from a wait, may have nothing to compute: it goes on.
+    #[inline(always)]
+    pub(super) fn use_turn(&mut self, id: u32) {
+        if id < DISPATCH && self.requests[id].left.is_zero() {
+            self.set_ready(id);
+        } else {
+            self.run_on_cores(id);
         }
     }
 

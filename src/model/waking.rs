@@ -85,7 +85,7 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn awake(&mut self, id: RequestId) {
         self.requests[id].spend(Stage::Cores, self.now);
         if self.take_turn_awake(id) {
-            self.run_on_cores(id);
+            self.use_turn(id);
         }
     }
 }

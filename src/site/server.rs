@@ -67,6 +67,14 @@ impl Server {
         }
     }
 
+    /// Whether a thread that comes back from a wait needs the GIL to go on, and a task its loop, though
+    /// it has nothing to compute. Where neither requests nor drivers cost anything, as in a textbook,
+    /// that takes no turn.
+    pub fn goes_on_in_turn(&self) -> bool {
+        let costs = !self.costs.request_cpu.is_zero() || !self.costs.query_cpu.is_zero();
+        self.kind != WorkerKind::Sync && costs
+    }
+
     /// Whether a connection changes hands only as an event loop comes to it. Where drivers cost
     /// nothing, as in a textbook, that takes no turn of it.
     pub fn shares_connections_in_loop(&self) -> bool {

@@ -187,6 +187,31 @@ fn an_event_loop_runs_each_burst_to_its_end() {
     assert_eq!(play(&site, ABC), [Ok(43), Ok(57), Ok(48)]);
 }
 
+/// A millisecond for the stack, then A queries 10 and calls 10; B computes from 5 to 45. Nothing is to
+/// compute for A when it is back, but its thread needs the GIL to go on, for which it asks after 5 ms,
+/// and its task the loop. In a textbook, where the stack costs nothing, it does not.
+///
+/// | workers | A is back | and calls from | is back | and answered |
+/// |---|---|---|---|---|
+/// | two sync | 11 | 11 | 21 | 21 |
+/// | two threads | 11 | 16 | 26 | 31 |
+/// | a loop | 11 | 45 | 55 | 55 |
+/// | a textbook's loop | 11 | 11 | 21 | 21 |
+#[test]
+fn who_comes_back_from_a_wait_needs_its_turn_though_nothing_is_left_to_compute() {
+    let steps = vec![Step::Compute(millis(1)), query(millis(1)), call(millis(1))];
+    let answered = |kind, workers, stack: u64| {
+        let mut site = Site::textbook(kind, workers, 8, steps.clone());
+        site.server.costs.request_cpu = Span::from_millis(stack);
+        let tape: Tape = &[(0, &[1 - stack, 10, 0, 10]), (5, &[40 - stack, 20, 0, 20])];
+        play(&site, tape)
+    };
+    assert_eq!(answered(WorkerKind::Sync, 2, 1), [Ok(21), Ok(85)]);
+    assert_eq!(answered(threads(2), 1, 1), [Ok(31), Ok(85)]);
+    assert_eq!(answered(ASYNC, 1, 1), [Ok(55), Ok(85)]);
+    assert_eq!(answered(ASYNC, 1, 0), [Ok(21), Ok(85)]);
+}
+
 /// A pool of one connection, kept to the end of the request or given back after the query.
 ///
 /// | held | A queries | B queries | A's answer | B's answer |
