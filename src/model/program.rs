@@ -235,14 +235,18 @@ impl Builder<'_> {
 
     /// The driver's CPU before a query has its connection, to send it, and to take the result.
     /// Where threads wait for CPython's GIL, one that has waited for a connection needs the GIL to
-    /// send its query, and again to take the result, before the connection is free.
+    /// send its query, and again to take the result, before the connection is free. What a query says
+    /// that it takes beyond the stack's own goes into its many rows, and is the endpoint's.
     fn driver_parts(&self, driver: Span) -> (Amount, Amount, Amount) {
-        let known = |known| Amount { known, ..Amount::default() };
+        let asked = driver.saturating_sub(self.site.server.costs.query_cpu);
+        let whole = Amount { known: driver, asked, ..Amount::default() };
         if self.site.server.kind.dispatcher().is_none() {
-            return (known(driver), Amount::default(), Amount::default());
+            return (whole, Amount::default(), Amount::default());
         }
-        let half = driver.scaled(0.5);
-        (Amount::default(), known(half), known(driver.saturating_sub(half)))
+        let [half, own] = [driver, asked].map(|it| it.scaled(0.5));
+        let first = Amount { known: half, asked: own, ..Amount::default() };
+        let second = Amount { known: driver - half, asked: asked - own, ..Amount::default() };
+        (Amount::default(), first, second)
     }
 
     /// Takes a connection, where the request does not hold one from an earlier query.

@@ -7,15 +7,15 @@ use tonnage::units::Span;
 use crate::life::{Tape, page, play};
 use crate::support::millis;
 
-/// Code that has gone cold takes three times as long.
+/// Code that has gone cold takes eleven times as long.
 ///
 /// | from | to | A |
 /// |---|---|---|
-/// | 2000 | 2001.5 | half of what the stack needs (1): two seconds ago, nothing of it had ever run |
-/// | 2001.5 | 3001.5 | computes 1000 |
-/// | 3001.5 | 3003 | the other half, cold again |
-/// | 3003 | 3006 | its query's CPU (1), the database's first |
-/// | 3006 | 4006 | the query's wait, answered |
+/// | 2000 | 2005.5 | half of what the stack needs (1): two seconds ago, nothing of it had ever run |
+/// | 2005.5 | 3005.5 | computes 1000 |
+/// | 3005.5 | 3011 | the other half, cold again |
+/// | 3011 | 3013 | its query's CPU (1), the database's first: a tenth of that is code |
+/// | 3013 | 4013 | the query's wait, answered |
 ///
 /// B is the same a second after stack and database last ran. Of two that come together and compute
 /// nothing, the first finds the stack cold, but only its first half, and the second follows at once.
@@ -26,15 +26,32 @@ fn code_that_has_not_run_for_long_costs_more() {
     site.server.costs.request_cpu = ms(1);
     let goes_cold = |code| Some(Cooling { core: Span::ZERO, code, over: ms(1) });
     site.host.sharing = Sharing::Slices { slice: ms(2) };
-    site.host.cooling = goes_cold(2.0);
-    let tape: Tape = &[(2000, &[1000, 1000, 1, 0]), (4006, &[1000, 1000, 1, 0])];
-    assert_eq!(play(&site, tape), [Ok(4006), Ok(6012)]);
+    site.host.cooling = goes_cold(10.0);
+    let tape: Tape = &[(2000, &[1000, 1000, 1, 0]), (4013, &[1000, 1000, 1, 0])];
+    assert_eq!(play(&site, tape), [Ok(4013), Ok(6026)]);
     let together: Tape = &[(2000, &[0, 0, 0, 0]), (2000, &[0, 0, 0, 0])];
-    assert_eq!(play(&site, together), [Ok(2002), Ok(2003)]);
+    assert_eq!(play(&site, together), [Ok(2006), Ok(2007)]);
     site.host.cooling = goes_cold(0.0);
     assert_eq!(play(&site, together), [Ok(2001), Ok(2002)], "some code never goes cold");
-    (site.host.sharing, site.host.cooling) = (Sharing::Fair, goes_cold(2.0));
-    assert_eq!(play(&site, tape), [Ok(4006), Ok(6012)], "on cores shared fairly as well");
+    (site.host.sharing, site.host.cooling) = (Sharing::Fair, goes_cold(10.0));
+    assert_eq!(play(&site, tape), [Ok(4013), Ok(6026)], "on cores shared fairly as well");
+}
+
+/// Of a query that says what its driver takes, that beyond the stack's own (10) is the endpoint's, and
+/// does not go cold: of 40, cold, half of 30 before it and half of it behind, as of all that the stack
+/// needs.
+#[test]
+fn what_a_query_says_that_its_driver_takes_goes_cold_no_more_than_the_stack_s_own() {
+    let query = |driver| Step::Query { wait: millis(0), cpu: millis(0), driver };
+    let takes = |driver| {
+        let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![query(driver)]);
+        site.server.costs.query_cpu = Span::from_millis(10);
+        site.host.cooling =
+            Some(Cooling { core: Span::ZERO, code: 2.0, over: Span::from_millis(1) });
+        play(&site, &[(2000, &[0, 0])])
+    };
+    assert_eq!(takes(None), [Ok(2030)]);
+    assert_eq!(takes(Some(Span::from_secs(1.0))), [Ok(3020)]);
 }
 
 /// Two workers, a core for each, and requests that cost the stack 10, or 30 where all of it is cold. At
