@@ -159,8 +159,8 @@ pub fn judge(
     requests: &[Recorded],
     breaks: bool,
 ) -> Judgement {
-    let case = Case { site, endpoint, requests, breaks };
-    let (seed, (comparison, played)) = case.middle_of_seeds();
+    let prediction = Prediction { site, endpoint, requests, breaks };
+    let (seed, (comparison, played)) = prediction.middle_of_seeds();
     let counted = || counted(&played);
     let arrivals = counted().map(|each| each.arrived);
     let last = arrivals.max().unwrap_or(Time::ZERO + WARMUP);
@@ -178,7 +178,7 @@ pub fn judge(
         measured,
         predicted,
         utilisation: utilisation(site, &comparison),
-        load_error: target.and_then(|p95| case.load_error(seed, p95)),
+        load_error: target.and_then(|p95| prediction.load_error(seed, p95)),
         oom_kills: comparison.outcome.kills,
         breaks,
     }
@@ -189,18 +189,18 @@ fn counted(played: &[Played]) -> impl Iterator<Item = &Played> {
     played.iter().filter(|each| each.arrived >= Time::ZERO + WARMUP)
 }
 
-/// What is played to judge a prediction.
+/// Recorded requests that are played to predict how they end.
 #[derive(Clone, Copy)]
-struct Case<'a> {
+struct Prediction<'a> {
     site: &'a Site,
     endpoint: usize,
     requests: &'a [Recorded],
     breaks: bool,
 }
 
-impl Case<'_> {
+impl Prediction<'_> {
     /// What comes of the middle one of [`SEEDS`], by how many are lost where something gives way, else
-    /// by p95; and that seed. Where the second does as the first to the last request, all do.
+    /// by p95; and that seed. Where the second does as the first to the last request, nobody throws dice.
     fn middle_of_seeds(&self) -> (Seed, (Comparison, Vec<Played>)) {
         let with = |seed| (Seed::new(seed), self.play(1.0, Seed::new(seed)));
         let mut all = vec![with(1), with(2)];

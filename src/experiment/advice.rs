@@ -147,8 +147,7 @@ fn connections(site: &Site, finding: &Finding) -> Vec<Change> {
     changes
 }
 
-/// Twice the cores where they are the busiest, or the GIL is; more memory where it runs out, on the
-/// host where it does; a machine for the database where it has to share, or twice its cores.
+/// Twice the cores; more memory where it runs out, on the host where it does; more for the database.
 fn machine(combination: &Combination, finding: &Finding) -> Vec<Change> {
     let site = &combination.site;
     let mut changes = vec![Change::Cores(2 * site.host.cores)];
@@ -163,15 +162,19 @@ fn machine(combination: &Combination, finding: &Finding) -> Vec<Change> {
     changes.extend(plan.and_then(more_memory).map(Change::Memory));
     let database = combination.database_budget.as_ref().filter(|it| runs_out || !it.fits());
     changes.extend(database.and_then(more_memory).map(Change::DatabaseMemory));
-    let works = finding.spent().is_some_and(|it| it[Stage::Database as usize] > 0.0);
-    changes.extend(Some(database_cores(site)).filter(|_| works));
+    changes.extend(database_cores(site, finding));
     changes
 }
 
-/// Twice the cores of the database's own host, or such a host as the plan's.
-fn database_cores(site: &Site) -> Change {
-    let plan = || Change::OwnDatabase(site.host.cores, site.host.memory.unwrap_or(OWN_MEMORY));
-    site.database.host.as_ref().map_or_else(plan, |host| Change::DatabaseCores(2 * host.cores))
+/// A machine of its own, like the plan's, for a database that has to share one; twice the cores of its
+/// own, where it waits for those.
+fn database_cores(site: &Site, finding: &Finding) -> Option<Change> {
+    let spends = |stage: Stage| finding.spent().is_some_and(|it| it[stage as usize] > 0.0);
+    match &site.database.host {
+        Some(host) => spends(Stage::DatabaseCores).then(|| Change::DatabaseCores(2 * host.cores)),
+        None => spends(Stage::Database)
+            .then(|| Change::OwnDatabase(site.host.cores, site.host.memory.unwrap_or(OWN_MEMORY))),
+    }
 }
 
 /// Twice the cores and as many workers, where each worker has a core: one that computes keeps one core
@@ -206,7 +209,7 @@ mod tests {
     use crate::experiment::sweep;
     use crate::experiment::trial::{Crew, Watch};
     use crate::seed::Seed;
-    use crate::site::{Host, Step};
+    use crate::site::{Dist, Host, Step};
     use crate::units::{Fraction, PerSecond, Span};
 
     /// What is worth trying for `site` at 5 requests a second.
@@ -361,13 +364,17 @@ mod tests {
     }
 
     #[test]
-    fn a_database_with_a_host_of_its_own_may_have_more_cores_and_not_another_host() {
-        let mut site = waiting(WorkerKind::Sync);
-        site.database.host = Some(Host { cores: 3, ..site.host.clone() });
-        let of_database =
-            |it: &Change| matches!(it, Change::DatabaseCores(_) | Change::OwnDatabase(..));
-        let changes = tried(site, no_limit()).into_iter().filter(of_database);
-        assert_eq!(changes.collect::<Vec<_>>(), [Change::DatabaseCores(6)]);
+    fn a_database_that_waits_for_cores_of_its_own_may_have_twice_as_many_and_no_other_host() {
+        let changes = |cpu: Dist| {
+            let step = Step::Query { wait: exp(0.01), cpu, driver: None };
+            let mut site = bare(WorkerKind::Sync, 8, 4, vec![step]);
+            site.database.host = Some(Host { cores: 1, ..site.host.clone() });
+            let of_database =
+                |it: &Change| matches!(it, Change::DatabaseCores(_) | Change::OwnDatabase(..));
+            tried(site, no_limit()).into_iter().filter(of_database).collect::<Vec<_>>()
+        };
+        assert_eq!(changes(exp(0.1)), [Change::DatabaseCores(2)]);
+        assert_eq!(changes(Dist::Fixed(Span::ZERO)), []);
     }
 
     #[test]

@@ -31,9 +31,9 @@ const LOST_BRIEFLY_TO_A_LOOP: f64 = 0.2;
 /// mostly the first that the loop made since it had the GIL (`tests/testbed/probes/gil.py`, with
 /// `async-def-w1-c1` at 50 and 75 a second, `fastapi-def-w1-c1` at 75, `async-def-w1-mix-c1` at 45).
 const LOST_BY_A_LOOP: f64 = 0.18;
-/// The same while more than [`FEW`] wait: each of them wakes up at every switch interval, so that one
-/// is mostly about to. 11 of 100 calls.
+/// The same while more than [`FEW`] wait: 11 of 100 calls.
 const LOST_IN_A_CROWD: f64 = 0.45;
+/// Up to so many the share of calls does not grow with those that wait (3 to 5 of 100, traced).
 const FEW: usize = 5;
 
 impl<S: Scope> World<'_, S> {

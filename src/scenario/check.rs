@@ -186,8 +186,8 @@ fn conversions_are_sane(file: &File, found: &Found) {
     }
 }
 
-/// `nginx = true` in a stack that knows no Nginx says nothing.
-/// Nginx is there for a server where the file or that server's stack says what it costs.
+/// `nginx = true` says nothing where nobody knows what Nginx costs: neither the file nor the stack of
+/// any server.
 fn nginx_has_numbers(file: &File, presets: &[Preset], document: &Table, found: &Found) {
     let has_numbers = |front: &FrontFile| {
         front.nginx_cpu.is_some() || front.connect_timeout.is_some() || front.read_timeout.is_some()

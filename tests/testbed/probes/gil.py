@@ -166,7 +166,7 @@ def judge(trace: Path) -> None:
             slept[thread] = at
             came.setdefault(thread, at)
         elif name == "poll":
-            dropped.pop(thread, None)
+            continue
         elif name == "drop":
             waiting = {who: since for who, since in slept.items() if who != thread}
             dropped[thread] = (at, len(waiting))
