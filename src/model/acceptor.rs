@@ -12,7 +12,7 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn acceptor(&self, id: RequestId) -> Option<u32> {
         match self.rules.one_queue {
             _ if !S::PLAIN && self.is_down => None,
-            true => self.idle.last().copied(),
+            true => self.idle.front().copied(),
             false => self.acceptor_of_many(self.requests[id].chance),
         }
     }

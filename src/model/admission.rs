@@ -222,7 +222,7 @@ impl<S: Scope> World<'_, S> {
     /// Lets the first in the backlog in where somebody is idle.
     #[inline(always)]
     fn accept_from_one_queue(&mut self) -> bool {
-        let Some(index) = self.idle.pop() else { return false };
+        let Some(index) = self.idle.pop_front() else { return false };
         let id = self.backlog.pop_front().expect("somebody waits");
         self.probe.levels.backlog.fall(self.now, 1);
         self.enter(id, index);
@@ -289,7 +289,7 @@ impl<S: Scope> World<'_, S> {
     #[inline(always)]
     fn seat(&mut self, id: RequestId, index: u32) -> bool {
         if self.rules.one_queue {
-            self.idle.pop();
+            self.idle.pop_front();
         } else if self.workers[index as usize].take_in(id) == Seized::Queued {
             let request = &mut self.requests[id];
             (request.worker, request.at) = (index, At::Place);
@@ -357,7 +357,7 @@ impl<S: Scope> World<'_, S> {
             if self.extras().has_more_sources {
                 self.overtime.end(index);
             }
-            self.idle.push(index);
+            self.idle.push_back(index);
         } else {
             next = self.workers[index as usize].let_out();
             if let Some(next) = next {

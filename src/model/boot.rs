@@ -167,7 +167,7 @@ impl<S: Scope> World<'_, S> {
             self.open_socket();
         }
         if self.rules.one_queue {
-            self.idle.push(index);
+            self.idle.push_back(index);
         }
     }
 

@@ -268,8 +268,11 @@ struct World<'a, S: Scope> {
     /// How many of each of the host's residents the OOM killer took.
     residents_away: Vec<u32>,
     workers: Vec<Worker>,
-    /// The idle workers of the one queue; the last to fall idle is the first to work.
-    idle: Vec<u32>,
+    /// The idle workers of the one queue; who has been idle longest is the first to work. All are woken,
+    /// and the scheduler begins with whoever has had least of the core. Measured: of eight sync workers
+    /// of gunicorn on one core, at 20/s, each had every eighth request; on two cores they had 4 to 73 of
+    /// 200, in no order that could be told, which is taken for turns as well.
+    idle: VecDeque<u32>,
     backlog: VecDeque<RequestId>,
     /// How many the backlog holds at most.
     backlog_room: usize,
@@ -331,7 +334,7 @@ impl<'a, S: Scope> World<'a, S> {
             postmaster: Postmaster::default(),
             residents_away: vec![0; site.host.residents.len()],
             workers: workers.collect(),
-            idle: Vec::new(),
+            idle: VecDeque::new(),
             backlog: VecDeque::new(),
             backlog_room: backlog_room(&site.front),
             is_down: false,

@@ -55,8 +55,9 @@ fn what_a_query_says_that_its_driver_takes_goes_cold_no_more_than_the_stack_s_ow
 }
 
 /// Two workers, a core for each, and requests that cost the stack 10, or 30 where all of it is cold. At
-/// 3030 one worker has just been at work: C finds its code warm. The other has not for a second, and D
-/// finds warm what both of them share, three tenths of the half before what it computes: 7 more.
+/// 3030 one worker has just been at work, and the other, whose turn it is, has not for a second: C finds
+/// warm what both of them share, three tenths of the half before what it computes, and takes 7 more than
+/// D, which finds all of that warm.
 /// One that says how cold its own code gets is not told by the machine.
 #[test]
 fn what_other_processes_run_keeps_little_of_a_worker_s_own_code_warm() {
@@ -64,7 +65,7 @@ fn what_other_processes_run_keeps_little_of_a_worker_s_own_code_warm() {
     site.server.costs.request_cpu = Span::from_millis(10);
     let cooling = |code| Some(Cooling { core: Span::ZERO, code, over: Span::from_millis(1) });
     let tape: Tape = &[(2000, &[0]), (2000, &[1000]), (3030, &[0]), (3030, &[0])];
-    let all = [Ok(2020), Ok(3030), Ok(3040), Ok(3047)];
+    let all = [Ok(2020), Ok(3030), Ok(3047), Ok(3040)];
     site.host.cooling = cooling(2.0);
     assert_eq!(play(&site, tape), all);
     (site.host.cooling, site.server.costs.cold_code) = (cooling(9.0), Some(2.0));

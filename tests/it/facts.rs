@@ -79,6 +79,17 @@ fn of_a_hundred_connections_ninety_seven_are_for_the_application() {
     assert_eq!(ends[97..], [refused(97), refused(98), refused(99)]);
 }
 
+/// Idle workers take turns, so the one that came too late for a connection has every third request.
+#[test]
+fn where_one_sync_worker_has_no_connection_one_request_in_three_fails_however_few_come() {
+    let mut site = Site::textbook(WorkerKind::Sync, 3, 1, vec![query(millis(1))]);
+    site.database.connection_slots = Some(2);
+    let tape: Vec<(u64, &[u64])> = (1..=6).map(|it| (1_000 * it, &[5, 0][..])).collect();
+    let refused = |at| Err((Cause::Connections, at));
+    let ends = [Ok(1_005), Ok(2_005), refused(3_000), Ok(4_005), Ok(5_005), refused(6_000)];
+    assert_eq!(play(&site, &tape), ends);
+}
+
 #[test]
 fn a_thread_back_from_a_query_waits_five_milliseconds_for_a_computing_one() {
     let steps = vec![query(millis(1)), Step::Compute(millis(1))];
