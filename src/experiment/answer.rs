@@ -454,4 +454,14 @@ impl Threshold {
             _ => None,
         }
     }
+
+    /// The same answer, where it is only known to the noise.
+    pub(crate) fn about(self) -> Threshold {
+        match self {
+            Threshold::At { rate, beyond, .. } => {
+                Threshold::At { rate, beyond, accuracy: Accuracy::Noise }
+            }
+            found => found,
+        }
+    }
 }

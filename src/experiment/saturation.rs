@@ -1,13 +1,14 @@
 //! The largest rate that is sustained.
 
 use crate::experiment::answer::{Accuracy, Combination, Threshold};
-use crate::experiment::demand::bounds;
+use crate::experiment::demand::{bounds, slots, straying};
 use crate::experiment::finding::{LOSS, Sample};
 use crate::experiment::goal::{Bound, Goal, sustains};
 use crate::experiment::lab::{Lab, REPLICATIONS};
 use crate::experiment::search::{RESOLUTION, Trial, Verdict, largest};
 use crate::experiment::summary::Summary;
-use crate::units::{Fraction, PerSecond};
+use crate::site::Site;
+use crate::units::{Fraction, PerSecond, Span};
 
 /// The overload that tells what a site carries. After 500 arrivals, the warm-up of a first look,
 /// 50 more have come than are answered, give or take 32 (one server, exponential gaps and work):
@@ -51,7 +52,7 @@ const FLOOR: f64 = 1e-3;
 /// not contradicted it; the rate a step further would pile up a step's worth of the arrivals. It
 /// is known better than by verdicts on both sides: those face the noise of the arrivals as well,
 /// and take longer the closer they come. Where requests are turned away (connections, limits,
-/// kills) the answer is searched for.
+/// kills), or it is not the overload that has just begun that tells, the answer is searched for.
 pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Option<Threshold> {
     let Some((_, bound)) = bounds(lab.site).first().copied() else {
         return Some(Threshold::Never);
@@ -64,17 +65,45 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
         return Some(Threshold::AtRest);
     }
     let carried = if fits { carried(lab, bound, high)? } else { Carried::Unknown };
-    if let Carried::Plainly(rate, overload) = carried {
-        match confirm(lab, bound, rate, overload)? {
+    let mut late = false;
+    match carried {
+        Carried::Plainly(rate, _) if gives_way_late(lab.site, rate) => late = true,
+        Carried::Plainly(rate, overload) => match confirm(lab, bound, rate, overload)? {
             Confirmed::Sustained(rate, accuracy) => {
                 let beyond = rate.scaled(1.0 + RESOLUTION);
                 return Some(Threshold::At { rate, beyond, accuracy });
             }
             Confirmed::NotEven(rate) => high = rate,
-        }
+        },
+        Carried::Unknown => {}
     }
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate))?;
-    Some(at_most(bound, found.threshold()))
+    let found = at_most(bound, found.threshold());
+    // How much is lost, or how soon all fall into step, is a matter of a few crowds.
+    Some(if late { found.about() } else { found })
+}
+
+/// Whether what is carried of an overload that has just begun is more than is sustained: what gives way
+/// does so in crowds that come every few minutes.
+fn gives_way_late(site: &Site, rate: PerSecond) -> bool {
+    shy(site, rate) > RESOLUTION || falls_into_step(site)
+}
+
+/// How much less than the `rate` that is carried has to come, as a share of it, so that no more than
+/// [`LOSS`] wait for longer than visitors have patience: in heavy traffic waits are exponential, with a
+/// mean of that of M/M/1 times how far the crowd strays, squared (Kingman 1961).
+fn shy(site: &Site, rate: PerSecond) -> f64 {
+    let patience = site.client.patience.map_or(f64::INFINITY, Span::as_secs);
+    straying(site).powi(2) * (1.0 / LOSS).ln() / (rate.get() * patience)
+}
+
+/// Whether requests that all take the same steps for the same times can fall into step, and then meet at
+/// the cores again and again: more than one at a time, that compute and wait by turns.
+fn falls_into_step(site: &Site) -> bool {
+    let mut wanted = site.traffic.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0);
+    let (first, more) = (wanted.next(), wanted.next());
+    let alike = first.is_some_and(|it| it.variance_secs2() == 0.0 && it.steps.len() > 1);
+    alike && more.is_none() && slots(site) != Some(1)
 }
 
 /// A searched point, which may lie beyond the `bound` of the utilisation law by the loss that is allowed

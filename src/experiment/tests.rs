@@ -3,6 +3,7 @@
 mod demand;
 mod limits;
 mod rows;
+mod saturation;
 mod spans;
 
 use std::sync::atomic::AtomicBool;
@@ -269,117 +270,6 @@ fn loops(connections: u32) -> Site {
     site.server.connections.keep = connections;
     site.server.connections.limit = Some(connections);
     site
-}
-
-#[test]
-fn five_sync_workers_saturate_where_the_exact_chain_does_and_limit_themselves() {
-    let capacity = capacity(sandwich(WorkerKind::Sync, 5, 2, [0.01, 0.05, 0.01]), p95(500));
-    assert_near(capacity.saturation, 66.781_823);
-    assert_eq!(capacity.first_limit, Some(Limit::Workers));
-}
-
-#[test]
-fn nine_workers_that_crowd_two_cores_are_limited_by_the_cores() {
-    let capacity = capacity(sandwich(WorkerKind::Sync, 9, 2, [0.02, 0.02, 0.01]), p95(500));
-    assert_near(capacity.saturation, 66.664_167);
-    assert_eq!(capacity.first_limit, Some(Limit::Cores));
-}
-
-/// I9-sat of the reference has loops and connections equally busy.
-#[test]
-fn two_loops_with_connections_to_spare_are_limited_by_themselves() {
-    let capacity = capacity(loops(20), Objective::default());
-    assert_near(capacity.saturation, 100.0);
-    assert_eq!((capacity.load_line, capacity.first_limit), (None, Some(Limit::Cores)));
-}
-
-/// I10-sat has five connections in all, for two loops; here one loop has them.
-#[test]
-fn a_small_pool_takes_what_async_gains() {
-    let mut site = loops(5);
-    site.server.workers = 1;
-    let capacity = capacity(site, Objective::default());
-    assert_near(capacity.saturation, 25.0);
-    assert_eq!(capacity.first_limit, Some(Limit::Pool));
-}
-
-#[test]
-fn a_single_loop_on_two_cores_is_limited_by_its_turn() {
-    let mut site = loops(20);
-    site.server.workers = 1;
-    let capacity = capacity(site, Objective::default());
-    assert_near(capacity.saturation, 50.0);
-    assert_eq!(capacity.first_limit, Some(Limit::Gil));
-}
-
-/// Twenty connections that are opened one by one as the crowd comes to need them take the loop two
-/// seconds of the 37 that the window of a first look is long.
-#[test]
-fn work_that_comes_only_with_an_overload_does_not_lower_the_saturation_point() {
-    let mut site = loops(20);
-    site.server.workers = 1;
-    site.server.costs.connect_cpu = Span::from_millis(100);
-    assert_near(capacity(site, Objective::default()).saturation, 50.0);
-}
-
-/// Here they come and go with the crowd, so how much is carried depends on when there is one.
-#[test]
-fn where_an_overload_makes_work_again_and_again_the_saturation_point_is_about() {
-    let kind = WorkerKind::Threads {
-        threads: 40,
-        switch_interval: Span::from_millis(5),
-        worker_connections: None,
-        dispatcher: None,
-    };
-    let mut steps = vec![query(exp(0.002)); 4];
-    steps.push(Step::Compute(exp(0.002)));
-    let mut site = bare(kind, 2, 2, steps);
-    (site.server.connections.keep, site.server.connections.limit) = (5, Some(15));
-    site.server.costs.query_cpu = Span::from_micros(200);
-    site.server.costs.connect_cpu = Span::from_millis(6);
-    assert!(capacity(site.clone(), Objective::default()).saturation.is_noisy());
-    site.server.connections.keep = 15;
-    assert!(!capacity(site, Objective::default()).saturation.is_noisy());
-}
-
-#[test]
-fn waiting_alone_is_sustained_at_any_rate() {
-    let steps = vec![Step::Call { wait: exp(0.2), cpu: Span::ZERO }];
-    let site = bare(WorkerKind::Async { limit_concurrency: None }, 1, 1, steps);
-    let capacity = capacity(site, p95(1000));
-    assert_eq!(
-        (capacity.saturation, capacity.load_line),
-        (Threshold::Never, Some(Threshold::Never))
-    );
-    assert_eq!((capacity.oom, capacity.first_limit), (Threshold::Never, None));
-}
-
-/// Calls of a minute, 2,500 a second: 150,000 would be in flight, and a run holds 100,000.
-#[test]
-fn how_many_a_run_holds_is_not_what_the_site_carries() {
-    let calls = |cpu: Span| {
-        let call = Step::Call { wait: Dist::Fixed(Span::from_whole_secs(60)), cpu };
-        bare(WorkerKind::Async { limit_concurrency: None }, 1, 1, vec![call])
-    };
-    let mut study = study(calls(Span::ZERO), p95(120_000), &[2_500.0]);
-    let answers = answer(&study, true, 2);
-    let capacity = &answers.capacities[0];
-    assert_eq!(
-        (capacity.saturation, capacity.load_line, capacity.first_limit),
-        (Threshold::Never, Some(Threshold::Never), None)
-    );
-    // Half of the 100,000 that a run holds, a minute each.
-    assert_eq!(capacity.reach, Some(PerSecond::new(50_000.0 / 60.0)));
-    let row = &answers.rows[0];
-    assert_eq!((row.meets_objective, row.finding.is_beyond_reach()), (None, true));
-    // A loop that could make 10,000 calls a second, of which nobody knows.
-    study.combinations[0].site = calls(Span::from_micros(100));
-    study.combinations[0].tiers.clear();
-    let found = answer(&study, true, 2).capacities.remove(0);
-    assert_eq!((found.saturation, found.first_limit), (Threshold::Never, None));
-    // And one of a call a second, for which the crowd may wait as long as it likes.
-    study.combinations[0].site = calls(Span::from_whole_secs(1));
-    assert_near(answer(&study, true, 2).capacities.remove(0).saturation, 1.0);
 }
 
 /// An async worker of 1 s whose requests hold 10 MB: 100 inside fill a GB, and memory runs out
