@@ -34,7 +34,7 @@ fn dist_within(node: &Node, folder: Folder<'_>, depth: u32) -> Result<Dist, Prob
             Err(node.problem("mixtures nest too deep", "write the mixture as one list"))
         }
         Value::Table(_) => from_table(node, folder, depth),
-        Value::Whole(_) | Value::Number(_) => {
+        Value::Whole(_) | Value::Number(..) => {
             Err(node.problem(format!("{} has no unit: expected a time", node.quoted()), WAY))
         }
         other => Err(node.problem(format!("expected a time, found {}", other.kind()), WAY)),

@@ -20,7 +20,9 @@ pub(super) struct Node {
 pub(super) enum Value {
     Text(String),
     Whole(i128),
-    Number(f64),
+    /// A number with a fraction or an exponent, or one too large to be counted with; and as it was
+    /// written, which may be far shorter than its digits.
+    Number(f64, String),
     Bool(bool),
     Date,
     List(Vec<Node>),
@@ -47,7 +49,7 @@ impl Value {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Value::Text(_) => "a text",
-            Value::Whole(_) | Value::Number(_) => "a number",
+            Value::Whole(_) | Value::Number(..) => "a number",
             Value::Bool(_) => "true or false",
             Value::Date => "a date",
             Value::List(_) => "a list",
@@ -68,7 +70,7 @@ impl Node {
             Value::Text(text) if text.is_empty() => "an empty text".to_owned(),
             Value::Text(text) => format!("`\"{text}\"`"),
             Value::Whole(number) => format!("`{number}`"),
-            Value::Number(number) => format!("`{number}`"),
+            Value::Number(_, written) => format!("`{written}`"),
             Value::Bool(yes) => format!("`{yes}`"),
             other => other.kind().to_owned(),
         }
@@ -172,8 +174,11 @@ fn node(parsed: &Spanned<DeValue<'_>>, source: usize) -> Node {
     let value = match parsed.get_ref() {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Integer(whole) => i128::from_str_radix(whole.as_str(), whole.radix())
-            .map_or(Value::Number(f64::INFINITY), Value::Whole),
-        DeValue::Float(float) => Value::Number(float.as_str().parse().unwrap_or(f64::NAN)),
+            .map_or_else(|_| Value::Number(f64::INFINITY, whole.to_string()), Value::Whole),
+        DeValue::Float(float) => {
+            let number = float.as_str().parse().unwrap_or(f64::NAN);
+            Value::Number(number, float.as_str().to_owned())
+        }
         DeValue::Boolean(yes) => Value::Bool(*yes),
         DeValue::Datetime(_) => Value::Date,
         DeValue::Array(items) => Value::List(items.iter().map(|each| node(each, source)).collect()),

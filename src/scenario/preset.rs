@@ -181,7 +181,7 @@ fn written(node: &Node) -> String {
     match &node.value {
         Value::Text(text) => text.clone(),
         Value::Whole(number) => number.to_string(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number, _) => number.to_string(),
         Value::Bool(yes) => yes.to_string(),
         Value::Date => "a date".to_owned(),
         Value::List(items) => {

@@ -51,7 +51,7 @@ pub(super) fn yes(node: &Node) -> Result<bool, Problem> {
 fn quantity<'n>(node: &'n Node, what: &str, way: &str) -> Result<&'n str, Problem> {
     match &node.value {
         Value::Text(text) => Ok(text.trim()),
-        Value::Whole(_) | Value::Number(_) => {
+        Value::Whole(_) | Value::Number(..) => {
             Err(node.problem(format!("{} has no unit: expected {what}", node.quoted()), way))
         }
         other => Err(node.problem(format!("expected {what}, found {}", other.kind()), way)),
@@ -192,8 +192,8 @@ pub(super) fn count(low: u32, high: u32) -> impl Fn(&Node) -> Result<u32, Proble
                 .ok_or_else(|| {
                     node.problem(format!("`{number}` is not between {low} and {high}"), way)
                 }),
-            Value::Number(number) if number.is_infinite() => {
-                Err(node.problem(format!("not between {low} and {high}"), way))
+            Value::Number(number, _) if number.is_infinite() => {
+                Err(node.problem(format!("{} is not between {low} and {high}", node.quoted()), way))
             }
             _ => {
                 Err(node.problem(format!("expected a whole number, found {}", node.quoted()), way))
@@ -209,14 +209,14 @@ pub(super) fn number(low: f64, high: f64, above: bool) -> impl Fn(&Node) -> Resu
         let way = format!("write a number {bound} up to {high}, without quotes");
         let number = match node.value {
             Value::Whole(number) => number as f64,
-            Value::Number(number) => number,
+            Value::Number(number, _) => number,
             _ => {
                 let title = format!("expected a number, found {}", node.quoted());
                 return Err(node.problem(title, way));
             }
         };
         if number > high || number < low || number.is_nan() || (above && number <= low) {
-            let title = format!("`{number}` is out of range here");
+            let title = format!("{} is out of range here", node.quoted());
             return Err(node.problem(title, way));
         }
         Ok(number)

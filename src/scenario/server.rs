@@ -143,14 +143,19 @@ fn evaluate_on(text: &str, names: Names, plan: &str) -> Result<u32, (String, Str
         return Err((title, WORKERS_WAY.into()));
     }
     if value < 1.0 {
-        let title = format!("`{text}` gives {} workers for plan \"{plan}\"", value.floor());
+        let title = format!("`{text}` gives {} workers for plan \"{plan}\"", short(value.floor()));
         return Err((title, format!("a server needs a worker: write \"max(1, {text})\"")));
     }
     if value > f64::from(MOST_WORKERS) {
-        let title = format!("`{text}` gives {value} workers for plan \"{plan}\"");
+        let title = format!("`{text}` gives {} workers for plan \"{plan}\"", short(value));
         return Err((title, format!("stay below {MOST_WORKERS}")));
     }
     Ok(value.floor() as u32)
+}
+
+/// A number in digits, as far as anybody would read them all.
+fn short(value: f64) -> String {
+    if value.abs() < 1e15 { value.to_string() } else { format!("{value:e}") }
 }
 
 /// How a server connects to the database, as written.

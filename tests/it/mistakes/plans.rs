@@ -57,11 +57,24 @@ error: `5000` is not between 1 and 4096
 
     cores_beyond_any_number:
     "cores = 2" => "cores = 99999999999999999999999999999999999999999"; r#"
-error: not between 1 and 4096
+error: `99999999999999999999999999999999999999999` is not between 1 and 4096
  --> bad.toml:6:9
   |
 6 | cores = 99999999999999999999999999999999999999999
   |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write a whole number from 1 to 4096, without quotes
+
+1 problem in bad.toml
+"#
+
+    cores_with_an_exponent:
+    "cores = 2" => "cores = 1e300"; r#"
+error: expected a whole number, found `1e300`
+ --> bad.toml:6:9
+  |
+6 | cores = 1e300
+  |         ^^^^^
   |
   = help: write a whole number from 1 to 4096, without quotes
 
@@ -146,6 +159,19 @@ error: `2000TB` is more than a petabyte
 1 problem in bad.toml
 "#
 
+    memory_without_a_unit_or_an_end:
+    "\"2GB\"" => "1e300"; r#"
+error: `1e300` has no unit: expected an amount of memory
+ --> bad.toml:7:10
+  |
+7 | memory = 1e300
+  |          ^^^^^
+  |
+  = help: write a number and a unit, as in "150MB" or "2GB"
+
+1 problem in bad.toml
+"#
+
     no_memory_at_all:
     "\"2GB\"" => "\"0GB\""; r#"
 error: an amount above 0 is needed here
@@ -168,6 +194,32 @@ error: `-1` is out of range here
   |         ^^
   |
   = help: write a number from 0 up to 1000000000, without quotes
+
+1 problem in bad.toml
+"#
+
+    a_price_without_end:
+    "memory = \"2GB\"" => "memory = \"2GB\"\nprice = 1.50e300"; r#"
+error: `1.50e300` is out of range here
+ --> bad.toml:8:9
+  |
+8 | price = 1.50e300
+  |         ^^^^^^^^
+  |
+  = help: write a number from 0 up to 1000000000, without quotes
+
+1 problem in bad.toml
+"#
+
+    a_speed_beyond_any_number:
+    "memory = \"2GB\"" => "memory = \"2GB\"\nspeed = 0xffffffffffffffffffffffffffffffffff"; r#"
+error: `0xffffffffffffffffffffffffffffffffff` is out of range here
+ --> bad.toml:8:9
+  |
+8 | speed = 0xffffffffffffffffffffffffffffffffff
+  |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write a number from 0.01 up to 100, without quotes
 
 1 problem in bad.toml
 "#

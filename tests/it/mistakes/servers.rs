@@ -68,6 +68,19 @@ error: `200000` is not between 1 and 100000
 1 problem in bad.toml
 "#
 
+    workers_without_end:
+    "workers = 2" => "workers = \"1000000000*1000000000*cores\""; r#"
+error: `1000000000*1000000000*cores` gives 2e18 workers for plan "small"
+  --> bad.toml:12:11
+   |
+12 | workers = "1000000000*1000000000*cores"
+   |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: stay below 100000
+
+1 problem in bad.toml
+"#
+
     workers_that_come_to_none:
     "workers = 2" => "workers = \"cores-2\""; r#"
 error: `cores-2` gives 0 workers for plan "small"
