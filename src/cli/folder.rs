@@ -59,7 +59,9 @@ impl Folder {
         let made = fs::create_dir_all(&path).and_then(|()| begin(&path));
         match made {
             Ok(_probe) => Ok(Folder { path }),
-            Err(error) => Err(refused("write to", &path, error)),
+            Err(error) => {
+                Err(in_the_way(&path).unwrap_or_else(|| refused("write to", &path, error)))
+            }
         }
     }
 
@@ -176,6 +178,18 @@ fn open_to_all(file: &fs::File) -> io::Result<()> {
 #[cfg(not(unix))]
 fn open_to_all(_file: &fs::File) -> io::Result<()> {
     Ok(())
+}
+
+/// That a file stands where the folder at `path`, or one that it is in, should: the system says only
+/// that it exists, or that it is no folder, and not which of them.
+fn in_the_way(path: &Path) -> Option<Failure> {
+    let file = path.ancestors().find(|it| it.exists()).filter(|it| !it.is_dir())?;
+    Some(Failure::Usage(format!(
+        "cannot write to {}: {} is a file, and no folder; name another folder with --out, or move \
+         the file away",
+        path.display(),
+        if file == path { "that".to_owned() } else { file.display().to_string() },
+    )))
 }
 
 fn refused(attempt: &str, path: &Path, error: io::Error) -> Failure {

@@ -216,7 +216,16 @@ fn an_output_folder_that_cannot_be_written_is_found_before_any_simulation() {
     let line = "run quick.toml --out taken --set run.measure=10000h --set run.replications=1000";
     let output = desk.tonnage(line);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).starts_with("error: cannot write to taken: "), "{}", stderr(&output));
+    let way = "is a file, and no folder; name another folder with --out, or move the file away\n";
+    assert_eq!(stderr(&output), format!("error: cannot write to taken: that {way}"));
+    // So it is where the file stands further up, by default as well.
+    desk.save("output", "another");
+    let output = desk.tonnage("run quick.toml");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stderr(&output), format!("error: cannot write to output/quick: output {way}"));
+    let output = desk.tonnage("run quick.toml --out taken/below/it");
+    assert_eq!(stderr(&output), format!("error: cannot write to taken/below/it: taken {way}"));
+    assert_eq!(desk.read("taken"), b"a file is in the way");
 }
 
 #[test]
