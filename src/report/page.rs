@@ -212,6 +212,11 @@ mod tests {
         let (study, answers) = sample::made_up(&plans, &["gunicorn", "uvicorn"], &[10.0, 40.0]);
         let page = page(&study, &answers);
         assert_eq!(page.matches("<svg").count(), 4);
+        // In words as well, for who cannot see them.
+        for figure in figure::all(&study, &answers) {
+            let said = format!(r#"role="img" aria-label="{}" viewBox="#, figure.alt_text());
+            assert!(page.contains(&said), "{}", figure.name);
+        }
         assert_eq!(page.matches("<tr>").count(), 3 + 4 + 8 + 4);
     }
 }

@@ -52,15 +52,10 @@ pub(super) fn lay_out(scene: &mut Scene, lines: &Lines, top: f64) -> f64 {
     y + 8.0 + rows * (height + title + 72.0 + GAP / 2.0) - GAP / 2.0
 }
 
-/// Whether what looks so is a line, and not points of which no two are joined. One point alone, or none,
-/// is what there is of a line.
+/// Whether what looks so is a line, and not points alone.
 fn has_line(lines: &Lines, look: Look) -> bool {
     let series = lines.panels.iter().flat_map(|panel| &panel.series);
-    series.filter(|series| series.look == look).any(|Series { points, .. }| {
-        let joined = |pair: &[Point]| pair.iter().all(|point| point.y.is_some());
-        let drawn = points.iter().filter(|point| point.y.is_some()).count();
-        drawn < 2 || points.windows(2).any(joined)
-    })
+    series.filter(|series| series.look == look).any(Series::is_line)
 }
 
 /// The place of the plot within the panel's frame, and its scales.

@@ -46,8 +46,23 @@ pub fn svg(figure: &Figure) -> String {
         backend.present().expect(IN_MEMORY);
     }
     let inner = format!(r#"<svg width="{width}" height="{height}""#);
-    let outer = format!(r#"<svg width="{}" height="{}" role="img""#, scene.width, scene.height);
+    // In words as well, for who cannot see it; without the name that a `<title>` pops up.
+    let said = attribute(&figure.alt_text());
+    let (width, height) = (scene.width, scene.height);
+    let outer = format!(r#"<svg width="{width}" height="{height}" role="img" aria-label="{said}""#);
     drawn.replacen(&inner, &outer, 1)
+}
+
+/// A text as the value of an attribute, without what no XML may hold.
+fn attribute(text: &str) -> String {
+    let escaped = |letter: char| match letter {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '"' => "&quot;".to_owned(),
+        letter => scene::visible(letter).to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// The figure as a PNG file, 1800 pixels wide.
@@ -216,6 +231,10 @@ mod tests {
             assert!(svg.starts_with(r#"<svg width="900" height=""#), "{}", &svg[..60]);
             assert!(svg.contains(r#"viewBox="0 0 7200 "#));
             assert!(!svg.contains("<&>"));
+            let (_, said) = svg.split_once(r#"role="img" aria-label=""#).unwrap();
+            let (said, _) = said.split_once('"').unwrap();
+            let said = said.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">");
+            assert_eq!(said.replace("&amp;", "&"), figure.alt_text());
             assert_eq!(svg.matches("<text").count(), scene.labels.len());
             assert_eq!(svg.matches("</text>").count(), scene.labels.len());
         }

@@ -98,7 +98,6 @@ impl Scene {
     /// Writes `text`; characters that no picture can show become blanks.
     pub(super) fn write(&mut self, text: &str, at: Place, anchor: Anchor, font: Type) {
         let Type { size, bold, ink } = font;
-        let visible = |letter: char| if is_printable(letter) { letter } else { ' ' };
         let text: String = text.chars().map(visible).collect();
         if !text.trim().is_empty() {
             self.labels.push(Label { text, at, anchor, size, bold, ink });
@@ -148,9 +147,11 @@ pub(super) struct Type {
     pub(super) ink: Ink,
 }
 
-/// Whether a character may stand in XML and takes part in a line of text.
-fn is_printable(letter: char) -> bool {
-    !letter.is_control() && !matches!(letter, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
+/// A character as a picture shows it: a blank in place of what may not stand in XML, or breaks a line
+/// of text.
+pub(super) fn visible(letter: char) -> char {
+    let breaks = matches!(letter, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}');
+    if letter.is_control() || breaks { ' ' } else { letter }
 }
 
 /// The strokes of a dashed path.

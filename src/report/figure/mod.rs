@@ -1,6 +1,7 @@
 //! What the pictures show, as plain data: series, bars, axis ranges and labels. How they look is
 //! [`super::chart`]'s business.
 
+mod alt;
 mod capacity;
 mod curves;
 mod memory;
@@ -107,6 +108,16 @@ pub struct Series {
     pub points: Vec<Point>,
     /// Places on it.
     pub marks: Vec<Mark>,
+}
+
+impl Series {
+    /// Whether it is a line, and not points of which no two are joined. One point alone, or none, is
+    /// what there is of a line.
+    pub fn is_line(&self) -> bool {
+        let joined = |pair: &[Point]| pair.iter().all(|point| point.y.is_some());
+        let drawn = self.points.iter().filter(|point| point.y.is_some()).count();
+        drawn < 2 || self.points.windows(2).any(joined)
+    }
 }
 
 /// A point of a line.
