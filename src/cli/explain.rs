@@ -1,6 +1,8 @@
 //! `tonnage explain`: where the time goes, what gives way first, and what each change that could be
 //! made does.
 
+use std::path::Path;
+
 use super::args::ExplainArgs;
 use super::progress::Bar;
 use super::{Failure, choice, colors, complain, crew, interrupt, print};
@@ -56,12 +58,51 @@ fn tried(
     let combinations = made.iter().map(|(.., changed)| changed.clone()).collect();
     let standings = standings(&narrowed(study, combinations, tier), crew)?;
     let both = made.into_iter().zip(standings);
-    Ok(both
-        .map(|((change, arguments, _), standing)| Tried { change, arguments, standing })
-        .collect())
+    let tried = |((change, mut arguments, changed), standing): (Made, Standing)| {
+        arguments.extend(advice::tier_for(&tier.name, &changed, combination));
+        let command = command(args, study, tier, &changed, &arguments);
+        Tried { change, command, standing }
+    };
+    Ok(both.map(tried).collect())
 }
 
-/// A change that was made: itself, what is to be typed for it, and what comes of it.
+/// What is to be typed to have `changed` explained at this tier, which takes these `--set` arguments
+/// beside those that were typed already.
+fn command(
+    args: &ExplainArgs,
+    study: &Study,
+    tier: &Tier,
+    changed: &Combination,
+    arguments: &[String],
+) -> Vec<String> {
+    let others = || study.combinations.iter();
+    let plan = others().any(|it| it.plan != changed.plan).then_some(&changed.plan);
+    let server = others().any(|it| it.server != changed.server).then_some(&changed.server);
+    let tier = changed.tiers.iter().any(|it| it.name != tier.name).then_some(&tier.name);
+    let seed = args.seed.map(|seed| seed.to_string());
+    let sets = args.sets.set.iter().chain(arguments).map(|set| ("--set", set));
+    let options =
+        [("--plan", plan), ("--server", server), ("--tier", tier), ("--seed", seed.as_ref())];
+    let options = options.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(sets);
+    let begin = ["tonnage".to_owned(), "explain".to_owned(), scenario(&args.scenario)];
+    begin.into_iter().chain(options.flat_map(|(name, value)| option(name, value))).collect()
+}
+
+/// The path of the scenario, in such a way that it is not taken for an option.
+fn scenario(path: &Path) -> String {
+    let written = path.display().to_string();
+    if written.len() > 1 && written.starts_with('-') { format!("./{written}") } else { written }
+}
+
+/// An option and its value: in one word where the value would be taken for an option itself.
+fn option(name: &str, value: &str) -> Vec<String> {
+    match value.starts_with('-') {
+        true => vec![format!("{name}={value}")],
+        false => vec![name.to_owned(), value.to_owned()],
+    }
+}
+
+/// A change that was made: itself, the `--set` arguments for it, and what comes of it.
 type Made = (Change, Vec<String>, Combination);
 
 /// Without cores and workers where cores alone bring the same workers, by the server's arithmetic.

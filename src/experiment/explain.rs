@@ -47,8 +47,8 @@ impl Standing {
 pub struct Tried {
     /// What was changed.
     pub change: Change,
-    /// The same as what is to be typed: `--set` arguments, or another plan's or server's name.
-    pub arguments: Vec<String>,
+    /// The command that looks at the site as closely with this change, word by word.
+    pub command: Vec<String>,
     /// What came of it. It faced the same requests.
     pub standing: Standing,
 }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     fn tried(cores: u32, standing: Standing) -> Tried {
-        Tried { change: Change::Cores(cores), arguments: Vec::new(), standing }
+        Tried { change: Change::Cores(cores), command: Vec::new(), standing }
     }
 
     const ANY: Objective = Objective { p95: None, errors: None };

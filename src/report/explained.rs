@@ -33,7 +33,7 @@ pub fn text(study: &Study, now: &Standing, tried: &[Tried], color: bool) -> Stri
         heading("What a change does, for the same requests") + "\n" + &changes(study, now, tried),
     );
     parts.push(said(&advice(study, now, tried)));
-    parts.extend(example(study, now, tried));
+    parts.extend(commands(study, now, tried));
     parts.join("\n\n") + "\n"
 }
 
@@ -273,22 +273,26 @@ fn fails(finding: &Finding) -> String {
     }
 }
 
-/// How to see all that the best change does which is not one of the scenario's own plans and servers:
-/// what those do is seen anyhow. What is to be copied stays on one line.
-fn example(study: &Study, now: &Standing, tried: &[Tried]) -> Option<String> {
-    let best = [false, true].map(|machine| best(study, now, tried, machine));
-    let typed = best.into_iter().flatten().find(|it| !it.arguments.is_empty())?;
-    let sets = typed.arguments.iter().map(|argument| format!(" --set {}", shell(argument)));
-    let (what, sets) = (in_words(typed, now), sets.collect::<String>());
-    Some(format!("To see all that {what} does:\n  tonnage run ...{sets}"))
+/// How to see all that each change does which is advised. What is to be copied stays on one line.
+fn commands(study: &Study, now: &Standing, tried: &[Tried]) -> Option<String> {
+    let advised = [false, true].into_iter().filter_map(|machine| best(study, now, tried, machine));
+    let command = |it: &Tried| {
+        let words = it.command.iter().map(|word| shell(word)).collect::<Vec<_>>().join(" ");
+        // What came from there is read by now.
+        let input =
+            if it.command.iter().any(|word| word == "-") { ", from the same input" } else { "" };
+        format!("To see all that {} does{input}:\n  {words}", in_words(it, now))
+    };
+    let commands: Vec<String> = advised.map(command).collect();
+    (!commands.is_empty()).then(|| commands.join("\n"))
 }
 
-/// An argument as a shell takes it.
-fn shell(argument: &str) -> String {
+/// A word as a shell takes it.
+fn shell(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._=-/".contains(c);
-    match argument.chars().all(is_plain) {
-        true => argument.to_owned(),
-        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    match !word.is_empty() && !word.starts_with('=') && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 
@@ -346,11 +350,13 @@ mod tests {
         let mut standings = Standing::all(answers);
         let (paid, free) = (standings.swap_remove(2), standings.swap_remove(1));
         let changes = [
-            (Change::Plan("4GB".to_owned()), Vec::new(), paid),
-            (Change::Workers(5), vec!["server.\"my app\".workers=5".to_owned()], free),
+            (Change::Plan("4GB".to_owned()), ["--plan", "4GB"], paid),
+            (Change::Workers(5), ["--set", "server.\"my app\".workers=5"], free),
         ];
-        let tried =
-            changes.map(|(change, arguments, standing)| Tried { change, arguments, standing });
+        let tried = changes.map(|(change, words, standing)| {
+            let command = ["tonnage", "explain", "my site.toml"].into_iter().chain(words);
+            Tried { change, command: command.map(str::to_owned).collect(), standing }
+        });
         (study, standings.swap_remove(0), tried.into())
     }
 
@@ -364,16 +370,26 @@ mod tests {
              month, with a p95 of 76.7 ms instead of 106 ms at this tier.",
         ];
         assert_eq!(advice(&study, &now, &tried), expected);
-        let typed = |what: &str, set: &str| {
-            Some(format!("To see all that {what} does:\n  tonnage run ... --set {set}"))
-        };
-        let workers = typed("workers = 5", r#"'server."my app".workers=5'"#);
-        assert_eq!(example(&study, &now, &tried), workers);
-        // Another server is one of the scenario's own.
-        (tried[1].change, tried[1].arguments) = (Change::Server("uvicorn".into()), Vec::new());
-        (tried[0].change, tried[0].arguments) =
-            (Change::Cores(4), vec!["plan.2GB.cores=4".to_owned()]);
-        assert_eq!(example(&study, &now, &tried), typed("cores = 4", "plan.2GB.cores=4"));
+        let typed = |words: &str| format!("\n  tonnage explain {words}");
+        let workers = typed(r#"'my site.toml' --set 'server."my app".workers=5'"#);
+        let plan = typed("'my site.toml' --plan 4GB");
+        let [free, paid] = ["To see all that workers = 5 does", "To see all that plan 4GB does"];
+        let said = commands(&study, &now, &tried);
+        assert_eq!(said, Some(format!("{free}:{workers}\n{paid}:{plan}")));
+        tried.truncate(1);
+        tried[0].command[2] = "-".to_owned();
+        let plan = typed("- --plan 4GB");
+        let said = commands(&study, &now, &tried);
+        assert_eq!(said, Some(format!("{paid}, from the same input:{plan}")));
+    }
+
+    #[test]
+    fn a_shell_takes_every_word_for_what_it_is() {
+        let words =
+            ["a=b", "", "=ls", "a b", "it's", "$HOME", "~", "*", "!!", "\\", "\"", "ü", "#"];
+        let line = words.map(shell).join(" ");
+        let expected = r##"a=b '' '=ls' 'a b' 'it'\''s' '$HOME' '~' '*' '!!' '\' '"' 'ü' '#'"##;
+        assert_eq!(line, expected);
     }
 
     #[test]
@@ -458,7 +474,7 @@ mod tests {
         tried.iter_mut().for_each(|each| each.standing = now.clone());
         let nothing = ["Nothing that was tried on this machine helps."];
         assert_eq!(advice(&study, &now, &tried), nothing);
-        assert_eq!(example(&study, &now, &tried), None);
+        assert_eq!(commands(&study, &now, &tried), None);
     }
 
     #[test]
@@ -472,7 +488,9 @@ mod tests {
     #[test]
     fn nothing_is_wider_than_a_terminal() {
         let (study, now, tried) = made_up();
-        for line in text(&study, &now, &tried, false).lines() {
+        // What is to be copied is in one line, however long.
+        let text = text(&study, &now, &tried, false);
+        for line in text.lines().filter(|line| !line.starts_with("  tonnage ")) {
             assert!(line.chars().count() <= COLUMNS, "{line}");
         }
     }

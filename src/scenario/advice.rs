@@ -38,6 +38,18 @@ pub fn arguments(change: &Change, combination: &Combination) -> Vec<String> {
     }
 }
 
+/// The `--set` argument with which the tier of this name is there for `changed` as it is `now`, where
+/// the file has it for other plans or servers only.
+pub fn tier_for(tier: &str, changed: &Combination, now: &Combination) -> Option<String> {
+    let (key, name) = match changed.plan == now.plan {
+        true => ("servers", &changed.server),
+        false => ("plans", &changed.plan),
+    };
+    let names = toml::Value::Array(vec![toml::Value::String(name.clone())]);
+    let is_there = changed.tiers.iter().any(|it| it.name == tier);
+    (!is_there).then(|| format!("tier.{}.{key}={names}", quoted(tier)))
+}
+
 /// The connections, as a scenario has them.
 fn written(connections: &Connections, combination: &Combination) -> String {
     let Connections { keep, limit, timeout, hold } = connections;
@@ -140,5 +152,20 @@ rate = "10/s"
         ] {
             assert_eq!(made(&Change::Connect(wanted)).server.connections, wanted);
         }
+    }
+
+    #[test]
+    fn a_tier_that_the_file_has_for_others_is_there_with_the_argument_for_it() {
+        let other =
+            "[[server]]\nname = \"it's \\\"new\\\"\"\nkind = \"sync\"\nworkers = 2\n[[endpoint]]";
+        let text = NAMES.replacen("[[endpoint]]", other, 1);
+        let text = text.replace("\"usual\"", "\"a b\"\nservers = ['the \"old\" one']");
+        let text = Text { name: "names".to_owned(), text, folder: None };
+        let both = |sets: &[String]| text.scenario(sets).unwrap().study.combinations;
+        let [now, changed]: [Combination; 2] = both(&[]).try_into().unwrap();
+        assert_eq!(tier_for("a b", &now, &now), None);
+        let set = tier_for("a b", &changed, &now).unwrap();
+        let tiers: Vec<usize> = both(&[set]).iter().map(|each| each.tiers.len()).collect();
+        assert_eq!((changed.tiers.len(), tiers), (0, vec![0, 1]));
     }
 }

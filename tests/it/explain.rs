@@ -83,8 +83,11 @@ fn cores_and_workers_are_tried_together_where_neither_helps_alone() {
     assert!(there, "{text}");
     // Each saturation point is good to 1 %, so their ratio to 2 %, and the last digit is rounded.
     assert!((gain(&text, "cores = 2, workers = 2") - 1.0).abs() <= 2.0 * 0.02 + 0.005, "{text}");
-    let typed = "To see all that cores = 2, workers = 2 does:\n  tonnage run ... --set \
-                 plan.box.cores=2 --set server.sync.workers=2\n";
+    assert!(
+        text.contains("To see all that cores = 2, workers = 2 does:\n  tonnage explain "),
+        "{text}"
+    );
+    let typed = "waiting.toml --tier busy --set plan.box.cores=2 --set server.sync.workers=2\n";
     assert!(text.contains(typed), "{text}");
     // Where workers come with the cores anyhow, that is one change, not two.
     let (text, there) = together(&computing.replace("workers = 1", "workers = \"cores\""));
@@ -104,6 +107,66 @@ fn a_database_whose_own_cores_are_busy_is_tried_with_twice_as_many() {
     let doubled = gain(&text, "database host of 2 cores");
     assert!((doubled - 1.0).abs() <= 2.0 * 0.02 + 0.005, "{text}");
     assert!(text.contains("With more of a machine, database host of 2 cores does:"), "{text}");
+}
+
+/// The changes that are advised and the commands that are printed for them.
+#[cfg(unix)]
+fn commands(text: &str) -> Vec<(&str, &str)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let pairs = lines.windows(2).filter_map(|pair| {
+        let what = pair[0].strip_prefix("To see all that ")?.strip_suffix(" does:")?;
+        Some((what, pair[1].strip_prefix("  ")?))
+    });
+    pairs.collect()
+}
+
+/// p95, its interval, what fails and what is carried, in the line of the table that begins so.
+#[cfg(unix)]
+fn answer(text: &str, change: &str) -> [String; 4] {
+    let line = text.lines().find(|line| line.trim_start().starts_with(change)).unwrap();
+    let cells = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+    let cells: Vec<String> = cells.skip(1).take(4).map(str::to_owned).collect();
+    cells.try_into().unwrap()
+}
+
+/// Typed into a shell as it was printed.
+#[cfg(unix)]
+fn typed(line: &str) -> Output {
+    let folder = Path::new(env!("CARGO_BIN_EXE_tonnage")).parent().unwrap();
+    let line = format!("PATH='{}':$PATH; {line}", folder.display());
+    Command::new("sh").arg("-c").arg(line).output().unwrap()
+}
+
+/// Two plans whose workers compute and wait, the smaller of which alone has the tier; and a file and
+/// names that a shell would take for something else. What was typed already is kept: without it the rate
+/// and the requests would be others.
+#[cfg(unix)]
+#[test]
+fn every_printed_command_gives_what_was_predicted_for_its_change() {
+    let plans = "[[plan]]\nname = \"big * one\"\ncores = 4\n\n[[plan]]\nname = \"-s $1\"";
+    let text = WAITING.replace("[[plan]]\nname = \"box\"", plans);
+    let text = text.replace("cores = 4\n\n[[server]]", "cores = 1\n\n[[server]]");
+    let text = text.replace("workers = 1", "workers = \"cores\"");
+    let text = text.replace("[{ query", "[{ compute = \"exp(20ms)\" }, { query");
+    let text = text.replace("\"busy\"", "\"it's busy\"\nplans = [\"-s $1\"]");
+    let desk = tempfile::tempdir().unwrap();
+    let path = desk.path().join("it's mine.toml");
+    std::fs::write(&path, text).unwrap();
+    let set = ["--seed", "7", "--set", "tier.\"it's busy\".rate=8/s"];
+    let asked = ["--plan=-s $1", "--tier", "it's busy"].into_iter().chain(set);
+    let output = explain(&path, &asked.collect::<Vec<_>>());
+    let text = said(&output.stdout);
+    assert_eq!(said(&output.stderr), "");
+    let commands = commands(&text);
+    let changes: Vec<&str> = commands.iter().map(|(change, _)| *change).collect();
+    assert_eq!(changes, ["kind = threads, 4 each", "plan big * one"], "{text}");
+    for (change, command) in commands {
+        let output = typed(command);
+        assert_eq!(said(&output.stderr), "", "{command}");
+        let then = said(&output.stdout);
+        assert!(then.contains(", it's busy: 8 requests/s\n"), "{command}: {then}");
+        assert_eq!(answer(&then, "as it is"), answer(&text, change), "{command}");
+    }
 }
 
 #[test]
@@ -141,8 +204,11 @@ fn recorded_traffic_is_explained_and_the_scenarios_own_alternatives_are_tried() 
 
 #[test]
 fn one_thread_and_two_explain_alike() {
+    let desk = tempfile::tempdir().unwrap();
+    let path = desk.path().join("waiting.toml");
+    std::fs::write(&path, WAITING).unwrap();
     let [one, two] =
-        ["1", "2"].map(|threads| explained(WAITING, &["--tier", "quiet", "--threads", threads]));
+        ["1", "2"].map(|threads| explain(&path, &["--tier", "quiet", "--threads", threads]));
     assert_eq!(one.status.code(), Some(0), "{}", said(&one.stderr));
     assert_eq!(one.stdout, two.stdout);
 }
