@@ -82,7 +82,7 @@ impl<S: Scope> World<'_, S> {
         self.coming = Coming { id, at };
         *request = Request {
             number: self.arrivals as u32,
-            chance: self.chances.as_mut().map_or(0, Rng::next_u32),
+            chance: self.chances.accept.as_mut().map_or(0, Rng::next_u32),
             next: self.starts[endpoint as usize],
             endpoint,
             measured: self.probe.measures(at),

@@ -76,7 +76,7 @@ impl<S: Scope> World<'_, S> {
             Sharing::Fair => Span::ZERO,
         };
         let exposed = alone.saturating_sub(slice).as_secs() / TICK.as_secs();
-        self.site.host.cores > 1 || self.memory_chances.random::<f64>() < exposed
+        self.site.host.cores > 1 || self.chances.memory.random::<f64>() < exposed
     }
 
     /// The first of its memory is back. Who waited for that and had a core meanwhile found nobody
@@ -108,7 +108,7 @@ impl<S: Scope> World<'_, S> {
         }
         // It closes one after the other, until one that it woke gets its core: any of them.
         let count = closing.count() as usize;
-        let woken = below(&mut self.respawns, count + 1) as u32;
+        let woken = below(&mut self.chances.respawn, count + 1) as u32;
         let first = Closing { used: woken.min(closing.used), unused: 0 };
         let first = Closing { unused: woken - first.used, ..first };
         self.end_backends(first);
@@ -123,7 +123,7 @@ impl<S: Scope> World<'_, S> {
         self.workers[index as usize].state = State::Gone;
         if self.site.server.on_oom != OnOom::Polled {
             let starts = self.now.max(self.forks_from);
-            let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
+            let pause = Span::from_secs(self.chances.respawn.random::<f64>() * RESPAWN_PAUSE_S);
             self.forks_from = starts + pause;
             self.agenda.at(starts, Event::Start(index));
         }

@@ -15,6 +15,7 @@ mod admission;
 mod arrivals;
 mod boot;
 mod calls;
+mod chances;
 mod client;
 mod clock;
 mod cold;
@@ -47,7 +48,6 @@ use std::collections::VecDeque;
 pub use arrivals::{Arrival, Reply};
 
 use crate::kernel::agenda::{self, Agenda};
-use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::outcome::{Outcome, Stopped};
 use crate::resource::memory::Memory;
 use crate::seed::Seed;
@@ -55,6 +55,7 @@ use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
 use admission::backlog_room;
 use arrivals::{Drawing, Recording, Visitors};
+use chances::Chances;
 use client::Deadlines;
 use clock::For;
 use cold::CodeRan;
@@ -237,10 +238,7 @@ struct World<'a, S: Scope> {
     tape: S::Tape,
     coming: Coming,
     arrivals: u64,
-    chances: Option<Stream>,
-    respawns: Stream,
-    gil: Stream,
-    memory_chances: Stream,
+    chances: Chances,
     /// When gunicorn's arbiter can start a worker.
     forks_from: Time,
 
@@ -296,6 +294,7 @@ struct World<'a, S: Scope> {
 impl<'a, S: Scope> World<'a, S> {
     fn new(site: &'a Site, programs: Vec<Program>, tape: S::Tape, seed: Seed) -> World<'a, S> {
         let rules = Rules::of(site);
+        let chances = Chances::new(seed, &rules);
         let threaded = matches!(site.server.kind, WorkerKind::Threads { .. });
         let own = site.database.host.as_ref();
         let other = own.unwrap_or(&site.host);
@@ -314,10 +313,7 @@ impl<'a, S: Scope> World<'a, S> {
             tape,
             coming: Coming { id: 0, at: Time::NEVER },
             arrivals: 0,
-            chances: rules.needs_chance.then(|| stream(seed, Purpose::Accept)),
-            respawns: stream(seed, Purpose::Respawn),
-            gil: stream(seed, Purpose::Gil),
-            memory_chances: stream(seed, Purpose::Memory),
+            chances,
             forks_from: Time::ZERO,
             agenda: Agenda::new(),
             requests: Requests::new(demands),

@@ -83,7 +83,7 @@ impl<S: Scope> World<'_, S> {
 
     /// A request in a worker gives its memory back: to the worker, or to the system.
     fn vacate_request(&mut self, index: u32, bytes: Bytes) {
-        let chance = || self.memory_chances.random();
+        let chance = || self.chances.memory.random();
         let bytes = self.workers[index as usize].heap.free(bytes, chance);
         self.vacate(index, bytes);
     }

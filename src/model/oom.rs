@@ -170,7 +170,7 @@ impl<'a, S: Scope> World<'a, S> {
     fn kill_resident(&mut self, index: usize) {
         self.residents_away[index] += 1;
         self.give_memory(HOST, self.site.host.residents[index].memory);
-        let pause = Span::from_secs(self.respawns.random::<f64>() * RESPAWN_PAUSE_S);
+        let pause = Span::from_secs(self.chances.respawn.random::<f64>() * RESPAWN_PAUSE_S);
         self.agenda.at(self.now + pause, Event::ResidentBack(index as u32));
     }
 

@@ -171,7 +171,7 @@ impl<S: Scope> World<'_, S> {
     #[inline(never)]
     fn wake_any(&mut self, index: u32) -> Option<u32> {
         let waiting = self.workers[index as usize].turn.waiting();
-        let place = if waiting > 1 { below(&mut self.gil, waiting) } else { 0 };
+        let place = if waiting > 1 { below(&mut self.chances.gil, waiting) } else { 0 };
         self.workers[index as usize].turn.release_to_any(place)
     }
 

@@ -1,0 +1,27 @@
+//! What a run leaves to chance once its requests are drawn, each purpose with a stream of its own.
+
+use super::rules::Rules;
+use crate::kernel::streams::{Purpose, Stream, stream};
+use crate::seed::Seed;
+
+/// The streams of a run, by what they are for.
+#[derive(Debug)]
+pub(super) struct Chances {
+    /// `None` where it makes no difference who accepts.
+    pub accept: Option<Stream>,
+    pub respawn: Stream,
+    pub gil: Stream,
+    pub memory: Stream,
+}
+
+impl Chances {
+    /// Those of the run with `seed`.
+    pub(super) fn new(seed: Seed, rules: &Rules) -> Chances {
+        Chances {
+            accept: rules.needs_chance.then(|| stream(seed, Purpose::Accept)),
+            respawn: stream(seed, Purpose::Respawn),
+            gil: stream(seed, Purpose::Gil),
+            memory: stream(seed, Purpose::Memory),
+        }
+    }
+}
