@@ -34,8 +34,18 @@ pub enum Purpose {
     Thinning,
     /// Who of those that wait gets the GIL.
     Gil,
-    /// What allocators keep, and who is in time for memory that a killed process gives back.
+    /// What allocators keep.
     Memory,
+    /// Whether the GIL is lost over a system call.
+    SystemCall,
+    /// Whether a thread that wakes up stays on its core.
+    Waking,
+    /// Whether who waits for the memory of a killed process looks in time.
+    InTime,
+    /// How many of a killed process's connections close before it ends.
+    Closing,
+    /// Where in its rounds uvicorn's parent is when the first of its workers is killed.
+    Rounds,
 }
 
 /// The stream for `purpose` in the run with `seed`.

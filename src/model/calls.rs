@@ -67,7 +67,7 @@ impl<S: Scope> World<'_, S> {
             (false, Call::Send) if self.now - worker.switched > slice => LOST_AFTER_A_SLICE,
             (false, _) => return false,
         };
-        self.chances.gil.random::<f64>() < share
+        self.chances.system_call.random::<f64>() < share
     }
 
     /// How often the GIL is lost over brief system calls, where there is a second core.
@@ -88,6 +88,6 @@ impl<S: Scope> World<'_, S> {
     /// Whether a thread that has sent a query has the GIL back before anyone else takes it. On one
     /// core it has not: the process of the database runs there first.
     pub(super) fn keeps_turn_sending(&mut self) -> bool {
-        self.site.host.cores > 1 && self.chances.gil.random::<f64>() >= LOST_SENDING
+        self.site.host.cores > 1 && self.chances.system_call.random::<f64>() >= LOST_SENDING
     }
 }

@@ -12,6 +12,11 @@ pub(super) struct Chances {
     pub respawn: Stream,
     pub gil: Stream,
     pub memory: Stream,
+    pub system_call: Stream,
+    pub waking: Stream,
+    pub in_time: Stream,
+    pub closing: Stream,
+    pub rounds: Stream,
 }
 
 impl Chances {
@@ -22,6 +27,11 @@ impl Chances {
             respawn: stream(seed, Purpose::Respawn),
             gil: stream(seed, Purpose::Gil),
             memory: stream(seed, Purpose::Memory),
+            system_call: stream(seed, Purpose::SystemCall),
+            waking: stream(seed, Purpose::Waking),
+            in_time: stream(seed, Purpose::InTime),
+            closing: stream(seed, Purpose::Closing),
+            rounds: stream(seed, Purpose::Rounds),
         }
     }
 }

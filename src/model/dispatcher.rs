@@ -220,7 +220,7 @@ impl<S: Scope> World<'_, S> {
             1 => self.lost_on_one_core(waiting),
             _ => Some(self.lost_briefly()),
         };
-        share.is_some_and(|share| self.chances.gil.random::<f64>() < share)
+        share.is_some_and(|share| self.chances.system_call.random::<f64>() < share)
     }
 
     /// The next thing the dispatcher of `index` does, if there is one: what its threads have for it

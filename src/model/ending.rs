@@ -76,7 +76,7 @@ impl<S: Scope> World<'_, S> {
             Sharing::Fair => Span::ZERO,
         };
         let exposed = alone.saturating_sub(slice).as_secs() / TICK.as_secs();
-        self.site.host.cores > 1 || self.chances.memory.random::<f64>() < exposed
+        self.site.host.cores > 1 || self.chances.in_time.random::<f64>() < exposed
     }
 
     /// The first of its memory is back. Who waited for that and had a core meanwhile found nobody
@@ -108,7 +108,7 @@ impl<S: Scope> World<'_, S> {
         }
         // It closes one after the other, until one that it woke gets its core: any of them.
         let count = closing.count() as usize;
-        let woken = below(&mut self.chances.respawn, count + 1) as u32;
+        let woken = below(&mut self.chances.closing, count + 1) as u32;
         let first = Closing { used: woken.min(closing.used), unused: 0 };
         let first = Closing { unused: woken - first.used, ..first };
         self.end_backends(first);

@@ -71,7 +71,7 @@ impl<S: Scope> World<'_, S> {
             // It starts a worker when it looks, and that is killed about as long after as others
             // were: in a loop of kills they all come in step with its looking.
             Some(looked) => (self.now - looked) % LOOKS_EVERY,
-            None => LOOKS_EVERY.scaled(self.chances.respawn.random::<f64>()),
+            None => LOOKS_EVERY.scaled(self.chances.rounds.random::<f64>()),
         };
         let next = self.now + LOOKS_EVERY.saturating_sub(asked);
         if self.workers[index as usize].state == State::Up && asked < SAYS_NOTHING {

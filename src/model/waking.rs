@@ -35,7 +35,7 @@ impl<S: Scope> World<'_, S> {
     /// A thread wakes up, with so much to do.
     #[inline(never)]
     pub(super) fn start_thread(&mut self, thread: u32, work: Span) {
-        let stays = self.chances.gil.random::<f64>() < STAYS;
+        let stays = self.chances.waking.random::<f64>() < STAYS;
         self.cores[HOST].wake(self.now, thread, THREAD | thread, work, stays);
     }
 
