@@ -34,6 +34,9 @@ pub struct Judgement {
     pub measured: Figures,
     /// What the model says.
     pub predicted: Figures,
+    /// Between what the predicted p95 lies for all but one seed at each end, in milliseconds, where
+    /// chance decides in the model. `None` where it does not.
+    pub by_chance_ms: Option<(f64, f64)>,
     /// Predicted share of the busiest resource that is in use: cores, workers, or loops.
     pub utilisation: f64,
     /// By how much the offered rate must be changed for the predicted p95 to be the measured one:
@@ -51,6 +54,13 @@ impl Judgement {
     pub fn p95_error(&self) -> Option<f64> {
         let (measured, predicted) = (self.measured.p95_ms?, self.predicted.p95_ms?);
         Some(predicted / measured - 1.0)
+    }
+
+    /// Whether the measured p95 is one of those that the model has by chance, and so as good as
+    /// predicted. `None` where chance does not decide.
+    pub fn is_within_chance(&self) -> Option<bool> {
+        let ((low, high), measured) = (self.by_chance_ms?, self.measured.p95_ms?);
+        Some((low..=high).contains(&measured))
     }
 
     /// By how much the predicted error rate is off.
@@ -148,7 +158,7 @@ const HALVINGS: u32 = 9;
 
 /// Where chance decides in the model, who gets the GIL or which process accepts, a prediction is the
 /// middle one of so many seeds.
-const SEEDS: u64 = 9;
+const SEEDS: u64 = 25;
 
 /// Judges the prediction for `requests` on `site`'s endpoint number `endpoint`; `breaks` says that
 /// something gives way there, so that a load error makes no sense.
@@ -160,7 +170,7 @@ pub fn judge(
     breaks: bool,
 ) -> Judgement {
     let prediction = Prediction { site, endpoint, requests, breaks };
-    let (seed, (comparison, played)) = prediction.middle_of_seeds();
+    let Middle { seed, comparison, played, by_chance_ms } = prediction.middle_of_seeds();
     let counted = || counted(&played);
     let arrivals = counted().map(|each| each.arrived);
     let last = arrivals.max().unwrap_or(Time::ZERO + WARMUP);
@@ -177,6 +187,7 @@ pub fn judge(
         requests: counted().count(),
         measured,
         predicted,
+        by_chance_ms,
         utilisation: utilisation(site, &comparison),
         load_error: target.and_then(|p95| prediction.load_error(seed, p95)),
         oom_kills: comparison.outcome.kills,
@@ -187,6 +198,14 @@ pub fn judge(
 /// Those that count: they come after the warm-up.
 fn counted(played: &[Played]) -> impl Iterator<Item = &Played> {
     played.iter().filter(|each| each.arrived >= Time::ZERO + WARMUP)
+}
+
+/// What comes of the requests with the middle one of the seeds.
+struct Middle {
+    seed: Seed,
+    comparison: Comparison,
+    played: Vec<Played>,
+    by_chance_ms: Option<(f64, f64)>,
 }
 
 /// Recorded requests that are played to predict how they end.
@@ -200,20 +219,26 @@ struct Prediction<'a> {
 
 impl Prediction<'_> {
     /// What comes of the middle one of [`SEEDS`], by how many are lost where something gives way, else
-    /// by p95; and that seed. Where the second does as the first to the last request, nobody throws dice.
-    fn middle_of_seeds(&self) -> (Seed, (Comparison, Vec<Played>)) {
-        let with = |seed| (Seed::new(seed), self.play(1.0, Seed::new(seed)));
+    /// by p95. Where the second does as the first to the last request, nobody throws dice.
+    fn middle_of_seeds(&self) -> Middle {
+        let with = |seed| {
+            let (comparison, played) = self.play(1.0, Seed::new(seed));
+            Middle { seed: Seed::new(seed), comparison, played, by_chance_ms: None }
+        };
         let mut all = vec![with(1), with(2)];
-        if all[0].1.1 == all[1].1.1 {
+        if all[0].played == all[1].played {
             return all.swap_remove(0);
         }
         all.extend((3..=SEEDS).map(with));
-        let rank = |played: &[Played]| match self.breaks {
-            true => counted(played).filter(|each| each.predicted.is_none()).count() as f64,
-            false => p95_ms(played).unwrap_or(f64::INFINITY),
-        };
-        all.sort_by(|(_, a), (_, b)| rank(&a.1).total_cmp(&rank(&b.1)));
-        all.swap_remove(all.len() / 2)
+        let p95 = |it: &Middle| p95_ms(&it.played).unwrap_or(f64::INFINITY);
+        all.sort_by(|a, b| p95(a).total_cmp(&p95(b)));
+        let by_chance_ms = Some((p95(&all[1]), p95(&all[all.len() - 2])));
+        if self.breaks {
+            let lost =
+                |it: &Middle| counted(&it.played).filter(|it| it.predicted.is_none()).count();
+            all.sort_by_key(lost);
+        }
+        Middle { by_chance_ms, ..all.swap_remove(all.len() / 2) }
     }
 
     fn play(&self, speed: f64, seed: Seed) -> (Comparison, Vec<Played>) {

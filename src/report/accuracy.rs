@@ -14,7 +14,7 @@ const BUSY: f64 = 0.8;
 /// takes differ in p95 by so much.
 type Column = (&'static str, fn(&Judgement, Option<f64>) -> String);
 
-const COLUMNS: [Column; 18] = [
+const COLUMNS: [Column; 20] = [
     ("machine", |each, _| each.machine.clone()),
     ("case", |each, _| each.name.clone()),
     ("requests", |each, _| each.requests.to_string()),
@@ -23,6 +23,8 @@ const COLUMNS: [Column; 18] = [
     ("predicted_p50_ms", |each, _| maybe(each.predicted.p50_ms, 5)),
     ("measured_p95_ms", |each, _| maybe(each.measured.p95_ms, 5)),
     ("predicted_p95_ms", |each, _| maybe(each.predicted.p95_ms, 5)),
+    ("predicted_p95_low_ms", |each, _| maybe(each.by_chance_ms.map(|(low, _)| low), 5)),
+    ("predicted_p95_high_ms", |each, _| maybe(each.by_chance_ms.map(|(_, high)| high), 5)),
     ("p95_error", |each, _| maybe(each.p95_error(), 3)),
     ("measured_p99_ms", |each, _| maybe(each.measured.p99_ms, 5)),
     ("predicted_p99_ms", |each, _| maybe(each.predicted.p99_ms, 5)),
@@ -65,6 +67,7 @@ pub fn sentences(judgements: &[Judgement]) -> Vec<String> {
     sentences.extend(calmly(&calm));
     sentences.extend(busily(&busy));
     sentences.extend(noise(&whole));
+    sentences.extend(chance(judgements));
     sentences.push(format!(
         "Where nothing breaks, error rates are off by {} points at worst.",
         digits(errors * 100.0, 3)
@@ -106,6 +109,22 @@ fn noise(cases: &[&Takes]) -> Option<String> {
     Some(format!(
         "Three recordings of the same requests differ in p95 by {} in the median of {} cases and \
          by {} at most: that is the noise of a recording. Of these the middle one counts.",
+        percent(median(&spreads)?),
+        spreads.len(),
+        percent(*spreads.last()?)
+    ))
+}
+
+/// What predictions differ by where chance decides in the model.
+fn chance(judgements: &[Judgement]) -> Option<String> {
+    let whole = || judgements.iter().filter(|each| !each.breaks);
+    let ranges = whole().filter_map(|each| each.by_chance_ms);
+    let spreads = sorted(ranges.map(|(low, high)| high / low - 1.0));
+    let within = whole().filter(|each| each.is_within_chance() == Some(true)).count();
+    Some(format!(
+        "Where chance decides in the model, who gets the GIL or which process accepts, its own p95 \
+         differs by {} in the median of {} recordings and by {} at most; {within} of the measured \
+         ones are among those.",
         percent(median(&spreads)?),
         spreads.len(),
         percent(*spreads.last()?)
