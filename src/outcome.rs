@@ -90,9 +90,10 @@ pub enum Cause {
     Timeout,
     /// The client's patience was over.
     Patience,
-    /// The process was killed, or the database crashed, with the request inside.
+    /// The process was killed with the request inside, and the connection closed: a 502 from Nginx. Or
+    /// the database crashed: 500.
     Killed,
-    /// No process was listening any more.
+    /// No process was listening any more: a 502 from Nginx. Or no database: 500.
     Down,
 }
 

@@ -154,6 +154,15 @@ pub struct Front {
     pub read_timeout: Option<Span>,
 }
 
+impl Front {
+    /// Whether Nginx is in front of the server: it takes some CPU or gives up some time, and nobody else
+    /// comes through a Unix socket.
+    pub fn has_nginx(&self) -> bool {
+        let gives_up = self.connect_timeout.is_some() || self.read_timeout.is_some();
+        !self.nginx_cpu.is_zero() || gives_up || self.listen == Listen::Unix
+    }
+}
+
 /// What a full backlog does to the next connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listen {

@@ -27,6 +27,8 @@ pub struct Recorded {
 impl Recorded {
     /// More queries than this no request has.
     pub const MOST_QUERIES: usize = 31;
+    /// Its client got no connection.
+    pub const UNCONNECTED: u16 = 1;
     /// Its connection was reset.
     pub const RESET: u16 = 3;
     /// Its connection was closed without an answer.
@@ -44,13 +46,16 @@ impl Recorded {
         (100..500).contains(&status)
     }
 
-    /// The status of a request that failed for this cause.
-    pub fn status_of(cause: Cause) -> u16 {
+    /// The status of a request that failed for this cause, with an error page of its server's or without,
+    /// behind Nginx or not. Nginx passes on an error page, and makes one of a connection that fails.
+    pub fn status_of(cause: Cause, error_page: bool, nginx: bool) -> u16 {
         match cause {
-            Cause::Connections | Cause::Pool => 500,
-            Cause::Backlog | Cause::Down => 502,
             Cause::Limit => 503,
+            _ if error_page => 500,
+            Cause::Connections | Cause::Pool => 500,
             Cause::Timeout => 504,
+            Cause::Backlog | Cause::Down | Cause::Killed if nginx => 502,
+            Cause::Backlog | Cause::Down => Recorded::UNCONNECTED,
             Cause::Killed => Recorded::CLOSED,
             Cause::Patience => Recorded::PATIENCE,
         }
@@ -201,8 +206,9 @@ pub fn run(
     });
     let (mut measured, mut predicted) = (Side::default(), Side::default());
     let (mut slices, mut count) = (Slices::new(), 0);
+    let nginx = site.front.has_nginx();
     let outcome = model::play(&site, tape, manner.seed, |request, reply| {
-        let played = played(&request, &reply);
+        let played = played(&request, &reply, nginx);
         count += 1;
         if request.arrived >= Time::ZERO + manner.warmup {
             measured.record(played.measured, played.status);
@@ -231,12 +237,13 @@ fn slice(slices: &mut Slices, played: &Played) {
     }
 }
 
-fn played(request: &Recorded, reply: &Reply) -> Played {
+fn played(request: &Recorded, reply: &Reply, nginx: bool) -> Played {
     let predicted = match (reply.ended, reply.failed) {
         (Some(ended), None) => Some(ended - reply.arrived),
         _ => None,
     };
-    let status = reply.failed.map_or(200, Recorded::status_of);
+    let failed = |cause| Recorded::status_of(cause, reply.error_page, nginx);
+    let status = reply.failed.map_or(200, failed);
     Played {
         arrived: request.arrived,
         measured: request.response,

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::arrivals::{Arrival, Reply, Tape};
-use super::request::{At, NOWHERE, Request, RequestId, Waiting};
+use super::request::{At, Failure, NOWHERE, Request, RequestId, Waiting};
 use super::scope::Scope;
 use super::tasks::FRONT;
 use super::{Coming, Event, HOST, World};
@@ -152,8 +152,8 @@ impl<S: Scope> World<'_, S> {
     #[cold]
     pub(super) fn shut_out(&mut self, id: RequestId) {
         match self.site.front.listen {
-            _ if self.is_down => self.turn_down(id, Cause::Down),
-            Listen::Unix => self.turn_down(id, Cause::Backlog),
+            _ if self.is_down => self.turn_down(id, Failure::untold(Cause::Down)),
+            Listen::Unix => self.turn_down(id, Failure::untold(Cause::Backlog)),
             Listen::Tcp => self.try_later(id),
         }
     }
@@ -191,9 +191,9 @@ impl<S: Scope> World<'_, S> {
         if request.settled {
             self.requests.remove(id);
         } else if patience.is_some_and(|span| trying >= span) {
-            self.turn_down(id, Cause::Timeout);
+            self.turn_down(id, Failure::untold(Cause::Timeout));
         } else if trying >= GIVES_UP {
-            self.turn_down(id, Cause::Backlog);
+            self.turn_down(id, Failure::untold(Cause::Backlog));
         } else {
             request.at = At::Door;
             return self.connect(id).who_begins();
@@ -282,7 +282,7 @@ impl<S: Scope> World<'_, S> {
     /// The request is refused by the worker that accepted it.
     fn turn_away(&mut self, id: RequestId) {
         self.probe.levels.inside.fall(self.now, 1);
-        self.turn_down(id, Cause::Limit);
+        self.turn_down(id, Failure::told(Cause::Limit));
     }
 
     /// The request has a place in a worker, or waits for one. Returns whether it begins.
@@ -383,37 +383,38 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The request never got to a worker.
-    fn turn_down(&mut self, id: RequestId, cause: Cause) {
-        self.settle(id, Some(cause));
+    fn turn_down(&mut self, id: RequestId, failure: Failure) {
+        self.settle(id, Some(failure));
         self.requests.remove(id);
     }
 
     /// The longest-waiting client's patience is over. The server does not learn of it.
     pub(super) fn patience_over(&mut self) -> Option<RequestId> {
         let id = self.patience.expire();
-        self.settle(id, Some(Cause::Patience));
+        self.settle(id, Some(Failure::untold(Cause::Patience)));
         None
     }
 
     /// Nginx has waited long enough for an answer.
     pub(super) fn reading_over(&mut self) -> Option<RequestId> {
         let id = self.reading.expire();
-        self.settle(id, Some(Cause::Timeout));
+        self.settle(id, Some(Failure::untold(Cause::Timeout)));
         None
     }
 
     /// Somebody's wait is over, one way or another: answered, or failed for this cause. What
     /// happens to the request after that is nobody's business but the server's.
     #[inline(always)]
-    pub(super) fn settle(&mut self, id: RequestId, failed: Option<Cause>) {
+    pub(super) fn settle(&mut self, id: RequestId, failure: Option<Failure>) {
         if let Some(waiting) = self.requests[id].settle() {
-            self.inform(id, waiting, failed);
+            self.inform(id, waiting, failure);
         }
     }
 
     /// Who waited for the request is told how that ended.
     #[inline(always)]
-    pub(super) fn inform(&mut self, id: RequestId, waiting: Waiting, failed: Option<Cause>) {
+    pub(super) fn inform(&mut self, id: RequestId, waiting: Waiting, failure: Option<Failure>) {
+        let failed = failure.map(|failure| failure.cause);
         let is_there = matches!(failed, None | Some(Cause::Patience));
         let way = if is_there { self.extras().round_trip } else { Span::ZERO };
         match failed {
@@ -421,7 +422,9 @@ impl<S: Scope> World<'_, S> {
             Some(cause) => self.probe.failed(waiting.measured, cause),
         }
         let ended = Some(self.now + way);
-        self.tape.note(waiting.number, Reply { arrived: waiting.arrived, ended, failed });
+        let error_page = failure.is_some_and(|failure| failure.error_page);
+        let reply = Reply { arrived: waiting.arrived, ended, failed, error_page };
+        self.tape.note(waiting.number, reply);
         if self.extras().has_more_sources {
             self.patience.end(id);
             self.reading.end(id);

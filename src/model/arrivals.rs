@@ -41,6 +41,9 @@ pub struct Reply {
     pub ended: Option<Time>,
     /// The cause, where it was not answered well.
     pub failed: Option<Cause>,
+    /// Whether the server itself told it so with an error page: a connection that only closes has none,
+    /// and Nginx has its own.
+    pub error_page: bool,
 }
 
 /// The requests of a run, in order of arrival.
@@ -423,7 +426,9 @@ where
 {
     fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
         let (arrival, wanted, value) = self.arrivals.next()?;
-        self.window.push_back((value, Reply { arrived: arrival.at, ended: None, failed: None }));
+        let arrived = arrival.at;
+        let open = Reply { arrived, ended: None, failed: None, error_page: false };
+        self.window.push_back((value, open));
         demands.fill(wanted.into_iter());
         Some(arrival)
     }

@@ -3,7 +3,7 @@
 use super::database::Closing;
 use super::processor::Processor;
 use super::program::Op;
-use super::request::{At, Connection, NOWHERE, RequestId};
+use super::request::{At, Connection, Failure, NOWHERE, RequestId};
 use super::scope::Scope;
 use super::tasks::{ANSWER, BOOT};
 use super::worker::State;
@@ -52,7 +52,7 @@ impl<S: Scope> World<'_, S> {
 
     /// A request's process is gone. What it is in the database for goes on without it.
     fn lose(&mut self, id: RequestId) {
-        self.settle(id, Some(Cause::Killed));
+        self.settle(id, Some(Failure::untold(Cause::Killed)));
         let request = &self.requests[id];
         let at = request.at;
         self.probe.levels.inside.fall(self.now, 1);
@@ -135,7 +135,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The request's connection is gone, and the request fails.
     fn fail_without_connection(&mut self, id: RequestId) {
-        self.settle(id, Some(Cause::Killed));
+        self.settle(id, Some(Failure::told(Cause::Killed)));
         let request = &self.requests[id];
         match request.at {
             At::Cores | At::Waking => {

@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::admission::backlog_room;
 use super::processor::Processor;
-use super::request::RequestId;
+use super::request::{Failure, RequestId};
 use super::scope::Scope;
 use super::worker::{State, Worker};
 use super::{Event, HOST, OWN_HOST, World};
@@ -133,7 +133,7 @@ impl<'a, S: Scope> World<'a, S> {
     pub(super) fn overtime_over(&mut self) -> Option<RequestId> {
         let index = self.overtime.expire();
         for id in self.requests.in_worker(index) {
-            self.settle(id, Some(Cause::Timeout));
+            self.settle(id, Some(Failure::told(Cause::Timeout)));
         }
         self.begin_anew(index);
         None
@@ -161,7 +161,7 @@ impl<'a, S: Scope> World<'a, S> {
         while let Some(id) = self.backlog.pop_front() {
             self.probe.levels.backlog.fall(self.now, 1);
             self.probe.levels.inside.fall(self.now, 1);
-            self.settle(id, Some(Cause::Down));
+            self.settle(id, Some(Failure::untold(Cause::Down)));
             self.requests.remove(id);
         }
     }

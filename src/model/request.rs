@@ -24,7 +24,7 @@
 
 use std::collections::VecDeque;
 
-use crate::outcome::Stage;
+use crate::outcome::{Cause, Stage};
 use crate::units::{Span, Time};
 
 /// Names a live request: its place in [`Requests`].
@@ -203,6 +203,29 @@ impl Request {
     pub(super) fn add(&mut self, stage: Stage, span: Span) {
         let spent = &mut self.spent[stage as usize];
         *spent = spent.with(span);
+    }
+}
+
+/// How a request fails.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failure {
+    /// Why.
+    pub cause: Cause,
+    /// Whether its server answers it with an error page.
+    pub error_page: bool,
+}
+
+impl Failure {
+    /// Its server says that it failed: the application, or what is left of its worker.
+    #[inline]
+    pub(super) fn told(cause: Cause) -> Failure {
+        Failure { cause, error_page: true }
+    }
+
+    /// Its server says nothing, or nothing more.
+    #[inline]
+    pub(super) fn untold(cause: Cause) -> Failure {
+        Failure { cause, error_page: false }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::database::{Acquired, Returned};
 use super::processor::Processor;
 use super::program::{Amount, Op, Share};
-use super::request::{At, Connection, RequestId};
+use super::request::{At, Connection, Failure, RequestId};
 use super::scope::Scope;
 use super::tasks::{ANSWER, ASIDE, ASIDES, BACKEND, BOOT, DISPATCH, FORK, LOOK};
 use super::{Event, HOST, World};
@@ -442,7 +442,7 @@ impl<S: Scope> World<'_, S> {
         self.step_on(id)
     }
 
-    /// The request fails, and is done.
+    /// The request fails, its application says so, and it is done.
     fn fail(&mut self, id: RequestId, cause: Cause) -> bool {
         if let Some(next) = self.finish(id, Some(cause)) {
             self.ready.push(next);
@@ -450,14 +450,15 @@ impl<S: Scope> World<'_, S> {
         false
     }
 
-    /// The request is done: answered well, or failed for this cause. Everything it holds is free.
+    /// The request is done: answered well, or with an error page for this cause. Everything it holds is
+    /// free.
     /// Returns who takes its place and begins at once.
     #[inline(always)]
     fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> Option<RequestId> {
         let request = &mut self.requests[id];
         let (held, waiting) = (request.let_go(), request.settle());
         if let Some(waiting) = waiting {
-            self.inform(id, waiting, failed);
+            self.inform(id, waiting, failed.map(Failure::told));
         }
         let index = held.worker;
         if self.extras().closes_later {

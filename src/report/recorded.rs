@@ -183,7 +183,7 @@ fn same(status: u16) -> u16 {
 /// A status, in words.
 fn meaning(status: u16) -> String {
     match status {
-        1 => "1 connect failed".to_owned(),
+        Recorded::UNCONNECTED => "1 connect failed".to_owned(),
         2 => "2 write failed".to_owned(),
         Recorded::CLOSED => "4 closed without an answer".to_owned(),
         Recorded::PATIENCE => "6 patience over".to_owned(),

@@ -426,6 +426,29 @@ fn who_asks_a_recovering_database_finds_it_down() {
     assert_eq!(play(&loses_its_database(), tape), [killed, down(10), down(500), Ok(1_110)]);
 }
 
+/// An application says so that has lost its database or finds none, and so does gunicorn for a worker that
+/// it kills over its `timeout`; nobody does for a process that the OOM killer takes.
+#[test]
+fn a_server_that_is_still_there_says_that_a_request_failed() {
+    let told = |site: &Site, tape: Tape| -> Vec<bool> {
+        let requests = tape.iter().map(|(at, demands)| {
+            let arrival = Arrival { at: Time::from_nanos(at * MS), endpoint: 0 };
+            (arrival, demands.iter().map(|ms| Span::from_millis(*ms)).collect())
+        });
+        let replies = replay(site, requests, Seed::new(1)).1;
+        assert!(replies.iter().all(|reply| reply.failed.is_some()), "{replies:?}");
+        replies.iter().map(|reply| reply.error_page).collect()
+    };
+    let tape: Tape = &[(0, &[100, 0]), (10, &[100, 0])];
+    assert_eq!(told(&loses_its_database(), tape), [true, true]);
+    let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
+    site.server.timeout = Some(Span::from_whole_secs(1));
+    assert_eq!(told(&site, &[(0, &[5_000])]), [true]);
+    let mut site = Site::textbook(ASYNC, 1, 1, vec![call(millis(1))]);
+    has_room_for_one(&mut site);
+    assert_eq!(told(&site, &[(0, &[100]), (10, &[100])]), [false, false]);
+}
+
 /// A and B are its end; C, and D after it, have just the room that A had, and nobody else dies.
 #[test]
 fn after_a_crash_and_a_recovery_memory_is_what_it_was() {

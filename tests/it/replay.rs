@@ -28,6 +28,8 @@ name = "any"
 rate = "1/s"
 "#;
 
+const HEADER: &str = "arrival_s,segments_ms,latency_s,status\n";
+
 const TRACE: &str = "arrival_s,segments_ms,latency_s,status
 0.000000,10;20;5,0.036,200
 0.010000,1;0;1,0.030,200
@@ -84,6 +86,35 @@ fn every_request_has_a_row_in_order_with_what_was_measured_and_what_is_predicted
     let said = String::from_utf8(output.stdout).unwrap();
     for word in ["measured", "predicted", "p99", "6 patience over", "4 closed", "5 requests"] {
         assert!(said.contains(word), "{word} is not in\n{said}");
+    }
+}
+
+/// A request for two seconds whose worker is killed, by gunicorn's arbiter or for its memory, or for
+/// which Nginx does not wait as long. gunicorn answers for the worker that it kills over its `timeout`,
+/// and nobody for one that the OOM killer takes.
+#[test]
+fn a_request_that_fails_ends_as_its_client_sees_it() {
+    let timeout = "server.sync.timeout=1s";
+    let full =
+        ["plan.box.memory=100MB", "server.sync.worker_memory=50MB", "endpoint.work.memory=60MB"];
+    let nginx = |wait: &str| format!("front={{ nginx = true, read_timeout = \"{wait}\" }}");
+    let (patient, short) = (nginx("60s"), nginx("0.5s"));
+    let cases: [(&[&str], &str); 6] = [
+        (&[timeout], "500"),
+        (&[timeout, &patient], "500"),
+        (&[timeout, &short], "504"),
+        (&full, "4"),
+        (&[full[0], full[1], full[2], &patient], "502"),
+        (&[&short], "504"),
+    ];
+    let desk = Desk::new();
+    for (sets, expected) in cases {
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+        let output = desk.replay(&format!("{HEADER}0.5,2000,2.0,200\n"), &sets);
+        assert!(output.status.success(), "{output:?}");
+        let rows = desk.rows();
+        let status = rows.trim_end().rsplit(',').next().unwrap();
+        assert_eq!(status, expected, "{sets:?}");
     }
 }
 
