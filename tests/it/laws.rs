@@ -467,6 +467,46 @@ fn a_time_that_is_always_the_same_is_a_mixture_of_one() {
     assert_eq!(ends(Dist::Fixed), ends(|span| Dist::Mix(vec![(1.0, Dist::Fixed(span))])));
 }
 
+/// Requests a twentieth of a second apart, on average, to a server of this kind whose code goes cold.
+fn goes_cold(kind: WorkerKind, steps: Vec<Step>) -> Site {
+    let mut site = Site::textbook(kind, 2, 2, steps);
+    site.traffic.rate = PerSecond::new(20.0);
+    site.horizon = long_enough_for(2_000.0, site.traffic.rate);
+    (site.server.costs.request_cpu, site.server.costs.query_cpu) = (ms(1), ms(1));
+    site.host.cooling = Some(Cooling { core: Span::ZERO, code: 3.0, over: ms(10) });
+    site
+}
+
+/// Also at its beginning where the stack's code goes cold, of which half comes before what an endpoint
+/// computes and half behind that, however short it is.
+#[test]
+fn to_compute_for_a_microsecond_more_takes_about_a_microsecond_more() {
+    let micro = Span::from_micros(1);
+    let computes = |span| Step::Compute(Dist::Fixed(span));
+    let query = || Step::Query { wait: Dist::Fixed(ms(4)), cpu: Dist::Fixed(ms(1)), driver: None };
+    let call = || Step::Call { wait: Dist::Fixed(ms(30)), cpu: Span::ZERO };
+    let pages = [vec![query()], vec![call(), query()], vec![computes(ms(5)), query(), call()]];
+    let kinds = [
+        WorkerKind::Sync,
+        ASYNC,
+        threads(4),
+        with_main_thread(4, ms(1), ms(1)),
+        behind_loop(4, ms(1), ms(1)),
+    ];
+    for (kind, page) in kinds.into_iter().flat_map(|kind| pages.each_ref().map(|it| (kind, it))) {
+        let mean =
+            |steps| simulate(&goes_cold(kind, steps), Seed::new(1)).response[0].mean().unwrap();
+        for place in 0..1 {
+            for dist in [Dist::Fixed(micro), Dist::Mix(vec![(1.0, Dist::Fixed(micro))])] {
+                let mut longer = page.clone();
+                longer.insert(place, Step::Compute(dist));
+                let more = mean(longer) - mean(page.clone());
+                assert!(more.abs() < 20e3, "{more} ns at {place} of {page:?}, {kind:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_busy_turn_is_what_its_holder_computes() {
     let site = page(ASYNC, 1, 40.0);
