@@ -60,6 +60,22 @@ impl<S: Scope> World<'_, S> {
         self.chilled(HOST, amount.known - amount.asked, self.stack_chills(cooling), share)
     }
 
+    /// The stack's code has run in a worker until now.
+    #[inline]
+    pub(super) fn stack_ran(&mut self, index: u32) {
+        self.code_ran.stack = self.now;
+        self.workers[index as usize].ran = self.now;
+    }
+
+    /// The endpoint is done, and the stack's code makes an answer of it. What that takes, warm or cold, is
+    /// reckoned with what comes before the endpoint, but now is when it runs: whatever the endpoint ended
+    /// with.
+    #[inline(never)]
+    pub(super) fn respond(&mut self, id: RequestId) -> bool {
+        self.stack_ran(self.requests[id].worker);
+        self.step_on(id)
+    }
+
     /// How cold the stack's code is in a worker, from 0 to 1.
     fn cold_process(&self, cooling: Cooling, index: u32) -> f64 {
         let away = |ran: Time| (self.now - ran).share_of_decay(cooling.over);

@@ -77,6 +77,8 @@ pub(super) enum Op {
     Release,
     /// Its thread makes system calls, and drops the GIL for each.
     Call(Call),
+    /// Its endpoint is done: the stack's code makes an answer of what that returned.
+    Respond,
     /// Hands its answer to the event loop in front of its thread, which sends it.
     HandBack,
     /// Has its answer, and goes on.
@@ -85,6 +87,15 @@ pub(super) enum Op {
     Answer,
     /// Has been refused a connection, and fails.
     Refused,
+}
+
+impl Op {
+    /// Whether code of the stack has a part in what it computes on the workers' host, and not only the
+    /// endpoint's.
+    #[inline]
+    pub(super) fn runs_stack(self) -> bool {
+        !matches!(self, Op::Compute(amount) if amount.known == amount.asked)
+    }
 }
 
 /// System calls of a thread that has the GIL and wants it back at once.
@@ -412,6 +423,9 @@ impl Builder<'_> {
     fn finish(mut self, after: Amount) -> Program {
         let dispatcher = self.site.server.kind.dispatcher();
         let hand_back = dispatcher.and_then(|its| its.answer_cpu).map(|_| Op::HandBack);
+        if self.site.host.cooling.is_some() && !self.site.server.costs.request_cpu.is_zero() {
+            self.ops.push(Op::Respond);
+        }
         if after != Amount::default() {
             self.ops.push(Op::Call(Call::Send));
             self.compute(after);

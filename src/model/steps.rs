@@ -32,6 +32,7 @@ impl<S: Scope> World<'_, S> {
                 Op::WaitOn(amount, _) => self.wait_on(id, amount),
                 Op::Release => self.release(id),
                 Op::Call(call) => self.call(id, call),
+                Op::Respond => self.respond(id),
                 Op::HandBack => self.hand_back(id),
                 Op::Reply => self.reply(id),
                 Op::Answer => match self.finish(id, None) {
@@ -73,7 +74,7 @@ impl<S: Scope> World<'_, S> {
 
     /// On to the next operation.
     #[inline]
-    fn step_on(&mut self, id: RequestId) -> bool {
+    pub(super) fn step_on(&mut self, id: RequestId) -> bool {
         self.requests[id].step_on();
         true
     }
@@ -155,11 +156,10 @@ impl<S: Scope> World<'_, S> {
         match request.at {
             At::Cores => {
                 request.spend_running(Stage::Compute, alone, self.now);
+                let (op, worker) = (request.next, request.worker);
                 request.go_on();
-                let worker = request.worker as usize;
-                if self.extras().goes_cold {
-                    self.code_ran.stack = self.now;
-                    self.workers[worker].ran = self.now;
+                if self.extras().goes_cold && self.ops[op as usize].runs_stack() {
+                    self.stack_ran(worker);
                 }
             }
             At::DatabaseCores => {

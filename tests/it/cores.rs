@@ -17,8 +17,9 @@ use crate::support::millis;
 /// | 3011 | 3013 | its query's CPU (1), the database's first: a tenth of that is code |
 /// | 3013 | 4013 | the query's wait, answered |
 ///
-/// B is the same a second after stack and database last ran. Of two that come together and compute
-/// nothing, the first finds the stack cold, but only its first half, and the second follows at once.
+/// B is the same a second after the stack last ran, to answer A. One that comes as A is answered finds the
+/// first half warm. Of two that come together and compute nothing, the first finds the stack cold, but
+/// only its first half, and the second follows at once.
 #[test]
 fn code_that_has_not_run_for_long_costs_more() {
     let ms = Span::from_millis;
@@ -27,14 +28,16 @@ fn code_that_has_not_run_for_long_costs_more() {
     let goes_cold = |code| Some(Cooling { core: Span::ZERO, code, over: ms(1) });
     site.host.sharing = Sharing::Slices { slice: ms(2) };
     site.host.cooling = goes_cold(10.0);
-    let tape: Tape = &[(2000, &[1000, 1000, 1, 0]), (4013, &[1000, 1000, 1, 0])];
-    assert_eq!(play(&site, tape), [Ok(4013), Ok(6026)]);
+    let tape: Tape = &[(2000, &[1000, 1000, 1, 0]), (5013, &[1000, 1000, 1, 0])];
+    assert_eq!(play(&site, tape), [Ok(4013), Ok(7026)]);
+    let at_once: Tape = &[tape[0], (4013, tape[1].1)];
+    assert_eq!(play(&site, at_once), [Ok(4013), Ok(6021)]);
     let together: Tape = &[(2000, &[0, 0, 0, 0]), (2000, &[0, 0, 0, 0])];
     assert_eq!(play(&site, together), [Ok(2006), Ok(2007)]);
     site.host.cooling = goes_cold(0.0);
     assert_eq!(play(&site, together), [Ok(2001), Ok(2002)], "some code never goes cold");
     (site.host.sharing, site.host.cooling) = (Sharing::Fair, goes_cold(10.0));
-    assert_eq!(play(&site, tape), [Ok(4013), Ok(6026)], "on cores shared fairly as well");
+    assert_eq!(play(&site, tape), [Ok(4013), Ok(7026)], "on cores shared fairly as well");
 }
 
 /// Of a query that says what its driver takes, that beyond the stack's own (10) is the endpoint's, and

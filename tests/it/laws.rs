@@ -477,8 +477,8 @@ fn goes_cold(kind: WorkerKind, steps: Vec<Step>) -> Site {
     site
 }
 
-/// Also at its beginning where the stack's code goes cold, of which half comes before what an endpoint
-/// computes and half behind that, however short it is.
+/// Also where the stack's code goes cold: half of it comes before what an endpoint computes and half
+/// behind that, however short it is, and to have computed keeps none of it warm.
 #[test]
 fn to_compute_for_a_microsecond_more_takes_about_a_microsecond_more() {
     let micro = Span::from_micros(1);
@@ -496,7 +496,7 @@ fn to_compute_for_a_microsecond_more_takes_about_a_microsecond_more() {
     for (kind, page) in kinds.into_iter().flat_map(|kind| pages.each_ref().map(|it| (kind, it))) {
         let mean =
             |steps| simulate(&goes_cold(kind, steps), Seed::new(1)).response[0].mean().unwrap();
-        for place in 0..1 {
+        for place in 0..=page.len() {
             for dist in [Dist::Fixed(micro), Dist::Mix(vec![(1.0, Dist::Fixed(micro))])] {
                 let mut longer = page.clone();
                 longer.insert(place, Step::Compute(dist));
