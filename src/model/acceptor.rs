@@ -48,14 +48,23 @@ impl<S: Scope> World<'_, S> {
         draw_weighted(self.wake_up_order().filter(accepts), bias, point(chance))
     }
 
-    /// Of the processes that compute nothing.
+    /// Of the processes that compute nothing. On one core the scheduler begins with whoever has had least
+    /// of it, which are dispatchers by turns: of two processes of gthread the one that had accepted longer
+    /// ago accepted 290 of 300 at 10/s, 241 at 45/s and 224 at 75/s. (Loops of uvicorn: 177 at 10/s and 225
+    /// at 45/s. On two cores 85 of 300 and 107 at 10/s, 159 and 180 at 60/s.)
     pub(super) fn draw_free_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
         let kind = self.site.server.kind;
         let free = |worker: &u32| {
             let worker = &self.workers[*worker as usize];
             worker.accepts(kind) && worker.turn.is_free()
         };
-        draw_weighted(self.wake_up_order().filter(free), bias, point(chance))
+        let all = self.wake_up_order().filter(free);
+        match (kind, self.site.host.cores) {
+            (WorkerKind::Threads { .. }, 1) => {
+                all.min_by_key(|worker| self.workers[*worker as usize].took)
+            }
+            _ => draw_weighted(all, bias, point(chance)),
+        }
     }
 
     fn wake_up_order(&self) -> impl Iterator<Item = u32> + Clone {

@@ -290,7 +290,7 @@ impl<S: Scope> World<'_, S> {
     fn seat(&mut self, id: RequestId, index: u32) -> bool {
         if self.rules.one_queue {
             self.idle.pop_front();
-        } else if self.workers[index as usize].take_in(id) == Seized::Queued {
+        } else if self.workers[index as usize].take_in(id, self.now) == Seized::Queued {
             let request = &mut self.requests[id];
             (request.worker, request.at) = (index, At::Place);
             return false;

