@@ -6,7 +6,7 @@ use crate::experiment::demand::{bounds, slots, straying, work};
 use crate::experiment::lab::reach;
 use crate::experiment::summary::{P95, QUANTILES, Summary};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
-use crate::site::{Site, WorkerKind};
+use crate::site::{Listen, Site, WorkerKind};
 use crate::stats::estimate::Estimate;
 use crate::stats::level::Usage;
 use crate::units::{Bytes, Fraction, Span};
@@ -240,6 +240,16 @@ impl Sample {
         let windows = 2.0 * self.memories();
         let warmups = windows * (horizon.warmup.as_secs() / horizon.measured.as_secs());
         if windows.is_finite() { (-warmups).exp() / windows } else { 0.0 }
+    }
+
+    /// Whether the backlog was as full as it gets, and the kernel told nobody: whoever came then tried again
+    /// and again, beside those who came later, until the end of patience. How many do is known once the
+    /// first have given up.
+    pub(crate) fn refuses_silently(&self) -> bool {
+        let full = |most: u32| {
+            self.summaries.iter().any(|summary| summary.levels.backlog.peak > u64::from(most))
+        };
+        self.site.front.listen == Listen::Tcp && self.site.front.backlog.is_some_and(full)
     }
 
     /// How many times over a window forgets: the variance of what is inside, over the variance

@@ -3,6 +3,7 @@
 use crate::experiment::answer::{Effort, Objective};
 use crate::experiment::finding::{LOSS, Sample, meets};
 use crate::experiment::lab::REPLICATIONS;
+use crate::experiment::overload::patience;
 use crate::experiment::search::Verdict;
 use crate::experiment::summary::Summary;
 use crate::stats::estimate::Estimate;
@@ -99,6 +100,8 @@ pub(crate) enum Next {
     /// Begin again with windows so many times as long: more replications of a window that is too
     /// short only make a wrong figure look certain.
     Lengthen(f64),
+    /// Begin again with a warm-up so long, and a window that is no shorter.
+    WarmUp(Span),
     /// Go on to so many replications.
     Replicate(u32),
 }
@@ -108,6 +111,10 @@ pub(crate) fn next(sample: &Sample, goal: Goal, bound: Bound) -> Next {
     // What is carried is asked of a site that is overloaded, and so never settles.
     let overloaded = matches!(goal, Goal::Carried(_));
     let ended = sample.runs_away() || sample.is_beyond_reach();
+    let patience = patience(&sample.site);
+    if !ended && sample.refuses_silently() && sample.site.horizon.warmup < patience {
+        return Next::WarmUp(patience);
+    }
     if decided(sample, goal) || !overloaded && ended {
         return Next::Enough;
     }

@@ -152,6 +152,7 @@ impl<'a> Lab<'a> {
             match next {
                 Next::Enough => break,
                 Next::Lengthen(times) => sample = self.lengthened(&sample, bound, times)?,
+                Next::WarmUp(warmup) => sample = self.warmed_up(&sample, warmup)?,
                 Next::Replicate(to) => {
                     let more = self.replicate(&sample.site, (sample.replications(), to))?;
                     sample.summaries.extend(more);
@@ -205,8 +206,16 @@ impl<'a> Lab<'a> {
     }
 
     fn lengthened(&self, sample: &Sample, bound: Bound, times: f64) -> Option<Sample> {
-        let (rate, measured) = (sample.site.traffic.rate, sample.site.horizon.measured);
-        self.begin(rate, bound, in_rounds(self.site, rate, measured.scaled(times)))
+        let (rate, last) = (sample.site.traffic.rate, sample.site.horizon);
+        let measured = in_rounds(self.site, rate, last.measured.scaled(times));
+        let warmup = self.warmup(rate, bound, measured).max(last.warmup);
+        self.sample(rate, horizon(rate, warmup, measured))
+    }
+
+    fn warmed_up(&self, sample: &Sample, warmup: Span) -> Option<Sample> {
+        let (rate, last) = (sample.site.traffic.rate, sample.site.horizon);
+        let measured = in_rounds(self.site, rate, last.measured.max(warmup));
+        self.sample(rate, horizon(rate, warmup, measured))
     }
 
     fn begin(&self, rate: PerSecond, bound: Bound, measured: Span) -> Option<Sample> {

@@ -82,7 +82,7 @@ pub(crate) fn is_passing(sample: &Sample) -> bool {
 
 /// How long a request that waits in vain matters to others: for its client's patience, or as long
 /// as any timeout.
-fn patience(site: &Site) -> Span {
+pub(crate) fn patience(site: &Site) -> Span {
     site.client.patience.map_or(DRAIN, |patience| patience.min(DRAIN))
 }
 

@@ -1,6 +1,7 @@
 //! The saturation point, and what is limited by what.
 
 use super::*;
+use crate::site::Listen;
 
 #[test]
 fn five_sync_workers_saturate_where_the_exact_chain_does_and_limit_themselves() {
@@ -70,6 +71,22 @@ fn what_visitors_have_no_patience_for_is_not_sustained() {
     });
     let mean = found.sum::<f64>() / 8.0;
     assert!(mean.abs() < 0.017, "{:.1} % from {expected}", 100.0 * mean);
+}
+
+/// Whoever finds a backlog of five full tries again within a second or two, beside those who come later:
+/// what is lost of that is known once the first have given up, after half a minute.
+#[test]
+fn what_is_refused_in_silence_is_not_sustained_as_long_as_patience_lasts() {
+    let mut site = sandwich(WorkerKind::Sync, 3, 1, [0.003, 0.02, 0.005]);
+    (site.front.listen, site.front.backlog) = (Listen::Tcp, Some(5));
+    site.client.patience = Some(Span::from_whole_secs(30));
+    let found = capacity(site.clone(), Objective::default()).saturation.rate().unwrap().get();
+    let mut study = study(site, Objective::default(), &[0.97 * found, 1.03 * found]);
+    let [warmup, measured] = [60, 300].map(Span::from_whole_secs);
+    study.effort = Effort::Fixed { replications: 8, warmup, measured };
+    let rows = answer(&study, false, 2).rows;
+    let saturated: Vec<bool> = rows.iter().map(|row| row.finding.saturated).collect();
+    assert_eq!(saturated, [false, true], "of {found}");
 }
 
 /// Five workers on four cores, and requests that all take the same times. Those that arrive in a crowd
