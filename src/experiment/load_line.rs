@@ -4,8 +4,8 @@ use crate::experiment::answer::{Accuracy, Effort, Objective, Row, Study, Thresho
 use crate::experiment::demand::bounds;
 use crate::experiment::finding::Sample;
 use crate::experiment::goal::{Bound, Goal, above, leaning, meets_objective};
+use crate::experiment::known::{KNOWN, NEAR, apart, is_told_by_errors, least};
 use crate::experiment::lab::Lab;
-use crate::experiment::saturation::KNOWN;
 use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
 use crate::experiment::summary::Summary;
 use crate::units::{Fraction, PerSecond, Span};
@@ -22,12 +22,6 @@ const PRECISION: f64 = 0.015;
 /// quantiles are to be trusted up to there.
 const FINEST: f64 = 0.01;
 const COARSEST: f64 = 0.20;
-
-/// A rate no further than this from the answer, as a share, is explored to the end, to be built on.
-const NEAR: f64 = 0.05;
-
-/// How fast errors grow is told from rates no further from the answer than this, as a share.
-const AROUND: f64 = 0.40;
 
 /// Rates no further apart than this, as a share, are judged beside each other.
 const BESIDE: f64 = 0.10;
@@ -178,18 +172,12 @@ impl Judge<'_, '_> {
     /// Whether samples near `met` place the load line to within [`KNOWN`]: by p95 or, where it is errors
     /// that break the objective at `missed`, by those. Only then it is told without "about".
     fn is_known(&self, met: PerSecond, missed: PerSecond) -> bool {
-        let near =
-            |sample: &&Sample| apart(sample.site.traffic.rate, met) <= NEAR && !sample.is_paired();
-        let near: Vec<&Sample> = self.lab.samples().filter(near).collect();
-        let best = |of: &dyn Fn(&Sample) -> Option<f64>| {
-            near.iter().filter_map(|sample| of(sample)).fold(f64::INFINITY, f64::min)
-        };
         match self.failing(missed) {
-            None => best(&|it| it.p95()?.relative_half_width()) <= KNOWN * self.slope(met),
-            Some(most) => {
-                let half = best(&|it| it.mean(Summary::error_rate).half_width());
-                half <= KNOWN * self.steepness(met) * most
+            None => {
+                let half = least(self.lab, met, |it| it.p95()?.relative_half_width());
+                half <= KNOWN * self.slope(met)
             }
+            Some(most) => is_told_by_errors(self.lab, met, most),
         }
     }
 
@@ -200,26 +188,6 @@ impl Judge<'_, '_> {
         let most = self.objective.errors?.get();
         let failing = sample.mean(Summary::error_rate).mean > most;
         (failing && !self.objective.p95.is_some_and(slow)).then_some(most)
-    }
-
-    /// By how many per cent errors grow for each per cent of rate around `rate`, about: the slope of the
-    /// line fitted to their logarithms, where each failure counts the same. At least 1: the least that
-    /// there is to know.
-    fn steepness(&self, rate: PerSecond) -> f64 {
-        let (mut all, mut sums) = (0.0, [0.0; 4]);
-        for sample in self.lab.samples() {
-            let at = sample.site.traffic.rate;
-            let (errors, x) = (sample.mean(Summary::error_rate).mean, (at.get() / rate.get()).ln());
-            if errors > 0.0 && x.abs() <= AROUND && !sample.is_paired() {
-                let (y, weight) = (errors.ln(), errors * sample.arrived() as f64);
-                all += weight;
-                let products = [x, y, x * x, x * y];
-                sums.iter_mut().zip(products).for_each(|(sum, it)| *sum += weight * it);
-            }
-        }
-        let [x, y, xx, xy] = sums.map(|sum| sum / all);
-        // Where there is no line, this is no number.
-        ((xy - x * y) / (xx - x * x)).max(1.0)
     }
 
     /// The load line, where a rate next to it was simulated, once there is one to build upon.
@@ -273,11 +241,6 @@ struct Point {
     x: f64,
     /// The logarithm of p95 over what is allowed.
     y: f64,
-}
-
-/// How far two rates are apart, as a share.
-fn apart(a: PerSecond, b: PerSecond) -> f64 {
-    (a.get() / b.get()).ln().abs()
 }
 
 /// Whether as much is known of p95 as was asked for, or as the bound on effort allows, and from

@@ -19,6 +19,7 @@ pub mod demand;
 pub mod explain;
 mod finding;
 mod goal;
+mod known;
 mod lab;
 mod load_line;
 mod memory;

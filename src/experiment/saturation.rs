@@ -4,8 +4,9 @@ use crate::experiment::answer::{Accuracy, Combination, Threshold};
 use crate::experiment::demand::{bounds, slots, straying};
 use crate::experiment::finding::{LOSS, Sample};
 use crate::experiment::goal::{Bound, Goal, sustains};
+use crate::experiment::known::{KNOWN, is_told_by_errors};
 use crate::experiment::lab::{Lab, REPLICATIONS};
-use crate::experiment::search::{RESOLUTION, Trial, Verdict, largest};
+use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
 use crate::experiment::summary::Summary;
 use crate::site::Site;
 use crate::units::{Fraction, PerSecond, Span};
@@ -37,10 +38,6 @@ const CONFIRMATIONS: u32 = 4;
 /// the lowest point of a random walk, 0.8 standard deviations, less what a warm-up of a quarter takes
 /// of it). Three times that is time to spare.
 const IDLE: f64 = 0.46;
-
-/// Of two rates no further apart than this, as a share, it is all the same which is told: two steps
-/// of the resolution.
-pub(super) const KNOWN: f64 = 2.0 * RESOLUTION;
 
 /// The search goes down to this share of where it begins.
 const FLOOR: f64 = 1e-3;
@@ -78,9 +75,18 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
         Carried::Unknown => {}
     }
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate))?;
-    let found = at_most(bound, found.threshold());
     // How much is lost, or how soon all fall into step, is a matter of a few crowds.
-    Some(if late { found.about() } else { found })
+    let vague = late || !is_told(lab, found);
+    let found = at_most(bound, found.threshold());
+    Some(if vague { found.about() } else { found })
+}
+
+/// Whether the trials tell where it was `found` to within [`KNOWN`]: by what piles up beyond it they do, and
+/// by what is lost if enough was.
+fn is_told(lab: &Lab, found: Found) -> bool {
+    let Found::Between { met, missed, .. } = found else { return true };
+    let beyond = lab.samples().find(|sample| sample.site.traffic.rate == missed);
+    beyond.is_none_or(Sample::piles_up) || is_told_by_errors(lab, met, LOSS)
 }
 
 /// Whether what is carried of an overload that has just begun is more than is sustained: what gives way

@@ -102,6 +102,19 @@ fn what_falls_into_step_carries_less_than_an_overload_that_has_just_begun() {
     assert_near(capacity(one, Objective::default()).saturation, 1000.0 / 21.0);
 }
 
+/// Of one connection, Erlang's loss formula has one in a hundred refused where it is in use for 1/99 of the
+/// time, and a per cent more for each per cent of rate. 80,000 requests tell a hundredth of them to 3.5 %,
+/// of which 15 % allows for four beside the resolution.
+#[test]
+fn a_rate_that_is_told_by_few_failures_is_about() {
+    let mut site = bare(WorkerKind::Async { limit_concurrency: None }, 1, 1, vec![query(exp(0.1))]);
+    site.server.connections.keep = 0;
+    site.database.connection_slots = Some(1);
+    let point = capacity(site, Objective::default()).saturation;
+    assert_within(0.15, point, 1.0 / 9.9);
+    assert!(point.is_noisy());
+}
+
 /// Here they come and go with the crowd, so how much is carried depends on when there is one.
 #[test]
 fn where_an_overload_makes_work_again_and_again_the_saturation_point_is_about() {
