@@ -54,8 +54,8 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn cold_stack(&mut self, id: RequestId, amount: Amount) -> Span {
         let Some(cooling) = self.site.host.cooling else { return Span::ZERO };
         let before = self.cold_process(cooling, self.requests[id].worker);
-        let drawn = amount.drawn.map(|index| self.requests.demand(id, index));
-        let asked = drawn.unwrap_or_default() + amount.asked;
+        let drawn = self.amount(id, amount) - amount.known;
+        let asked = drawn + amount.asked;
         let share = (before + asked.share_of_decay(cooling.over)) / 2.0;
         self.chilled(HOST, amount.known - amount.asked, self.stack_chills(cooling), share)
     }

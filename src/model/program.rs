@@ -36,6 +36,28 @@ impl Amount {
     }
 }
 
+impl Amount {
+    /// This and then `next` at once, where that can be said.
+    fn and(self, next: Amount) -> Option<Amount> {
+        let more = match self.share {
+            Share::Whole => 0,
+            Share::Run(more) => more,
+            Share::Stepped | Share::Half => u16::MAX,
+        };
+        let (drawn, share) = match (self.drawn, next.drawn) {
+            (None, _) => (next.drawn, next.share),
+            (_, None) => (self.drawn, self.share),
+            (Some(first), Some(second)) => {
+                let follows = first.checked_add(more)?.checked_add(1)? == second;
+                let runs_on = follows && next.share == Share::Whole;
+                runs_on.then_some((Some(first), Share::Run(more + 1)))?
+            }
+        };
+        let (known, asked) = (self.known + next.known, self.asked + next.asked);
+        Some(Amount { known, asked, drawn, share })
+    }
+}
+
 /// How much of a drawn quantity an operation takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Share {
@@ -46,6 +68,8 @@ pub(super) enum Share {
     Stepped,
     /// Half of it.
     Half,
+    /// All of it, and of so many that follow it.
+    Run(u16),
 }
 
 /// One operation of a request.
@@ -356,14 +380,12 @@ impl Builder<'_> {
 
     /// Computes; one burst with what was computed right before.
     fn compute(&mut self, amount: Amount) {
-        match self.ops.last_mut() {
-            Some(Op::Compute(last)) if last.drawn.is_none() || amount.drawn.is_none() => {
-                last.known += amount.known;
-                last.asked += amount.asked;
-                last.drawn = last.drawn.or(amount.drawn);
-            }
-            _ if amount == Amount::default() => {}
-            _ => self.ops.push(Op::Compute(amount)),
+        if let Some(Op::Compute(last)) = self.ops.last_mut()
+            && let Some(both) = last.and(amount)
+        {
+            *last = both;
+        } else if amount != Amount::default() {
+            self.ops.push(Op::Compute(amount));
         }
     }
 

@@ -1,5 +1,7 @@
 //! A request's steps: the worker's turn, the cores, connections, queries, and the end.
 
+use std::ops::Add;
+
 use super::database::{Acquired, Returned};
 use super::processor::Processor;
 use super::program::{Amount, Op, Share};
@@ -51,24 +53,23 @@ impl<S: Scope> World<'_, S> {
     }
 
     #[inline]
-    fn amount(&self, id: RequestId, amount: Amount) -> Span {
+    pub(super) fn amount(&self, id: RequestId, amount: Amount) -> Span {
         match (amount.drawn, amount.share) {
             (Some(index), Share::Whole) => self.requests.demand(id, index) + amount.known,
-            (Some(index), share) => {
-                self.part(self.requests.demand(id, index), share) + amount.known
-            }
+            (Some(index), share) => self.part(id, index, share) + amount.known,
             (None, _) => amount.known,
         }
     }
 
-    /// A share of a drawn quantity.
+    /// A share of a drawn quantity, or of several.
     #[inline(never)]
-    fn part(&self, drawn: Span, share: Share) -> Span {
-        let step = self.site.database.wait_step;
+    fn part(&self, id: RequestId, index: u16, share: Share) -> Span {
+        let drawn = |index| self.requests.demand(id, index);
         match share {
-            Share::Whole => drawn,
-            Share::Stepped => drawn.up_to_whole(step),
-            Share::Half => drawn.scaled(0.5),
+            Share::Whole => drawn(index),
+            Share::Stepped => drawn(index).up_to_whole(self.site.database.wait_step),
+            Share::Half => drawn(index).scaled(0.5),
+            Share::Run(more) => (index..=index + more).map(drawn).fold(Span::ZERO, Add::add),
         }
     }
 

@@ -485,7 +485,13 @@ fn to_compute_for_a_microsecond_more_takes_about_a_microsecond_more() {
     let computes = |span| Step::Compute(Dist::Fixed(span));
     let query = || Step::Query { wait: Dist::Fixed(ms(4)), cpu: Dist::Fixed(ms(1)), driver: None };
     let call = || Step::Call { wait: Dist::Fixed(ms(30)), cpu: Span::ZERO };
-    let pages = [vec![query()], vec![call(), query()], vec![computes(ms(5)), query(), call()]];
+    let drawn = |span| Step::Compute(Dist::Mix(vec![(1.0, Dist::Fixed(span))]));
+    let pages = [
+        vec![query()],
+        vec![call(), query()],
+        vec![computes(ms(5)), query(), call()],
+        vec![drawn(ms(5)), query(), drawn(ms(3))],
+    ];
     let kinds = [
         WorkerKind::Sync,
         ASYNC,
@@ -497,9 +503,9 @@ fn to_compute_for_a_microsecond_more_takes_about_a_microsecond_more() {
         let mean =
             |steps| simulate(&goes_cold(kind, steps), Seed::new(1)).response[0].mean().unwrap();
         for place in 0..=page.len() {
-            for dist in [Dist::Fixed(micro), Dist::Mix(vec![(1.0, Dist::Fixed(micro))])] {
+            for step in [computes(micro), drawn(micro)] {
                 let mut longer = page.clone();
-                longer.insert(place, Step::Compute(dist));
+                longer.insert(place, step);
                 let more = mean(longer) - mean(page.clone());
                 assert!(more.abs() < 20e3, "{more} ns at {place} of {page:?}, {kind:?}");
             }
