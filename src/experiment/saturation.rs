@@ -1,6 +1,6 @@
 //! The largest rate that is sustained.
 
-use crate::experiment::answer::{Accuracy, Combination, Threshold};
+use crate::experiment::answer::{Accuracy, Combination, Limit, Threshold};
 use crate::experiment::demand::{bounds, slots, straying};
 use crate::experiment::finding::{LOSS, Sample};
 use crate::experiment::goal::{Bound, Goal, sustains};
@@ -92,7 +92,7 @@ fn is_told(lab: &Lab, found: Found) -> bool {
 /// Whether what is carried of an overload that has just begun is more than is sustained: what gives way
 /// does so in crowds that come every few minutes.
 fn gives_way_late(site: &Site, rate: PerSecond) -> bool {
-    shy(site, rate) > RESOLUTION || falls_into_step(site)
+    shy(site, rate) > RESOLUTION || falls_into_step(site) && !keeps_cores_busy(site, rate)
 }
 
 /// How much less than the `rate` that is carried has to come, as a share of it, so that no more than
@@ -107,9 +107,20 @@ fn shy(site: &Site, rate: PerSecond) -> f64 {
 /// the cores again and again: more than one at a time, that compute and wait by turns.
 fn falls_into_step(site: &Site) -> bool {
     let mut wanted = site.traffic.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0);
-    let (first, more) = (wanted.next(), wanted.next());
-    let alike = first.is_some_and(|it| it.variance_secs2() == 0.0 && it.steps.len() > 1);
-    alike && more.is_none() && slots(site) != Some(1)
+    let Some(first) = wanted.next() else { return false };
+    let alike = first.variance_secs2() == 0.0 && wanted.all(|other| other.steps == first.steps);
+    let computes = bounds(site).iter().any(|(limit, _)| *limit == Limit::Cores);
+    alike && computes && first.steps.len() > 1 && slots(site) != Some(1)
+}
+
+/// Whether `rate` is all that the cores can do, to half a step of the resolution: however requests meet
+/// at them, they are never idle, and so much is carried for good. (Of workers that is not so: those that
+/// meet at the cores keep theirs for longer.)
+fn keeps_cores_busy(site: &Site, rate: PerSecond) -> bool {
+    let tightest = bounds(site).first().copied();
+    tightest.is_some_and(|(limit, bound)| {
+        limit == Limit::Cores && rate.get() > (1.0 - RESOLUTION / 2.0) * bound.get()
+    })
 }
 
 /// A searched point, which may lie beyond the `bound` of the utilisation law by the loss that is allowed

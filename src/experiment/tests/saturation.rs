@@ -98,6 +98,9 @@ fn what_falls_into_step_carries_less_than_an_overload_that_has_just_begun() {
     let steps = [Step::Compute(fixed(15)), query(fixed(2)), Step::Compute(fixed(4))];
     let point = capacity(bare(WorkerKind::Sync, 5, 4, steps.to_vec()), Objective::default());
     assert!(point.saturation.is_noisy(), "{:?}", point.saturation);
+    let mut twice = bare(WorkerKind::Sync, 5, 4, steps.to_vec());
+    twice.traffic.endpoints.push(twice.traffic.endpoints[0].clone());
+    assert!(capacity(twice, Objective::default()).saturation.is_noisy(), "whatever it is called");
     let one = bare(WorkerKind::Sync, 1, 4, steps.to_vec());
     assert_near(capacity(one, Objective::default()).saturation, 1000.0 / 21.0);
 }
@@ -113,6 +116,27 @@ fn a_rate_that_is_told_by_few_failures_is_about() {
     let point = capacity(site, Objective::default()).saturation;
     assert_within(0.15, point, 1.0 / 9.9);
     assert!(point.is_noisy());
+}
+
+/// Of ten workers five wait for a core at any time, however the others meet, and a loop takes in as many
+/// as there are.
+#[test]
+fn what_keeps_the_cores_busy_carries_all_they_can_do_in_step_or_not() {
+    let fixed = |millis| Dist::Fixed(Span::from_millis(millis));
+    let steps = [Step::Compute(fixed(15)), query(fixed(2)), Step::Compute(fixed(4))];
+    let kinds = [
+        (WorkerKind::Sync, 10, 4, 4000.0 / 19.0),
+        (WorkerKind::Async { limit_concurrency: None }, 1, 1, 1000.0 / 19.0),
+    ];
+    for (kind, workers, cores, expected) in kinds {
+        let found = capacity(bare(kind, workers, cores, steps.to_vec()), Objective::default());
+        assert_near(found.saturation, expected);
+        assert!(!found.saturation.is_noisy(), "{:?}", found.saturation);
+    }
+    let waits = bare(WorkerKind::Sync, 5, 4, vec![query(fixed(2)); 4]);
+    let found = capacity(waits, Objective::default());
+    assert_near(found.saturation, 5000.0 / 8.0);
+    assert!(!found.saturation.is_noisy(), "{:?}", found.saturation);
 }
 
 /// Here they come and go with the crowd, so how much is carried depends on when there is one.
