@@ -58,25 +58,27 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
     let low = high.scaled(FLOOR);
     // A crash loop, as a rule, sustains nothing.
     let fits = combination.budget.fits();
-    if !fits && !attempt(lab, low)?.verdict.leans_to_met() {
+    if !fits && !attempt(lab, low, Bound::SUSTAINS)?.verdict.leans_to_met() {
         return Some(Threshold::AtRest);
     }
     let carried = if fits { carried(lab, bound, high)? } else { Carried::Unknown };
-    let mut late = false;
-    match carried {
-        Carried::Plainly(rate, _) if gives_way_late(lab.site, rate) => late = true,
-        Carried::Plainly(rate, overload) => match confirm(lab, bound, rate, overload)? {
+    let late = match carried {
+        Carried::Plainly(rate, _) => gives_way_late(lab.site, rate),
+        Carried::Unknown => None,
+    };
+    if let (Carried::Plainly(rate, overload), None) = (carried, late) {
+        match confirm(lab, bound, rate, overload)? {
             Confirmed::Sustained(rate, accuracy) => {
                 let beyond = rate.scaled(1.0 + RESOLUTION);
                 return Some(Threshold::At { rate, beyond, accuracy });
             }
             Confirmed::NotEven(rate) => high = rate,
-        },
-        Carried::Unknown => {}
+        }
     }
-    let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate))?;
+    let effort = late.unwrap_or(Bound::SUSTAINS);
+    let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate, effort))?;
     // How much is lost, or how soon all fall into step, is a matter of a few crowds.
-    let vague = late || !is_told(lab, found);
+    let vague = late.is_some() || !is_told(lab, found);
     let found = at_most(bound, found.threshold());
     Some(if vague { found.about() } else { found })
 }
@@ -89,10 +91,13 @@ fn is_told(lab: &Lab, found: Found) -> bool {
     beyond.is_none_or(Sample::piles_up) || is_told_by_errors(lab, met, LOSS)
 }
 
-/// Whether what is carried of an overload that has just begun is more than is sustained: what gives way
-/// does so in crowds that come every few minutes.
-fn gives_way_late(site: &Site, rate: PerSecond) -> bool {
-    shy(site, rate) > RESOLUTION || falls_into_step(site) && !keeps_cores_busy(site, rate)
+/// Whether what is carried of an overload that has just begun is more than is sustained, since what gives
+/// way does so in crowds that come every few minutes; and what is simulated to see that.
+fn gives_way_late(site: &Site, rate: PerSecond) -> Option<Bound> {
+    if shy(site, rate) > RESOLUTION {
+        return Some(Bound::LASTS);
+    }
+    (falls_into_step(site) && !keeps_cores_busy(site, rate)).then_some(Bound::SUSTAINS)
 }
 
 /// How much less than the `rate` that is carried has to come, as a share of it, so that no more than
@@ -269,8 +274,8 @@ fn agrees(sample: &Sample, left: f64) -> bool {
     }
 }
 
-fn attempt(lab: &mut Lab, rate: PerSecond) -> Option<Trial> {
-    let sample = lab.explore(rate, Goal::Sustains, Bound::SUSTAINS)?;
+fn attempt(lab: &mut Lab, rate: PerSecond, effort: Bound) -> Option<Trial> {
+    let sample = lab.explore(rate, Goal::Sustains, effort)?;
     Some(Trial { verdict: sustains(sample), guess: throughput(sample) })
 }
 
