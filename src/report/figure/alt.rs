@@ -81,7 +81,8 @@ fn mark(mark: &Mark) -> &'static str {
 }
 
 fn bars_in_words(bars: &Bars) -> Vec<String> {
-    let along = format!("Bars along {}{}", axis(&bars.axis), rule(bars.rule.as_ref()));
+    let drawn = bars.rule.as_ref().filter(|(level, _)| *level <= bars.axis.high);
+    let along = format!("Bars along {}{}", axis(&bars.axis), rule(drawn));
     std::iter::once(along)
         .chain(bars.groups.iter().map(|group| group_in_words(bars, group)))
         .collect()
@@ -166,6 +167,18 @@ mod tests {
             slow.contains("10/s: 106 ms (longest part: waits for a worker, 36.3 ms)"),
             "{slow}"
         );
+    }
+
+    /// Where all bars end long before it, a level is not drawn.
+    #[test]
+    fn a_level_beyond_the_axis_is_not_said() {
+        let [.., (figure, said)] = said();
+        let Body::Bars(mut bars) = figure.body.clone() else { panic!("slow requests are bars") };
+        let (level, name) = bars.rule.clone().unwrap();
+        assert!(level <= bars.axis.high && said.contains(&name), "{said}");
+        bars.rule = Some((1.01 * bars.axis.high, name.clone()));
+        let said = Figure { body: Body::Bars(bars), ..figure }.alt_text();
+        assert!(!said.contains(&name), "{said}");
     }
 
     #[test]
