@@ -60,7 +60,10 @@ impl<S: Scope> World<'_, S> {
         };
         let all = self.wake_up_order().filter(free);
         match (kind, self.site.host.cores) {
-            (WorkerKind::Threads { .. }, 1) => {
+            // Not loops that have threads: they are loops.
+            (WorkerKind::Threads { dispatcher, .. }, 1)
+                if dispatcher.is_none_or(|its| its.answer_cpu.is_none()) =>
+            {
                 all.min_by_key(|worker| self.workers[*worker as usize].took)
             }
             _ => draw_weighted(all, bias, point(chance)),

@@ -86,7 +86,8 @@ impl Server {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Accept {
     /// One listening socket: whichever process is free to accept takes it; among several free
-    /// ones, the k-th in the kernel's wake-up order has weight `bias`^k.
+    /// ones, the k-th in the kernel's wake-up order has weight `bias`^k; but gunicorn's processes
+    /// with threads take turns where they have one core.
     Shared {
         /// Above 0, at most 1. 1 is an even chance.
         bias: f64,

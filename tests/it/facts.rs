@@ -7,7 +7,7 @@ use tonnage::site::{Listen, Sharing, Site, Step, WorkerKind};
 use tonnage::units::{Span, Time};
 
 use crate::life::{Tape, play, play_all};
-use crate::support::{millis, query, threads, with_main_thread};
+use crate::support::{behind_loop, millis, query, threads, with_main_thread};
 
 /// Three hours: longer than anything else here.
 const LONG: u64 = 10_000_000;
@@ -103,6 +103,10 @@ fn two_processes_of_threads_on_one_core_accept_by_turns_whatever_the_seed() {
     assert!(by_turns(&site));
     site.host.cores = 2;
     assert!(!by_turns(&site), "on two cores it is left to chance");
+    (site.host.cores, site.server.kind) = (1, behind_loop(1, Span::ZERO, Span::ZERO));
+    assert!(!by_turns(&site), "and so it is among loops");
+    site.server.kind = with_main_thread(1, Span::ZERO, Span::ZERO);
+    assert!(by_turns(&site));
 }
 
 #[test]
