@@ -124,10 +124,13 @@ impl Sample {
     /// Whether what is inside grows, significantly and by more than [`GROWTH`] and than it does at
     /// the edge; or so many were inside that the run was ended.
     pub(crate) fn piles_up(&self) -> bool {
-        let growth = self.mean(Summary::growth);
-        let grows = growth.mean > GROWTH.max(self.edge());
-        let surely = growth.interval().is_none_or(|(low, _)| low > 0.0);
-        (grows && surely || self.crowded()) && !self.is_beyond_reach()
+        let surely = self.mean(Summary::growth).interval().is_none_or(|(low, _)| low > 0.0);
+        (self.grows() && surely || self.crowded()) && !self.is_beyond_reach()
+    }
+
+    /// Whether what is inside grows on average, by more than [`GROWTH`] and than it does at the edge.
+    pub(crate) fn grows(&self) -> bool {
+        self.mean(Summary::growth).mean > GROWTH.max(self.edge())
     }
 
     /// Whether all is lost: everybody fails, and it can get no worse, whatever piles up.

@@ -60,7 +60,8 @@ pub(crate) fn load_line(
     Some(match largest((low, high), resolution, |rate| judge.attempt(rate))? {
         Found::Everywhere => saturation,
         Found::Between { met, missed, .. } => {
-            let known = judge.is_known(met, missed) && !judge.contradicted;
+            let by_edge = saturation.is_noisy() && apart(met, most) <= 2.0 * KNOWN;
+            let known = judge.is_known(met, missed) && !judge.contradicted && !by_edge;
             let accuracy = if known { Accuracy::Resolution } else { Accuracy::Noise };
             Threshold::At { rate: met, beyond: missed, accuracy }
         }

@@ -52,7 +52,7 @@ const FLOOR: f64 = 1e-3;
 /// kills), or it is not the overload that has just begun that tells, the answer is searched for.
 pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Option<Threshold> {
     let Some((_, bound)) = bounds(lab.site).first().copied() else {
-        return Some(Threshold::Never);
+        return unlimited(lab);
     };
     let mut high = lab.within_reach(bound.scaled(OVERLOAD));
     let low = high.scaled(FLOOR);
@@ -83,6 +83,14 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
     Some(if vague { found.about() } else { found })
 }
 
+/// The same where nothing is ever busy: any rate is sustained, or none where waiting alone takes longer
+/// than visitors have patience.
+fn unlimited(lab: &mut Lab) -> Option<Threshold> {
+    let rate = lab.within_reach(lab.site.traffic.rate);
+    let lost = attempt(lab, rate, Bound::CONFIRMS)?.verdict == Verdict::Missed;
+    Some(if lost { Threshold::AtRest } else { Threshold::Never })
+}
+
 /// Whether the trials tell where it was `found` to within [`KNOWN`]: by what piles up beyond it they do, and
 /// by what is lost if enough was.
 fn is_told(lab: &Lab, found: Found) -> bool {
@@ -97,7 +105,7 @@ fn gives_way_late(site: &Site, rate: PerSecond) -> Option<Bound> {
     if shy(site, rate) > RESOLUTION {
         return Some(Bound::LASTS);
     }
-    (falls_into_step(site) && !keeps_cores_busy(site, rate)).then_some(Bound::SUSTAINS)
+    (falls_into_step(site) && !keeps_cores_busy(site, rate)).then_some(Bound::LASTS)
 }
 
 /// How much less than the `rate` that is carried has to come, as a share of it, so that no more than
@@ -276,7 +284,15 @@ fn agrees(sample: &Sample, left: f64) -> bool {
 
 fn attempt(lab: &mut Lab, rate: PerSecond, effort: Bound) -> Option<Trial> {
     let sample = lab.explore(rate, Goal::Sustains, effort)?;
-    Some(Trial { verdict: sustains(sample), guess: throughput(sample) })
+    // Some replications fall into step, and others do not while one looks: what is inside is not told to
+    // grow by their interval, but it does.
+    let verdict = match sustains(sample) {
+        Verdict::Unclear { .. } if falls_into_step(&sample.site) && sample.grows() => {
+            Verdict::Unclear { met: false }
+        }
+        verdict => verdict,
+    };
+    Some(Trial { verdict, guess: throughput(sample) })
 }
 
 /// What is answered while more arrives than is sustained: about the most there can be.

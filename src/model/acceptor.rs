@@ -8,6 +8,13 @@ use crate::site::{Accept, WorkerKind};
 
 impl<S: Scope> World<'_, S> {
     /// Which worker accepts the connection of `id` now, if any would.
+    ///
+    /// Of the idle workers of the one queue that is the one that has been idle longest. All are woken,
+    /// and on one core the scheduler begins with whoever has had least of it: that one had 235 of 253
+    /// requests at 10/s, and 64 of 96 at 60/s (reference section 1.2, four sync workers of gunicorn). On
+    /// two cores the one that fell idle last had 179 of 254 at 10/s, 55 of 102 at 60/s and 12 of 36 at
+    /// 120/s, and of the others any. They are taken to have turns there as well: who it is matters to
+    /// what is cold and to who has a connection, and turns leave nobody out.
     #[inline(always)]
     pub(super) fn acceptor(&self, id: RequestId) -> Option<u32> {
         match self.rules.one_queue {

@@ -266,12 +266,7 @@ struct World<'a, S: Scope> {
     /// How many of each of the host's residents the OOM killer took.
     residents_away: Vec<u32>,
     workers: Vec<Worker>,
-    /// The idle workers of the one queue; who has been idle longest is the first to work. All are woken,
-    /// and on one core the scheduler begins with whoever has had least of it: of four idle sync workers of
-    /// gunicorn that one had 235 of 253 requests at 10/s, and 64 of 96 at 60/s. On two cores the one that
-    /// fell idle last had 179 of 254 at 10/s, 55 of 102 at 60/s and 12 of 36 at 120/s, and of the others
-    /// any. They are taken to have turns there as well: who it is matters to what is cold and to who has a
-    /// connection, and turns leave nobody out.
+    /// The idle workers of the one queue; who has been idle longest is the first to work.
     idle: VecDeque<u32>,
     backlog: VecDeque<RequestId>,
     /// How many the backlog holds at most.

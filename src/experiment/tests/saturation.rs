@@ -88,33 +88,22 @@ fn what_is_refused_in_silence_is_not_sustained_as_long_as_patience_lasts() {
     assert_eq!(saturated, [false, true], "of {found}");
 }
 
-/// Five workers on four cores, and requests that all take the same times. Those that arrive in a crowd
-/// meet at the cores as it happens; in the long run more and more fall into step, and 190/s are carried
-/// where 198 were at first, of the 210 that four cores can do.
+/// Three workers on two cores, and requests that all take the same times. Those that arrive in a crowd meet
+/// at the cores as it happens, and 165/s are carried; in the long run they fall into step. In 40 minutes
+/// crowds pile up at 150/s and not at 145/s; the answer may lie a bracket and a few crowds beside that.
 #[test]
 fn what_falls_into_step_carries_less_than_an_overload_that_has_just_begun() {
     let fixed = |millis| Dist::Fixed(Span::from_millis(millis));
-    let steps = [Step::Compute(fixed(15)), query(fixed(2)), Step::Compute(fixed(4))];
-    let point = capacity(bare(WorkerKind::Sync, 5, 4, steps.to_vec()), Objective::default());
-    assert!(point.saturation.is_noisy(), "{:?}", point.saturation);
-    let mut twice = bare(WorkerKind::Sync, 5, 4, steps.to_vec());
+    let call = Step::Call { wait: fixed(3), cpu: Span::ZERO };
+    let steps = vec![Step::Compute(fixed(5)), query(fixed(7)), Step::Compute(fixed(2)), call];
+    let site = |workers| bare(WorkerKind::Sync, workers, 2, steps.clone());
+    let point = capacity(site(3), Objective::default()).saturation;
+    let rate = point.rate().unwrap().get();
+    assert!((143.0..154.0).contains(&rate) && point.is_noisy(), "{point:?}");
+    let mut twice = site(3);
     twice.traffic.endpoints.push(twice.traffic.endpoints[0].clone());
     assert!(capacity(twice, Objective::default()).saturation.is_noisy(), "whatever it is called");
-    let one = bare(WorkerKind::Sync, 1, 4, steps.to_vec());
-    assert_near(capacity(one, Objective::default()).saturation, 1000.0 / 21.0);
-}
-
-/// Of one connection, Erlang's loss formula has one in a hundred refused where it is in use for 1/99 of the
-/// time, and a per cent more for each per cent of rate. 80,000 requests tell a hundredth of them to 3.5 %,
-/// of which 15 % allows for four beside the resolution.
-#[test]
-fn a_rate_that_is_told_by_few_failures_is_about() {
-    let mut site = bare(WorkerKind::Async { limit_concurrency: None }, 1, 1, vec![query(exp(0.1))]);
-    site.server.connections.keep = 0;
-    site.database.connection_slots = Some(1);
-    let point = capacity(site, Objective::default()).saturation;
-    assert_within(0.15, point, 1.0 / 9.9);
-    assert!(point.is_noisy());
+    assert_near(capacity(site(1), Objective::default()).saturation, 1000.0 / 17.0);
 }
 
 /// Of ten workers five wait for a core at any time, however the others meet, and a loop takes in as many
@@ -168,6 +157,14 @@ fn waiting_alone_is_sustained_at_any_rate() {
         (Threshold::Never, Some(Threshold::Never))
     );
     assert_eq!((capacity.oom, capacity.first_limit), (Threshold::Never, None));
+}
+
+#[test]
+fn waiting_alone_is_sustained_at_no_rate_where_it_takes_longer_than_patience() {
+    let steps = vec![Step::Call { wait: Dist::Fixed(Span::from_millis(300)), cpu: Span::ZERO }];
+    let mut site = bare(WorkerKind::Async { limit_concurrency: None }, 1, 1, steps);
+    site.client.patience = Some(Span::from_millis(200));
+    assert_eq!(capacity(site, Objective::default()).saturation, Threshold::AtRest);
 }
 
 /// Calls of a minute, 2,500 a second: 150,000 would be in flight, and a run holds 100,000.
