@@ -52,6 +52,7 @@ impl Recorded {
         match cause {
             Cause::Limit => 503,
             _ if error_page => 500,
+            // Of these the application always says so.
             Cause::Connections | Cause::Pool => 500,
             Cause::Timeout => 504,
             Cause::Backlog | Cause::Down | Cause::Killed if nginx => 502,

@@ -11,9 +11,9 @@ impl<S: Scope> World<'_, S> {
     ///
     /// Of the idle workers of the one queue that is the one that has been idle longest. All are woken,
     /// and on one core the scheduler begins with whoever has had least of it: that one had 235 of 253
-    /// requests at 10/s, and 64 of 96 at 60/s (reference section 1.2, four sync workers of gunicorn). On
-    /// two cores the one that fell idle last had 179 of 254 at 10/s, 55 of 102 at 60/s and 12 of 36 at
-    /// 120/s, and of the others any. They are taken to have turns there as well: who it is matters to
+    /// requests at 10/s, and 64 of 96 at 60/s (four sync workers of gunicorn, `tests/testbed/probes/accept.py`).
+    /// On two cores the one that had worked last had 181 of 254 at 10/s, 54 of 102 at 60/s and 12 of 36
+    /// at 120/s, and of the others any. They are taken to have turns there as well: who it is matters to
     /// what is cold and to who has a connection, and turns leave nobody out.
     #[inline(always)]
     pub(super) fn acceptor(&self, id: RequestId) -> Option<u32> {
@@ -46,7 +46,7 @@ impl<S: Scope> World<'_, S> {
     /// only gets what no other would take.
     fn draw_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
         let kind = self.site.server.kind;
-        let drawn = self.draw_free_acceptor(chance, bias);
+        let drawn = self.free_acceptor(chance, bias);
         // A loop accepts only while its turn is free.
         if drawn.is_some() || matches!(kind, WorkerKind::Async { .. }) {
             return drawn;
@@ -55,11 +55,11 @@ impl<S: Scope> World<'_, S> {
         draw_weighted(self.wake_up_order().filter(accepts), bias, point(chance))
     }
 
-    /// Of the processes that compute nothing. On one core the scheduler begins with whoever has had least
+    /// Which of the processes that compute nothing. On one core the scheduler begins with whoever has had least
     /// of it, which are dispatchers by turns: of two processes of gthread the one that had accepted longer
     /// ago accepted 290 of 300 at 10/s, 241 at 45/s and 224 at 75/s. (Loops of uvicorn: 177 at 10/s and 225
     /// at 45/s. On two cores 85 of 300 and 107 at 10/s, 159 and 180 at 60/s.)
-    pub(super) fn draw_free_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
+    pub(super) fn free_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
         let kind = self.site.server.kind;
         let free = |worker: &u32| {
             let worker = &self.workers[*worker as usize];
@@ -67,10 +67,7 @@ impl<S: Scope> World<'_, S> {
         };
         let all = self.wake_up_order().filter(free);
         match (kind, self.site.host.cores) {
-            // Not loops that have threads: they are loops.
-            (WorkerKind::Threads { dispatcher, .. }, 1)
-                if dispatcher.is_none_or(|its| its.answer_cpu.is_none()) =>
-            {
+            (WorkerKind::Threads { .. }, 1) if !kind.is_behind_loop() => {
                 all.min_by_key(|worker| self.workers[*worker as usize].took)
             }
             _ => draw_weighted(all, bias, point(chance)),

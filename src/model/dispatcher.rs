@@ -112,7 +112,7 @@ impl<S: Scope> World<'_, S> {
         let Some(first) = self.backlog.front() else { return };
         let Accept::Shared { bias } = self.site.server.accept else { return };
         let chance = self.requests[*first].chance;
-        match self.draw_free_acceptor(chance, bias) {
+        match self.free_acceptor(chance, bias) {
             Some(index) => self.wake_dispatcher(index),
             None => self.knock_at_all(),
         }

@@ -22,8 +22,8 @@ impl Heap {
     /// That of a process of `server`, which has all of its threads or none yet.
     pub(super) fn new(server: &Server, has_threads: bool) -> Heap {
         match server.kind {
-            WorkerKind::Threads { threads, dispatcher, .. }
-                if server.keeps_memory && dispatcher.is_none_or(|it| it.answer_cpu.is_none()) =>
+            WorkerKind::Threads { threads, .. }
+                if server.keeps_memory && !server.kind.is_behind_loop() =>
             {
                 let there = if has_threads { threads as usize } else { 0 };
                 Heap::OfThreads(Arenas { idle: vec![Bytes::ZERO; there].into(), busy: Vec::new() })

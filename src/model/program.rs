@@ -34,23 +34,20 @@ impl Amount {
         let share = if self.drawn.is_some() { Share::Stepped } else { self.share };
         Amount { known: self.known.up_to_whole(step), share, ..self }
     }
-}
 
-impl Amount {
     /// This and then `next` at once, where that can be said.
     fn and(self, next: Amount) -> Option<Amount> {
-        let more = match self.share {
-            Share::Whole => 0,
-            Share::Run(more) => more,
-            Share::Stepped | Share::Half => u16::MAX,
-        };
         let (drawn, share) = match (self.drawn, next.drawn) {
             (None, _) => (next.drawn, next.share),
             (_, None) => (self.drawn, self.share),
             (Some(first), Some(second)) => {
-                let follows = first.checked_add(more)?.checked_add(1)? == second;
-                let runs_on = follows && next.share == Share::Whole;
-                runs_on.then_some((Some(first), Share::Run(more + 1)))?
+                let more = match self.share {
+                    Share::Whole => 0,
+                    Share::Run(more) => more,
+                    Share::Stepped | Share::Half => return None,
+                };
+                let follows = second - first == more + 1 && next.share == Share::Whole;
+                follows.then_some((Some(first), Share::Run(more + 1)))?
             }
         };
         let (known, asked) = (self.known + next.known, self.asked + next.asked);

@@ -55,4 +55,9 @@ impl WorkerKind {
             WorkerKind::Sync | WorkerKind::Async { .. } => None,
         }
     }
+
+    /// Whether its threads have an event loop in front of them, which sends their answers.
+    pub fn is_behind_loop(&self) -> bool {
+        self.dispatcher().is_some_and(|its| its.answer_cpu.is_some())
+    }
 }

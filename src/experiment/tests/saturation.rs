@@ -56,7 +56,7 @@ fn work_that_comes_only_with_an_overload_does_not_lower_the_saturation_point() {
 
 /// M/M/1: of 45.4/s of 50, one in a hundred takes longer than a second, e^-(50 - 45.4). Nothing piles up
 /// beyond that, and crowds that last so long come every minute or two: a point scatters by 0.6 % around
-/// 0.4 % less than that (over 24 seeds), by half a step of the resolution.
+/// 0.4 % less than that (over 24 seeds), by half a step of the resolution; 2 % allows for 2.7 of those.
 #[test]
 fn what_visitors_have_no_patience_for_is_not_sustained() {
     let mut site = mm1(1.0, 50.0);
@@ -73,7 +73,8 @@ fn what_visitors_have_no_patience_for_is_not_sustained() {
 }
 
 /// Whoever finds a backlog of five full tries again within a second or two, beside those who come later:
-/// what is lost of that is known once the first have given up, after half a minute.
+/// what is lost of that is known once the first have given up, after half a minute. The point lies in a
+/// bracket of 1 %, and is known to two.
 #[test]
 fn what_is_refused_in_silence_is_not_sustained_as_long_as_patience_lasts() {
     let mut site = sandwich(WorkerKind::Sync, 3, 1, [0.003, 0.02, 0.005]);
