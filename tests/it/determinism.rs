@@ -11,7 +11,7 @@ use crate::support::{ASYNC, call, exponential, query, threads};
 
 #[test]
 fn the_same_site_and_seed_give_the_same_outcome_bit_for_bit() {
-    for (name, site) in laws::sites() {
+    for (name, site) in laws::sites::all() {
         let run = || simulate(&site, Seed::new(3));
         assert!(run() == run(), "{name} differs from itself");
         assert!(run() != simulate(&site, Seed::new(4)), "{name} does not heed its seed");
@@ -20,7 +20,7 @@ fn the_same_site_and_seed_give_the_same_outcome_bit_for_bit() {
 
 #[test]
 fn runs_do_not_depend_on_what_ran_beside_them() {
-    let (_, site) = laws::sites().swap_remove(1);
+    let (_, site) = laws::sites::all().swap_remove(1);
     let alone: Vec<Outcome> = (0..4).map(|seed| simulate(&site, Seed::new(seed))).collect();
     let together: Vec<Outcome> = std::thread::scope(|scope| {
         let runs = [0, 1, 2, 3].map(|seed| {
