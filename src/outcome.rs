@@ -29,9 +29,9 @@ pub struct Outcome {
     pub levels: Levels,
     /// CPU in the window that requests took beyond their work because code had gone cold: on the
     /// workers' host, and on the database's own.
-    pub chilled: [Span; 2],
+    pub cold_cpu: [Span; 2],
     /// Of that, on the workers' host in closing connections: after the answers, and nobody waits for it.
-    pub chilled_closing: Span,
+    pub cold_closing_cpu: Span,
     /// How many requests each arrival found inside (backlog and workers), itself not counted.
     pub seen: Histogram,
     /// Requests inside when the window opened and when it closed.
@@ -160,7 +160,7 @@ impl Stage {
     pub const COUNT: usize = 9;
     /// How many a request writes down: the first ones. The wait for the database's own cores is what
     /// they leave of its response, and the way to the site and back is the same for all.
-    pub const WRITTEN: usize = Stage::DatabaseCores as usize;
+    pub const RECORDED: usize = Stage::DatabaseCores as usize;
     /// All of them, waits first and then work, each in the order of a request's life.
     pub const ALL: [Stage; Stage::COUNT] = [
         Stage::Worker,
@@ -190,7 +190,7 @@ pub struct Profile {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Bucket {
     /// Spent in each stage that is written down.
-    spent: [u64; Stage::WRITTEN],
+    spent: [u64; Stage::RECORDED],
     /// Their response times.
     response: u64,
     /// How many they are.
@@ -200,7 +200,7 @@ struct Bucket {
 /// The same of any number of requests.
 #[derive(Debug, Default)]
 struct Sums {
-    spent: [u128; Stage::WRITTEN],
+    spent: [u128; Stage::RECORDED],
     response: u128,
     count: u128,
 }
@@ -252,7 +252,7 @@ impl Profile {
     /// Takes in one request that took so many nanoseconds, which have this place in a histogram
     /// ([`histogram::bucket`]), spent as `spent` says.
     #[inline]
-    pub fn record(&mut self, bucket: usize, nanos: u64, spent: &[Span; Stage::WRITTEN]) {
+    pub fn record(&mut self, bucket: usize, nanos: u64, spent: &[Span; Stage::RECORDED]) {
         let into = &mut self.buckets[bucket / Profile::MERGED];
         for (sum, span) in into.spent.iter_mut().zip(spent) {
             *sum = sum.wrapping_add(span.as_nanos());
@@ -366,7 +366,7 @@ mod tests {
         let mut profile = Profile::new(Span::from_millis(1));
         let [long, short] = [6, 3].map(|hours| Span::from_whole_secs(hours * 3_600));
         for call in [long, short] {
-            let mut spent = [Span::ZERO; Stage::WRITTEN];
+            let mut spent = [Span::ZERO; Stage::RECORDED];
             (spent[Stage::Call as usize], spent[Stage::Gil as usize]) =
                 (call, Span::from_millis(2));
             let nanos = (call + Span::from_millis(3)).as_nanos();

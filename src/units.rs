@@ -122,7 +122,7 @@ impl Span {
     /// The two together, which are known to be shorter than the longest span there is: parts of
     /// something that had an end.
     #[inline]
-    pub const fn with(self, other: Span) -> Span {
+    pub const fn plus_bounded(self, other: Span) -> Span {
         Span(self.0.wrapping_add(other.0))
     }
 
@@ -152,7 +152,7 @@ impl Span {
     }
 
     /// The shortest span of whole `step`s that is no shorter than `self`. `step` must not be zero.
-    pub fn up_to_whole(self, step: Span) -> Span {
+    pub fn round_up_to(self, step: Span) -> Span {
         step * self.as_nanos().div_ceil(step.as_nanos())
     }
 
@@ -162,7 +162,7 @@ impl Span {
     /// Not by the system's `expm1`, whose last bits may differ: the C library has several, and takes the
     /// one for the processor that it finds.
     #[inline]
-    pub fn share_of_decay(self, over: Span) -> f64 {
+    pub fn decayed_share(self, over: Span) -> f64 {
         use std::f64::consts::{LN_2, LOG2_E};
         let times = self.as_nanos() as f64 / over.as_nanos() as f64;
         if times >= 32.0 {
@@ -448,7 +448,7 @@ mod tests {
         ]);
         for span in spans {
             let expected = -(-span.as_secs() / over.as_secs()).exp_m1();
-            let share = span.share_of_decay(over);
+            let share = span.decayed_share(over);
             assert!((share - expected).abs() < 1e-8, "{share} of {span:?}, not {expected}");
             assert!((0.0..=1.0).contains(&share), "{share} of {span:?}");
         }

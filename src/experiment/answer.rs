@@ -234,8 +234,8 @@ pub struct Finding {
 
 impl Finding {
     /// Whether there is no p95 to compare with another: it grows, or nobody is answered any more.
-    pub fn is_overrun(&self) -> bool {
-        !self.is_told() || self.p95.is_none()
+    pub fn lacks_p95(&self) -> bool {
+        !self.is_steady() || self.p95.is_none()
     }
 
     /// Whether a limit of the simulator on requests in flight hides what happens: about as many would be
@@ -245,7 +245,7 @@ impl Finding {
     }
 
     /// Whether times and errors tell of the rate, and not only of how long was simulated.
-    pub fn is_told(&self) -> bool {
+    pub fn is_steady(&self) -> bool {
         !self.grows && !self.is_beyond_reach()
     }
 

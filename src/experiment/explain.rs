@@ -75,7 +75,7 @@ impl Tried {
     pub fn effect(&self, before: &Standing, objective: &Objective) -> Effect {
         let by_rate = before.carries().zip(self.standing.carries()).map_or(Effect::None, by_rate);
         let (before, after) = (&before.row.finding, &self.standing.row.finding);
-        let at_the_tier = || match (before.is_overrun(), after.is_overrun()) {
+        let at_the_tier = || match (before.lacks_p95(), after.lacks_p95()) {
             (true, true) => Effect::None,
             (true, false) => Effect::Better,
             (false, true) => Effect::Worse,
@@ -118,7 +118,7 @@ fn by_less(before: &Estimate, after: &Estimate) -> Effect {
 /// fails beyond what `objective` lets, and then by p95.
 pub fn ranked(mut tried: Vec<Tried>, objective: &Objective) -> Vec<Tried> {
     let told = |it: &Tried, of: &dyn Fn(&Finding) -> Option<f64>| {
-        let finding = Some(&it.standing.row.finding).filter(|finding| !finding.is_overrun());
+        let finding = Some(&it.standing.row.finding).filter(|finding| !finding.lacks_p95());
         finding.and_then(of).unwrap_or(f64::INFINITY)
     };
     let most = allowed_errors(objective);

@@ -78,7 +78,7 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
     let effort = late.unwrap_or(Bound::SUSTAINS);
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate, effort))?;
     // How much is lost, or how soon all fall into step, is a matter of a few crowds.
-    let vague = late.is_some() || !is_told(lab, found);
+    let vague = late.is_some() || !is_steady(lab, found);
     let found = at_most(bound, found.threshold());
     Some(if vague { found.about() } else { found })
 }
@@ -93,7 +93,7 @@ fn unlimited(lab: &mut Lab) -> Option<Threshold> {
 
 /// Whether the trials tell where it was `found` to within [`KNOWN`]: by what piles up beyond it they do, and
 /// by what is lost if enough was.
-fn is_told(lab: &Lab, found: Found) -> bool {
+fn is_steady(lab: &Lab, found: Found) -> bool {
     let Found::Between { met, missed, .. } = found else { return true };
     let beyond = lab.samples().find(|sample| sample.site.traffic.rate == missed);
     beyond.is_none_or(Sample::piles_up) || is_told_by_errors(lab, met, LOSS)

@@ -29,9 +29,9 @@ pub(crate) struct Summary {
     pub stages: Option<[f64; Stage::COUNT]>,
     pub levels: Levels,
     /// Cores of each host that were busy with what cold code costs beyond its work.
-    pub chilled: [f64; 2],
+    pub cold_cpu: [f64; 2],
     /// What of the first of them closes connections: that comes after the answer.
-    pub chilled_closing: f64,
+    pub cold_closing_cpu: f64,
     /// Requests inside as the window opened and as it closed.
     pub inside: (u64, u64),
     /// Mean, and mean square, of what arrivals found inside: both as told by a histogram's buckets, so
@@ -59,8 +59,8 @@ impl Summary {
             slow,
             stages: outcome.profile.mean(),
             levels: outcome.levels,
-            chilled: cores_of(outcome, site, outcome.chilled),
-            chilled_closing: cores_of(outcome, site, [outcome.chilled_closing, Span::ZERO])[0],
+            cold_cpu: cores_of(outcome, site, outcome.cold_cpu),
+            cold_closing_cpu: cores_of(outcome, site, [outcome.cold_closing_cpu, Span::ZERO])[0],
             inside: outcome.inside,
             seen: outcome.seen.moments().unwrap_or_default(),
             kills: outcome.kills,
@@ -91,7 +91,7 @@ impl Summary {
 
     /// How many of the workers' host's cores were busy with the work that came.
     pub(crate) fn cores(&self) -> f64 {
-        self.levels.cores.mean - self.chilled[0]
+        self.levels.cores.mean - self.cold_cpu[0]
     }
 
     /// How many slots of workers the requests that arrived took, with nobody else there.
@@ -105,8 +105,8 @@ impl Summary {
         const OWN: [Stage; 3] = [Stage::Compute, Stage::Database, Stage::Call];
         let own = |stages: [f64; Stage::COUNT]| OWN.map(|stage| stages[stage as usize]);
         let stay: f64 = self.stages.map_or(0.0, |stages| own(stages).iter().sum());
-        let chilled = self.chilled.iter().sum::<f64>() - self.chilled_closing;
-        stay - chilled * self.measured.as_secs() / (self.counts.arrived as f64).max(1.0)
+        let cold = self.cold_cpu.iter().sum::<f64>() - self.cold_closing_cpu;
+        stay - cold * self.measured.as_secs() / (self.counts.arrived as f64).max(1.0)
     }
 
     /// How much the crowd inside grew over the window, per request that arrived in it.

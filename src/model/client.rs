@@ -58,7 +58,7 @@ impl Deadlines {
     pub(super) fn begin_looked_at(&mut self, id: u32, from: Time, every: Span) {
         if let Some(span) = self.span {
             let due = from + span - Time::ZERO;
-            self.list(id, Time::ZERO + due.up_to_whole(every));
+            self.list(id, Time::ZERO + due.round_up_to(every));
         }
     }
 

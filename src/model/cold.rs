@@ -56,8 +56,8 @@ impl<S: Scope> World<'_, S> {
         let before = self.cold_process(cooling, self.requests[id].worker);
         let drawn = self.amount(id, amount) - amount.known;
         let asked = drawn + amount.asked;
-        let share = (before + asked.share_of_decay(cooling.over)) / 2.0;
-        self.chilled(HOST, amount.known - amount.asked, self.stack_chills(cooling), share)
+        let share = (before + asked.decayed_share(cooling.over)) / 2.0;
+        self.cold_extra(HOST, amount.known - amount.asked, self.stack_chills(cooling), share)
     }
 
     /// The stack's code has run in a worker until now.
@@ -78,7 +78,7 @@ impl<S: Scope> World<'_, S> {
 
     /// How cold the stack's code is in a worker, from 0 to 1.
     fn cold_process(&self, cooling: Cooling, index: u32) -> f64 {
-        let away = |ran: Time| (self.now - ran).share_of_decay(cooling.over);
+        let away = |ran: Time| (self.now - ran).decayed_share(cooling.over);
         let (any, own) = (self.code_ran.stack, self.workers[index as usize].ran);
         match any == own {
             true => away(own),
@@ -95,8 +95,8 @@ impl<S: Scope> World<'_, S> {
     #[inline(never)]
     pub(super) fn cold_dispatch(&mut self, work: Span) -> Span {
         let Some(cooling) = self.site.host.cooling else { return Span::ZERO };
-        let share = (self.now - self.code_ran.dispatcher).share_of_decay(cooling.over);
-        self.chilled(HOST, work, self.stack_chills(cooling), share)
+        let share = (self.now - self.code_ran.dispatcher).decayed_share(cooling.over);
+        self.cold_extra(HOST, work, self.stack_chills(cooling), share)
     }
 
     /// What a query of that much work costs the database beyond it.
@@ -104,15 +104,15 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn cold_query(&mut self, work: Span) -> Span {
         let host = self.database_host;
         let Some(cooling) = self.host(host).cooling else { return Span::ZERO };
-        let share = (self.now - self.code_ran.database).share_of_decay(cooling.over);
-        self.chilled(host, work.min(QUERY_CODE), cooling.code, share)
+        let share = (self.now - self.code_ran.database).decayed_share(cooling.over);
+        self.cold_extra(host, work.min(QUERY_CODE), cooling.code, share)
     }
 
     /// What `work` costs on `host` beyond itself where its code is so cold, from 0 to 1: at most so many
     /// times as much again.
-    fn chilled(&mut self, host: usize, work: Span, times: f64, share: f64) -> Span {
+    fn cold_extra(&mut self, host: usize, work: Span, times: f64, share: f64) -> Span {
         let more = work.scaled(times * share);
-        self.probe.chilled(host, more);
+        self.probe.cold_cpu(host, more);
         more
     }
 }

@@ -247,7 +247,7 @@ impl<S: Scope> World<'_, S> {
         };
         let more = self.cold_dispatch(work);
         if job == Job::Finish {
-            self.probe.chilled_closing(more);
+            self.probe.cold_closing_cpu(more);
         }
         let work = work + more;
         let dispatcher = &mut self.workers[index as usize].dispatcher;

@@ -26,8 +26,8 @@ pub(super) struct Probe {
     kills: u64,
     first_kill: [Option<Time>; 2],
     closed: Levels,
-    chilled: [Span; 2],
-    chilled_closing: Span,
+    cold_cpu: [Span; 2],
+    cold_closing_cpu: Span,
     measured: Span,
     /// Everything that goes up and down, but for the cores.
     pub levels: Gauges,
@@ -97,8 +97,8 @@ impl Probe {
             kills: 0,
             first_kill: [None; 2],
             closed: Levels::default(),
-            chilled: [Span::ZERO; 2],
-            chilled_closing: Span::ZERO,
+            cold_cpu: [Span::ZERO; 2],
+            cold_closing_cpu: Span::ZERO,
             measured: Span::ZERO,
             levels: Gauges::default(),
         }
@@ -171,16 +171,16 @@ impl Probe {
     }
 
     /// A request takes `more` CPU of `host` than its work: code there has gone cold.
-    pub(super) fn chilled(&mut self, host: usize, more: Span) {
+    pub(super) fn cold_cpu(&mut self, host: usize, more: Span) {
         if self.is_open {
-            self.chilled[host] += more;
+            self.cold_cpu[host] += more;
         }
     }
 
     /// Of what was told last, so much was taken in closing a connection.
-    pub(super) fn chilled_closing(&mut self, more: Span) {
+    pub(super) fn cold_closing_cpu(&mut self, more: Span) {
         if self.is_open {
-            self.chilled_closing += more;
+            self.cold_closing_cpu += more;
         }
     }
 
@@ -227,8 +227,8 @@ impl Probe {
             waits: self.waits,
             profile: self.profile,
             levels: self.closed,
-            chilled: self.chilled,
-            chilled_closing: self.chilled_closing,
+            cold_cpu: self.cold_cpu,
+            cold_closing_cpu: self.cold_closing_cpu,
             seen: self.seen,
             inside: self.inside,
             kills: self.kills,

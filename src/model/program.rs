@@ -32,7 +32,7 @@ impl Amount {
     /// The same up to the next whole `step` of the database's clock.
     fn stepped(self, step: Span) -> Amount {
         let share = if self.drawn.is_some() { Share::Stepped } else { self.share };
-        Amount { known: self.known.up_to_whole(step), share, ..self }
+        Amount { known: self.known.round_up_to(step), share, ..self }
     }
 
     /// This and then `next` at once, where that can be said.

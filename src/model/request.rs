@@ -89,7 +89,7 @@ pub(super) struct Request {
     /// When it entered the stage it is in.
     pub since: Time,
     /// Time spent in the stages it has left: indexed by [`Stage`], but for the last two.
-    pub spent: [Span; Stage::WRITTEN],
+    pub spent: [Span; Stage::RECORDED],
     /// What is left to do of the work it is on the cores for.
     pub left: Span,
     /// Its number on the tape, which wraps: nobody lives that long.
@@ -123,7 +123,7 @@ impl Request {
         Request {
             arrived: at,
             since: at,
-            spent: [Span::ZERO; Stage::WRITTEN],
+            spent: [Span::ZERO; Stage::RECORDED],
             left: Span::ZERO,
             number: 0,
             chance: 0,
@@ -202,7 +202,7 @@ impl Request {
     #[inline]
     pub(super) fn add(&mut self, stage: Stage, span: Span) {
         let spent = &mut self.spent[stage as usize];
-        *spent = spent.with(span);
+        *spent = spent.plus_bounded(span);
     }
 }
 

@@ -67,7 +67,7 @@ impl<S: Scope> World<'_, S> {
         let drawn = |index| self.requests.demand(id, index);
         match share {
             Share::Whole => drawn(index),
-            Share::Stepped => drawn(index).up_to_whole(self.site.database.wait_step),
+            Share::Stepped => drawn(index).round_up_to(self.site.database.wait_step),
             Share::Half => drawn(index).scaled(0.5),
             Share::Run(more) => (index..=index + more).map(drawn).fold(Span::ZERO, Add::add),
         }

@@ -172,7 +172,7 @@ fn share_high(estimate: Option<Estimate>) -> String {
 
 /// What a row tells, where that is more than how long was simulated.
 fn told<T>(row: &Row, of: impl Fn(&Finding) -> Option<T>) -> Option<T> {
-    if row.finding.is_told() { of(&row.finding) } else { None }
+    if row.finding.is_steady() { of(&row.finding) } else { None }
 }
 
 /// What gives way, where it can be told: what grows does, for a reason.

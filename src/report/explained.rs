@@ -61,7 +61,7 @@ fn answers(objective: &Objective, finding: &Finding) -> String {
     if finding.is_beyond_reach() {
         return "More would be in flight than the simulator holds".to_owned();
     }
-    if finding.is_overrun() {
+    if finding.lacks_p95() {
         let lost = words::errors(finding);
         return format!("Nobody is answered, and {lost} of the requests fail");
     }
@@ -245,7 +245,7 @@ fn what_comes_of(tried: &Tried, now: &Standing) -> String {
 
 /// What becomes of p95 at the tier and, where it changes, of what fails.
 fn at_this_tier(then: &Finding, before: &Finding) -> String {
-    let p95 = match (then.is_overrun(), before.is_overrun()) {
+    let p95 = match (then.lacks_p95(), before.lacks_p95()) {
         (true, true) => return "but not all of this tier yet".to_owned(),
         (true, false) => return "but not this tier".to_owned(),
         (false, true) => {

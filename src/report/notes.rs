@@ -113,7 +113,7 @@ const LONGER: &str = "A longer warmup under [run] (with replications and measure
 
 /// Whether a row has a p95 to be precise about, and was not simulated long enough for it.
 pub(super) fn is_weak(row: &Row) -> bool {
-    !row.finding.precise && !row.finding.saturated && row.finding.is_told()
+    !row.finding.precise && !row.finding.saturated && row.finding.is_steady()
 }
 
 /// How the tiers' rates came from visitors a day or a recording, each once.

@@ -152,16 +152,21 @@ fn results(study: &Study, answers: &Answers) -> Table {
 fn result_cells(study: &Study, row: &Row) -> Vec<String> {
     let finding = &row.finding;
     let time = |it: Option<Estimate>| {
-        it.filter(|_| finding.is_told()).map(|it| seconds(it.mean)).unwrap_or_default()
+        it.filter(|_| finding.is_steady()).map(|it| seconds(it.mean)).unwrap_or_default()
     };
-    let interval = finding.p95.filter(|_| finding.is_told()).and_then(|p95| words::interval(&p95));
+    let interval =
+        finding.p95.filter(|_| finding.is_steady()).and_then(|p95| words::interval(&p95));
     let interval = interval.map(|(low, high)| format!("{} – {}", seconds(low), seconds(high)));
     vec![
         row.plan.clone(),
         row.server.clone(),
         row.tier.clone(),
         format!("{}/s", plain(row.offered.get())),
-        if finding.is_told() { format!("{}/s", plain(finding.served.mean)) } else { String::new() },
+        if finding.is_steady() {
+            format!("{}/s", plain(finding.served.mean))
+        } else {
+            String::new()
+        },
         time(finding.p50),
         words::p95(finding),
         interval.unwrap_or_default(),

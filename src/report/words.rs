@@ -55,7 +55,7 @@ pub(super) fn seconds(secs: f64) -> String {
 pub(super) fn p95(finding: &Finding) -> String {
     match finding.p95 {
         _ if finding.grows => GROWS.to_owned(),
-        _ if !finding.is_told() => UNKNOWN.to_owned(),
+        _ if !finding.is_steady() => UNKNOWN.to_owned(),
         Some(p95) => seconds(p95.mean),
         None => "none".to_owned(),
     }
@@ -63,7 +63,7 @@ pub(super) fn p95(finding: &Finding) -> String {
 
 /// The half width of p95's interval, where p95 is one to have an interval.
 pub(super) fn p95_half_width(finding: &Finding) -> Option<String> {
-    let p95 = finding.p95.filter(|_| finding.is_told());
+    let p95 = finding.p95.filter(|_| finding.is_steady());
     p95.and_then(|p95| p95.relative_half_width()).map(percent)
 }
 
@@ -71,7 +71,7 @@ pub(super) fn p95_half_width(finding: &Finding) -> Option<String> {
 pub(super) fn errors(finding: &Finding) -> String {
     match finding.grows {
         true => GROWS.to_owned(),
-        false if !finding.is_told() => UNKNOWN.to_owned(),
+        false if !finding.is_steady() => UNKNOWN.to_owned(),
         false => percent(finding.error_rate.mean),
     }
 }
@@ -88,7 +88,7 @@ pub(super) fn counted(count: u64, thing: &str) -> String {
 /// Between what the share of requests that fail is, where that is on both sides of what the objective
 /// allows: `0% to 3.5%`.
 pub(super) fn unclear_errors(objective: &Objective, finding: &Finding) -> Option<String> {
-    let most = objective.errors.filter(|_| finding.is_told())?.get();
+    let most = objective.errors.filter(|_| finding.is_steady())?.get();
     let (low, high) = interval(&finding.error_rate)?;
     (low <= most && most < high).then(|| format!("{} to {}", percent(low), percent(high.min(1.0))))
 }

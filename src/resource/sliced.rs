@@ -135,7 +135,7 @@ impl Sliced {
         let idle = self.cores[index].running.is_none();
         if idle {
             let asleep = now - self.cores[index].since;
-            let cold = |it: Cooling| it.most.scaled(asleep.share_of_decay(it.over));
+            let cold = |it: Cooling| it.most.scaled(asleep.decayed_share(it.over));
             job.work += self.cooling.map_or(Span::ZERO, cold);
         }
         self.cores[index].waiting.push(job);

@@ -165,8 +165,8 @@ fn chills_no_more_than_there_is(name: &str, site: &Site, outcome: &Outcome) {
         let (most, slack) = (requests * (of_stack + of_queries), 4.0 * requests.sqrt());
         // Each burst is rounded up to the nanosecond.
         let most = most + slack * of_queries + requests * 1e-6;
-        let chilled = outcome.chilled[index].as_secs();
-        assert!(chilled <= most, "{name}: {chilled} s chilled, of {most}");
+        let cold = outcome.cold_cpu[index].as_secs();
+        assert!(cold <= most, "{name}: {cold} s of cold code, of {most}");
     }
 }
 
@@ -209,9 +209,8 @@ fn obeys_the_utilisation_law(name: &str, site: &Site, runs: &[Outcome]) {
     };
     let (Some(work), true) = (mean_work(site), runs.iter().all(calm)) else { return };
     // Beside what code costs beyond its work where it has gone cold.
-    let chilled =
-        |run: &Outcome| run.chilled[0].as_secs() / run.measured.as_secs() / site.host.speed;
-    let busy: Vec<f64> = runs.iter().map(|run| run.levels.cores.mean - chilled(run)).collect();
+    let cold = |run: &Outcome| run.cold_cpu[0].as_secs() / run.measured.as_secs() / site.host.speed;
+    let busy: Vec<f64> = runs.iter().map(|run| run.levels.cores.mean - cold(run)).collect();
     let busy = Estimate::of(&busy).unwrap();
     let expected = site.traffic.rate.get() * work / site.host.speed;
     let allowed = 4.0 * busy.standard_error.unwrap() + 1e-3 * expected;

@@ -23,7 +23,7 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     };
     let split = answers.capacities.len() > LINES_PER_PANEL;
     let curve = |capacity: &Capacity, points| through(capacity, &study.objective, points);
-    let drawn = Drawn { told: &is_told, value: &p95, curve: &curve, marks: &marks };
+    let drawn = Drawn { told: &is_steady, value: &p95, curve: &curve, marks: &marks };
     let mut lines = lines(study, answers, split, &drawn);
     let objective = study.objective.p95.map(|p95| p95.as_secs());
     for panel in &mut lines.panels {
@@ -50,10 +50,10 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
 
 /// Whether p95 is to be drawn: not where it grows for as long as one looks. At what is said to be
 /// sustained it does not, whatever a short look made of it.
-fn is_told(capacity: &Capacity, finding: &Finding) -> bool {
+fn is_steady(capacity: &Capacity, finding: &Finding) -> bool {
     let marked = [Some(capacity.saturation), capacity.load_line].into_iter().flatten();
     let mut marked = marked.filter_map(|point| point.rate());
-    finding.is_told() || finding.grows && marked.any(|rate| rate == finding.rate)
+    finding.is_steady() || finding.grows && marked.any(|rate| rate == finding.rate)
 }
 
 /// p95 and its interval. A search tells it for the work that comes on average, which near saturation
@@ -133,8 +133,8 @@ fn crossing(capacity: &Capacity, objective: &Objective, points: &[Point]) -> Opt
     let most = objective.p95?.as_secs();
     let Some(Threshold::At { rate, beyond, .. }) = capacity.load_line else { return None };
     let mut point = on_curve(points, rate.get()).filter(|point| point.sustained)?;
-    let is_told = misses_by_p95(capacity, objective, (rate, beyond));
-    if !is_told && point.y? <= most {
+    let is_steady = misses_by_p95(capacity, objective, (rate, beyond));
+    if !is_steady && point.y? <= most {
         return None;
     }
     point.x = rate.get();

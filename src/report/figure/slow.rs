@@ -50,7 +50,7 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
 /// Where the time of a row's slow requests goes; none where nobody is answered, nor where that would
 /// only say how long was simulated.
 fn told(row: &Row) -> Option<[f64; Stage::COUNT]> {
-    row.finding.slow_request.filter(|_| row.finding.is_told())
+    row.finding.slow_request.filter(|_| row.finding.is_steady())
 }
 
 fn bar(row: &Row) -> Bar {
@@ -59,7 +59,7 @@ fn bar(row: &Row) -> Bar {
     let segments =
         used.map(|stage| (stage as usize, spent[stage as usize], words::stage_in_short(stage)));
     let total = match row.finding.p95 {
-        None if row.finding.is_told() => "nobody is answered".to_owned(),
+        None if row.finding.is_steady() => "nobody is answered".to_owned(),
         _ => words::p95(&row.finding),
     };
     let verdict = if row.finding.saturated { ", not sustained" } else { "" };
