@@ -34,10 +34,11 @@ const TURNED_AWAY: f64 = LOSS / 10.0;
 const CONFIRMATIONS: u32 = 4;
 
 /// What is busy under overload idles a little at the saturation point as well, where a crowd comes
-/// and goes: by this many times the root of its variance per arrival over the arrivals (the mean of
-/// the lowest point of a random walk, 0.8 standard deviations, less what a warm-up of a quarter takes
-/// of it). Three times that is time to spare.
-const IDLE: f64 = 0.46;
+/// and goes: for a share of the window that is this many times the root of the walk's variance per
+/// arrival over the arrivals. (A walk that has gone k steps was at its lowest √(2 k / π) standard
+/// deviations of a step below its start: √(2 / π) · (√1.25 - √0.25), after a warm-up of a quarter.)
+/// Three times that is time to spare.
+const IDLE: f64 = 0.49;
 
 /// The search goes down to this share of where it begins.
 const FLOOR: f64 = 1e-3;
