@@ -45,7 +45,7 @@ pub enum Purpose {
     /// How many of a killed process's connections close before it ends.
     Closing,
     /// Where in its rounds uvicorn's parent is when the first of its workers is killed.
-    Rounds,
+    HealthCheck,
 }
 
 /// The stream for `purpose` in the run with `seed`.

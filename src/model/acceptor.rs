@@ -27,7 +27,7 @@ impl<S: Scope> World<'_, S> {
     /// Which of the workers that each have a queue of their own accepts a connection now.
     fn acceptor_of_many(&self, chance: u32) -> Option<u32> {
         // A dispatcher accepts in its own time.
-        if self.extras().dispatches {
+        if self.features().dispatches {
             return None;
         }
         match (self.site.server.accept, self.site.server.kind) {
@@ -68,7 +68,7 @@ impl<S: Scope> World<'_, S> {
         let all = self.wake_up_order().filter(free);
         match (kind, self.site.host.cores) {
             (WorkerKind::Threads { .. }, 1) if !kind.is_behind_loop() => {
-                all.min_by_key(|worker| self.workers[*worker as usize].took)
+                all.min_by_key(|worker| self.workers[*worker as usize].accepted_at)
             }
             _ => draw_weighted(all, bias, point(chance)),
         }

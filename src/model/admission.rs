@@ -3,10 +3,10 @@
 use rand::Rng;
 
 use super::arrivals::{Arrival, Reply, Tape};
-use super::request::{At, Failure, NOWHERE, Request, RequestId, Waiting};
+use super::request::{At, Failure, NO_WORKER, Request, RequestId, Waiting};
 use super::scope::Scope;
 use super::tasks::FRONT;
-use super::{Coming, Event, HOST, World};
+use super::{Event, NextArrival, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage, Stopped};
 use crate::resource::slots::Seized;
 use crate::site::{Front, Listen};
@@ -22,7 +22,7 @@ const RETRIES_S: [u64; 10] = [1, 2, 3, 4, 5, 7, 11, 19, 35, 67];
 const GIVES_UP: Span = Span::from_whole_secs(131);
 
 /// gunicorn's arbiter looks this often for workers whose heartbeat is too old (reference section 2.4).
-const ARBITER_LOOKS: Span = Span::from_whole_secs(1);
+const ARBITER_INTERVAL: Span = Span::from_whole_secs(1);
 
 /// How many the backlog holds: the kernel lets in one more than it was asked for (reference section
 /// 1.1).
@@ -32,23 +32,23 @@ pub(super) fn backlog_room(front: &Front) -> usize {
 
 /// What becomes of a request that knocks at the listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reception {
+pub(super) enum ConnectOutcome {
     /// It has a place in a worker, and begins.
-    Begins(RequestId),
+    Started(RequestId),
     /// It waits in the backlog, and nothing else has changed.
     Queued,
     /// It is at Nginx, turned away, refused, or in a queue whose state changed: look at what is due
     /// again.
-    Elsewhere,
+    Rescan,
 }
 
-impl Reception {
+impl ConnectOutcome {
     /// Who begins.
     #[inline(always)]
-    pub(super) fn who_begins(self) -> Option<RequestId> {
+    pub(super) fn started(self) -> Option<RequestId> {
         match self {
-            Reception::Begins(id) => Some(id),
-            Reception::Queued | Reception::Elsewhere => None,
+            ConnectOutcome::Started(id) => Some(id),
+            ConnectOutcome::Queued | ConnectOutcome::Rescan => None,
         }
     }
 }
@@ -56,37 +56,37 @@ impl Reception {
 impl<S: Scope> World<'_, S> {
     /// The next request of the tape arrives.
     #[inline(always)]
-    pub(super) fn arrive(&mut self) -> Reception {
-        let id = self.coming.id;
+    pub(super) fn arrive(&mut self) -> ConnectOutcome {
+        let id = self.next_arrival.id;
         self.probe.arrived(self.now);
         self.arrivals = self.arrivals.wrapping_add(1);
         self.check_limits();
         self.expect_next();
-        if self.extras().has_more_sources {
+        if self.features().has_deadlines_or_second_host {
             self.patience.begin(id, self.now);
         }
-        if self.extras().front_cpu.is_zero() {
+        if self.features().front_cpu.is_zero() {
             return self.connect(id);
         }
         self.requests[id].at = At::Front;
-        self.start_on_cores(HOST, id, FRONT, self.extras().front_cpu);
-        Reception::Elsewhere
+        self.start_on_cores(WORKERS_HOST, id, FRONT, self.features().front_cpu);
+        ConnectOutcome::Rescan
     }
 
     /// Takes the next request off the tape; it waits for its time to come.
     #[inline(always)]
     pub(super) fn expect_next(&mut self) {
         let id = self.requests.reserve();
-        let (request, demands) = self.requests.place_mut(id);
+        let (request, demands) = self.requests.entry_mut(id);
         let Arrival { at, endpoint } = self.tape.next(demands).unwrap_or(Arrival::NEVER);
-        self.coming = Coming { id, at };
+        self.next_arrival = NextArrival { id, at };
         *request = Request {
             number: self.arrivals as u32,
-            chance: self.chances.accept.as_mut().map_or(0, Rng::next_u32),
+            chance: self.streams.accept.as_mut().map_or(0, Rng::next_u32),
             next: self.starts[endpoint as usize],
             endpoint,
             measured: self.probe.measures(at),
-            ..Request::coming(at)
+            ..Request::arriving(at)
         };
     }
 
@@ -102,35 +102,35 @@ impl<S: Scope> World<'_, S> {
 
     /// The request knocks at the listening socket.
     #[inline(always)]
-    pub(super) fn connect(&mut self, id: RequestId) -> Reception {
-        if self.extras().per_process {
+    pub(super) fn connect(&mut self, id: RequestId) -> ConnectOutcome {
+        if self.features().per_process {
             return self.connect_to_one(id);
         }
         if self.backlog.is_empty()
             && let Some(worker) = self.acceptor(id)
         {
-            self.come_in(id);
-            let begins = self.admit(id, worker);
-            if !self.extras().herd_cpu.is_zero() {
+            self.client_connected(id);
+            let begins = self.admit_now(id, worker);
+            if !self.features().herd_cpu.is_zero() {
                 self.wake_herd();
             }
             return match begins {
-                Some(id) => Reception::Begins(id),
-                None => Reception::Elsewhere,
+                Some(id) => ConnectOutcome::Started(id),
+                None => ConnectOutcome::Rescan,
             };
         }
         if self.backlog.len() >= self.backlog_room {
-            self.shut_out(id);
-            return Reception::Elsewhere;
+            self.backlog_full(id);
+            return ConnectOutcome::Rescan;
         }
-        self.come_in(id);
+        self.client_connected(id);
         self.backlog.push_back(id);
         self.probe.levels.backlog.rise(self.now, 1);
-        if self.extras().dispatches {
-            self.knock();
-            return Reception::Elsewhere;
+        if self.features().dispatches {
+            self.wake_acceptors();
+            return ConnectOutcome::Rescan;
         }
-        Reception::Queued
+        ConnectOutcome::Queued
     }
 
     /// The idle workers that are left were woken as well, to find out when the first has begun.
@@ -144,16 +144,16 @@ impl<S: Scope> World<'_, S> {
     /// So many idle workers look for a connection that is gone.
     pub(super) fn herd(&mut self, count: u32) {
         for place in 0..self.idle.len().min(count as usize) {
-            self.run_aside(HOST, Some(self.idle[place]), self.extras().herd_cpu);
+            self.run_aside(WORKERS_HOST, Some(self.idle[place]), self.features().herd_cpu);
         }
     }
 
     /// The backlog has no room for the request, or nobody listens.
     #[cold]
-    pub(super) fn shut_out(&mut self, id: RequestId) {
+    pub(super) fn backlog_full(&mut self, id: RequestId) {
         match self.site.front.listen {
-            _ if self.is_down => self.turn_down(id, Failure::untold(Cause::Down)),
-            Listen::Unix => self.turn_down(id, Failure::untold(Cause::Backlog)),
+            _ if self.is_down => self.fail_before_worker(id, Failure::silent(Cause::Down)),
+            Listen::Unix => self.fail_before_worker(id, Failure::silent(Cause::Backlog)),
             Listen::Tcp => self.try_later(id),
         }
     }
@@ -161,9 +161,11 @@ impl<S: Scope> World<'_, S> {
     /// The connection stands: from now on Nginx waits for the answer, unless its client gave up
     /// before.
     #[inline]
-    pub(super) fn come_in(&mut self, id: RequestId) {
+    pub(super) fn client_connected(&mut self, id: RequestId) {
         self.probe.levels.inside.rise(self.now, 1);
-        if self.extras().has_more_sources && self.reading.is_limited() && !self.requests[id].settled
+        if self.features().has_deadlines_or_second_host
+            && self.reading.is_limited()
+            && !self.requests[id].settled
         {
             self.reading.begin(id, self.now);
         }
@@ -173,7 +175,7 @@ impl<S: Scope> World<'_, S> {
     /// gives up.
     fn try_later(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
-        request.at = At::Away;
+        request.at = At::Retrying;
         let arrived = request.arrived;
         let patience = self.site.front.connect_timeout.unwrap_or(GIVES_UP).min(GIVES_UP);
         // Where Nginx took longer than a whole step, the step is over already.
@@ -191,12 +193,12 @@ impl<S: Scope> World<'_, S> {
         if request.settled {
             self.requests.remove(id);
         } else if patience.is_some_and(|span| trying >= span) {
-            self.turn_down(id, Failure::untold(Cause::Timeout));
+            self.fail_before_worker(id, Failure::silent(Cause::Timeout));
         } else if trying >= GIVES_UP {
-            self.turn_down(id, Failure::untold(Cause::Backlog));
+            self.fail_before_worker(id, Failure::silent(Cause::Backlog));
         } else {
-            request.at = At::Door;
-            return self.connect(id).who_begins();
+            request.at = At::Socket;
+            return self.connect(id).started();
         }
         None
     }
@@ -208,15 +210,15 @@ impl<S: Scope> World<'_, S> {
         if self.rules.one_queue {
             return self.accept_from_one_queue();
         }
-        if self.extras().per_process {
+        if self.features().per_process {
             return self.accept_from_sockets();
         }
-        if self.extras().dispatches {
-            self.knock();
+        if self.features().dispatches {
+            self.wake_acceptors();
             return false;
         }
         let worker = self.backlog.front().and_then(|id| self.acceptor(*id));
-        worker.map(|worker| self.accept(worker)).is_some()
+        worker.map(|worker| self.accept_next(worker)).is_some()
     }
 
     /// Lets the first in the backlog in where somebody is idle.
@@ -225,9 +227,9 @@ impl<S: Scope> World<'_, S> {
         let Some(index) = self.idle.pop_front() else { return false };
         let id = self.backlog.pop_front().expect("somebody waits");
         self.probe.levels.backlog.fall(self.now, 1);
-        self.enter(id, index);
+        self.occupy_place(id, index);
         self.ready.push(id);
-        if self.extras().uses_memory {
+        if self.features().uses_memory {
             self.take_request_memory(id, index);
         }
         true
@@ -235,23 +237,23 @@ impl<S: Scope> World<'_, S> {
 
     /// `worker` accepts the first in the backlog.
     #[inline(always)]
-    pub(super) fn accept(&mut self, worker: u32) {
+    pub(super) fn accept_next(&mut self, worker: u32) {
         let id = self.backlog.pop_front().expect("somebody waits");
         self.probe.levels.backlog.fall(self.now, 1);
-        self.admit_last(id, worker);
+        self.admit_queued(id, worker);
     }
 
     /// `worker` accepts the request: it has a place in it, or waits for one. Returns it where it
     /// begins, before whoever else can go on now.
     #[inline(always)]
-    pub(super) fn admit(&mut self, id: RequestId, index: u32) -> Option<RequestId> {
+    pub(super) fn admit_now(&mut self, id: RequestId, index: u32) -> Option<RequestId> {
         if self.is_full(index) {
-            self.turn_away(id);
+            self.refuse_over_limit(id);
             return None;
         }
-        let begins = self.seat(id, index);
+        let begins = self.take_place(id, index);
         // Until it has a thread it holds no more than its connection.
-        if begins && self.extras().uses_memory {
+        if begins && self.features().uses_memory {
             self.take_request_memory(id, index);
         }
         begins.then_some(id)
@@ -259,15 +261,15 @@ impl<S: Scope> World<'_, S> {
 
     /// The same, but it goes on after all that can already.
     #[inline(always)]
-    pub(super) fn admit_last(&mut self, id: RequestId, index: u32) {
+    pub(super) fn admit_queued(&mut self, id: RequestId, index: u32) {
         if self.is_full(index) {
-            return self.turn_away(id);
+            return self.refuse_over_limit(id);
         }
-        if !self.seat(id, index) {
+        if !self.take_place(id, index) {
             return;
         }
         self.ready.push(id);
-        if self.extras().uses_memory {
+        if self.features().uses_memory {
             self.take_request_memory(id, index);
         }
     }
@@ -276,47 +278,47 @@ impl<S: Scope> World<'_, S> {
     #[inline(always)]
     fn is_full(&self, index: u32) -> bool {
         let accepted = |limit| self.workers[index as usize].accepted + 1 >= limit;
-        self.extras().limit.is_some_and(accepted)
+        self.features().limit_concurrency.is_some_and(accepted)
     }
 
     /// The request is refused by the worker that accepted it.
-    fn turn_away(&mut self, id: RequestId) {
+    fn refuse_over_limit(&mut self, id: RequestId) {
         self.probe.levels.inside.fall(self.now, 1);
-        self.turn_down(id, Failure::told(Cause::Limit));
+        self.fail_before_worker(id, Failure::with_error_page(Cause::Limit));
     }
 
     /// The request has a place in a worker, or waits for one. Returns whether it begins.
     #[inline(always)]
-    fn seat(&mut self, id: RequestId, index: u32) -> bool {
+    fn take_place(&mut self, id: RequestId, index: u32) -> bool {
         if self.rules.one_queue {
             self.idle.pop_front();
-        } else if self.workers[index as usize].take_in(id, self.now) == Seized::Queued {
+        } else if self.workers[index as usize].accept(id, self.now) == Seized::Queued {
             let request = &mut self.requests[id];
             (request.worker, request.at) = (index, At::Place);
             return false;
         }
-        self.enter(id, index);
+        self.occupy_place(id, index);
         true
     }
 
     /// The request has its place in a worker and begins.
     #[inline(always)]
-    fn enter(&mut self, id: RequestId, index: u32) {
+    fn occupy_place(&mut self, id: RequestId, index: u32) {
         self.probe.levels.workers.rise(self.now, 1);
-        self.begin(id, index);
+        self.start_in_worker(id, index);
     }
 
     /// The request begins in a worker.
     #[inline(always)]
-    fn begin(&mut self, id: RequestId, index: u32) {
+    fn start_in_worker(&mut self, id: RequestId, index: u32) {
         let request = &mut self.requests[id];
         request.spend(Stage::Worker, self.now);
         (request.worker, request.at) = (index, At::Moving);
         let waited = self.now - request.arrived;
         self.probe.waited_for_place(request, waited);
-        if self.rules.one_queue && self.extras().has_more_sources {
+        if self.rules.one_queue && self.features().has_deadlines_or_second_host {
             self.overtime.end(index);
-            self.overtime.begin_looked_at(index, self.now, ARBITER_LOOKS);
+            self.overtime.begin_polled(index, self.now, ARBITER_INTERVAL);
         }
     }
 
@@ -335,13 +337,13 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn succeed(&mut self, next: RequestId, index: u32) {
         self.probe.levels.inside.fall(self.now, 1);
         self.probe.levels.backlog.fall(self.now, 1);
-        self.begin(next, index);
+        self.start_in_worker(next, index);
     }
 
     /// The request is no longer in its worker.
     pub(super) fn leave_worker(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
-        let index = std::mem::replace(&mut request.worker, NOWHERE);
+        let index = std::mem::replace(&mut request.worker, NO_WORKER);
         let endpoint = request.endpoint;
         self.free_place(index, endpoint);
     }
@@ -354,18 +356,18 @@ impl<S: Scope> World<'_, S> {
         self.probe.levels.workers.fall(self.now, 1);
         let mut next = None;
         if self.rules.one_queue {
-            if self.extras().has_more_sources {
+            if self.features().has_deadlines_or_second_host {
                 self.overtime.end(index);
             }
             self.idle.push_back(index);
         } else {
-            next = self.workers[index as usize].let_out();
+            next = self.workers[index as usize].release_place();
             if let Some(next) = next {
-                self.enter(next, index);
+                self.occupy_place(next, index);
                 self.ready.push(next);
             }
         }
-        if self.extras().uses_memory {
+        if self.features().uses_memory {
             self.change_memory(index, endpoint, next);
         }
     }
@@ -383,7 +385,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The request never got to a worker.
-    fn turn_down(&mut self, id: RequestId, failure: Failure) {
+    fn fail_before_worker(&mut self, id: RequestId, failure: Failure) {
         self.settle(id, Some(failure));
         self.requests.remove(id);
     }
@@ -391,14 +393,14 @@ impl<S: Scope> World<'_, S> {
     /// The longest-waiting client's patience is over. The server does not learn of it.
     pub(super) fn patience_over(&mut self) -> Option<RequestId> {
         let id = self.patience.expire();
-        self.settle(id, Some(Failure::untold(Cause::Patience)));
+        self.settle(id, Some(Failure::silent(Cause::Patience)));
         None
     }
 
     /// Nginx has waited long enough for an answer.
     pub(super) fn reading_over(&mut self) -> Option<RequestId> {
         let id = self.reading.expire();
-        self.settle(id, Some(Failure::untold(Cause::Timeout)));
+        self.settle(id, Some(Failure::silent(Cause::Timeout)));
         None
     }
 
@@ -416,21 +418,21 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn inform(&mut self, id: RequestId, waiting: Waiting, failure: Option<Failure>) {
         let failed = failure.map(|failure| failure.cause);
         let is_there = matches!(failed, None | Some(Cause::Patience));
-        let way = if is_there { self.extras().round_trip } else { Span::ZERO };
+        let way = if is_there { self.features().round_trip } else { Span::ZERO };
         match failed {
-            None => self.write_down_soon(id),
+            None => self.record_soon(id),
             Some(cause) => self.probe.failed(waiting.measured, cause),
         }
         let ended = Some(self.now + way);
         let error_page = failure.is_some_and(|failure| failure.error_page);
         let reply = Reply { arrived: waiting.arrived, ended, failed, error_page };
         self.tape.note(waiting.number, reply);
-        if self.extras().has_more_sources {
+        if self.features().has_deadlines_or_second_host {
             self.patience.end(id);
             self.reading.end(id);
         }
-        if failed.is_none() && !self.extras().client_cpu.is_zero() {
-            self.run_aside(HOST, Some(FRONT), self.extras().client_cpu);
+        if failed.is_none() && !self.features().client_cpu.is_zero() {
+            self.run_aside(WORKERS_HOST, Some(FRONT), self.features().client_cpu);
         }
     }
 }

@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Exp1, Gamma, LogNormal};
 
-use super::looping::Looping;
 use super::program::{Program, Quantity};
-use super::request::{Demands, FIRST_DEMANDS, FirstDemands, NO_DEMANDS};
+use super::repeated_trace::RepeatedTrace;
+use super::request::{DemandSlots, FIRST_DEMANDS, FirstDemands, NO_DEMANDS};
 use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::outcome::Cause;
 use crate::seed::Seed;
@@ -50,7 +50,7 @@ pub struct Reply {
 pub(super) trait Tape {
     /// The next request, and into `demands` what it wants, in the order of its program's draws
     /// (there is room for the longest); `None` at the end of the tape.
-    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival>;
+    fn next(&mut self, demands: DemandSlots<'_>) -> Option<Arrival>;
 
     /// Takes note of how the request with this number (counted from 0, modulo 2^32) ended.
     fn note(&mut self, _number: u32, _reply: Reply) {}
@@ -59,29 +59,29 @@ pub(super) trait Tape {
 /// The requests of a run: drawn, or those of the site's trace. One type for both, for there to be
 /// one simulated world to compile: of two the compiler inlines less, and a drawn request takes 30
 /// to 80 instructions more; to tell which it is takes 10.
-pub(super) enum Visitors<'a> {
-    Drawn(Box<Drawing>),
-    Recorded(Looping<'a>),
+pub(super) enum SiteTape<'a> {
+    Drawn(Box<DrawnTape>),
+    Repeated(RepeatedTrace<'a>),
 }
 
-impl<'a> Visitors<'a> {
+impl<'a> SiteTape<'a> {
     /// The tape of `site` under `seed`, for requests that follow `programs`.
-    pub(super) fn new(site: &'a Site, programs: &[Program], seed: Seed) -> Visitors<'a> {
+    pub(super) fn new(site: &'a Site, programs: &[Program], seed: Seed) -> SiteTape<'a> {
         match &site.traffic.arrivals {
-            Arrivals::Poisson => Visitors::Drawn(Box::new(Drawing::new(site, programs, seed))),
+            Arrivals::Poisson => SiteTape::Drawn(Box::new(DrawnTape::new(site, programs, seed))),
             Arrivals::Recorded(trace) => {
-                Visitors::Recorded(Looping::new(site, trace, programs, seed))
+                SiteTape::Repeated(RepeatedTrace::new(site, trace, programs, seed))
             }
         }
     }
 }
 
-impl Tape for Visitors<'_> {
+impl Tape for SiteTape<'_> {
     #[inline(always)]
-    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
+    fn next(&mut self, demands: DemandSlots<'_>) -> Option<Arrival> {
         match self {
-            Visitors::Drawn(drawing) => drawing.next(demands),
-            Visitors::Recorded(looping) => looping.next(demands),
+            SiteTape::Drawn(drawn) => drawn.next(demands),
+            SiteTape::Repeated(trace) => trace.next(demands),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Tape for Visitors<'_> {
 ///
 /// It is drawn a block at a time, one stream after the other: the numbers are the same, and the
 /// state of a generator stays in registers for a whole block.
-pub(super) struct Drawing {
+pub(super) struct DrawnTape {
     now: Time,
     mean_gap_nanos: f64,
     /// Cumulated shares of the endpoints.
@@ -101,7 +101,7 @@ pub(super) struct Drawing {
     gaps: Stream,
     endpoint: Stream,
     sources: [Stream; 3],
-    block: [Drawn; BLOCK],
+    block: [DrawnRequest; BLOCK],
     /// What the requests of the block want beyond that, so much each.
     more: Vec<Span>,
     stride: usize,
@@ -111,15 +111,15 @@ pub(super) struct Drawing {
 
 /// A request that is drawn: when it comes and what for, and what it wants first.
 #[derive(Debug, Clone, Copy)]
-struct Drawn {
+struct DrawnRequest {
     arrival: Arrival,
     demands: FirstDemands,
 }
 
-impl Drawn {
+impl DrawnRequest {
     /// Nothing yet.
-    const NOTHING: Drawn =
-        Drawn { arrival: Arrival { at: Time::ZERO, endpoint: 0 }, demands: NO_DEMANDS };
+    const NOTHING: DrawnRequest =
+        DrawnRequest { arrival: Arrival { at: Time::ZERO, endpoint: 0 }, demands: NO_DEMANDS };
 }
 
 /// How many requests are drawn at a time.
@@ -133,9 +133,9 @@ pub(super) enum Source {
     Call,
 }
 
-impl Drawing {
+impl DrawnTape {
     /// The tape of `site` under `seed`, for requests that follow `programs`.
-    pub(super) fn new(site: &Site, programs: &[Program], seed: Seed) -> Drawing {
+    pub(super) fn new(site: &Site, programs: &[Program], seed: Seed) -> DrawnTape {
         let total: f64 = site.traffic.endpoints.iter().map(|endpoint| endpoint.weight).sum();
         let mut below = 0.0;
         let shares = site.traffic.endpoints.iter().map(|endpoint| {
@@ -145,7 +145,7 @@ impl Drawing {
         let sources = [Source::Compute, Source::Query, Source::Call];
         let demands = programs.iter().map(Program::demands).max().unwrap_or(0);
         let stride = demands.saturating_sub(FIRST_DEMANDS);
-        Drawing {
+        DrawnTape {
             now: Time::ZERO,
             mean_gap_nanos: 1e9 / site.traffic.rate.get(),
             shares: shares.collect(),
@@ -154,7 +154,7 @@ impl Drawing {
             endpoint: stream(seed, Purpose::Endpoint),
             sources: [Purpose::Compute, Purpose::Query, Purpose::Call]
                 .map(|purpose| stream(seed, purpose)),
-            block: [Drawn::NOTHING; BLOCK],
+            block: [DrawnRequest::NOTHING; BLOCK],
             more: vec![Span::ZERO; BLOCK * stride],
             stride,
             taken: BLOCK,
@@ -221,9 +221,9 @@ impl Drawing {
     }
 }
 
-impl Tape for Drawing {
+impl Tape for DrawnTape {
     #[inline(always)]
-    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
+    fn next(&mut self, demands: DemandSlots<'_>) -> Option<Arrival> {
         if self.taken >= BLOCK {
             self.draw();
         }
@@ -395,7 +395,7 @@ pub(super) fn below(stream: &mut Stream, end: usize) -> usize {
 /// A tape recorded beforehand. Each request comes with a value of the caller's, which is handed
 /// back with its reply, in order of arrival: kept are the requests in flight, and those that came
 /// later than the oldest of them.
-pub(super) struct Recording<I, V, F> {
+pub(super) struct CallerTape<I, V, F> {
     arrivals: I,
     each: F,
     /// The requests from number `first` on, and how each ended, once it has.
@@ -403,12 +403,12 @@ pub(super) struct Recording<I, V, F> {
     first: u32,
 }
 
-impl<I, V, F: FnMut(V, Reply)> Recording<I, V, F> {
+impl<I, V, F: FnMut(V, Reply)> CallerTape<I, V, F> {
     /// The tape of `arrivals`: each with its demands, one per compute step and per call, two per
     /// query (wait, CPU), in the order of its endpoint's steps; by rising time. `each` learns how
     /// each ended.
-    pub(super) fn new(arrivals: I, each: F) -> Recording<I, V, F> {
-        Recording { arrivals, each, window: VecDeque::new(), first: 0 }
+    pub(super) fn new(arrivals: I, each: F) -> CallerTape<I, V, F> {
+        CallerTape { arrivals, each, window: VecDeque::new(), first: 0 }
     }
 
     /// The run is over: what has not ended never will.
@@ -419,12 +419,12 @@ impl<I, V, F: FnMut(V, Reply)> Recording<I, V, F> {
     }
 }
 
-impl<I, V, F> Tape for Recording<I, V, F>
+impl<I, V, F> Tape for CallerTape<I, V, F>
 where
     I: Iterator<Item = (Arrival, Vec<Span>, V)>,
     F: FnMut(V, Reply),
 {
-    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
+    fn next(&mut self, demands: DemandSlots<'_>) -> Option<Arrival> {
         let (arrival, wanted, value) = self.arrivals.next()?;
         let arrived = arrival.at;
         let open = Reply { arrived, ended: None, failed: None, error_page: false };

@@ -3,23 +3,23 @@
 //! Of what happens at once the first of these comes first: cores, agenda, patience, reading, the
 //! arbiter, tape.
 
-use super::admission::Reception;
-use super::processor::Processor;
-use super::request::{NOBODY, RequestId};
+use super::admission::ConnectOutcome;
+use super::host_cores::HostCores;
+use super::request::{NO_REQUEST, RequestId};
 use super::scope::Scope;
-use super::{Event, HOST, OWN_HOST, World};
+use super::{Event, OWN_DATABASE_HOST, WORKERS_HOST, World};
 use crate::outcome::Stopped;
 use crate::units::Time;
 
 /// What a stretch of a run goes on for, if its time is not over before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum For {
+pub(super) enum RunUntil {
     /// Its time.
-    Time,
+    End,
     /// Requests that come.
-    Arrivals,
+    TapeEnd,
     /// Answers to requests that are measured.
-    Answers,
+    AllAnswered,
 }
 
 /// When something is due, by where it comes from, but for arrivals.
@@ -36,14 +36,14 @@ struct Due {
 
 impl<S: Scope> World<'_, S> {
     /// Handles what happens before `end`, while there is what the run goes on for.
-    pub(super) fn run_for(&mut self, aim: For, end: Time) {
+    pub(super) fn run_until(&mut self, until: RunUntil, end: Time) {
         self.end = if self.stopped.is_none() { end } else { self.now };
         loop {
-            let goes_on = match aim {
-                For::Time => true,
-                For::Arrivals => self.coming.at < Time::NEVER,
-                For::Answers => {
-                    self.write_down_at_once();
+            let goes_on = match until {
+                RunUntil::End => true,
+                RunUntil::TapeEnd => self.next_arrival.at < Time::NEVER,
+                RunUntil::AllAnswered => {
+                    self.record_now();
                     self.probe.pending() > 0
                 }
             };
@@ -63,10 +63,10 @@ impl<S: Scope> World<'_, S> {
     #[inline(always)]
     fn step(&mut self) -> bool {
         let mut due = self.look_ahead();
-        self.probe.write_down_wait();
-        self.write_down_answered();
+        self.probe.record_wait();
+        self.record_answered();
         let first = match self.receive(&mut due) {
-            Some(Reception::Begins(id)) => Some(id),
+            Some(ConnectOutcome::Started(id)) => Some(id),
             // Nobody at the front of the backlog is let in for this.
             Some(_) if self.ready.is_empty() => return true,
             Some(_) => None,
@@ -80,11 +80,11 @@ impl<S: Scope> World<'_, S> {
     /// When the next thing happens that is not an arrival.
     #[inline(always)]
     fn look_ahead(&mut self) -> Due {
-        let (host, agenda) = (self.cores[HOST].next_change(), self.agenda.next_time());
+        let (host, agenda) = (self.cores[WORKERS_HOST].next_change(), self.agenda.next_time());
         let (mut database, mut first) = (Time::NEVER, host.min(agenda));
-        if self.extras().has_more_sources {
-            if self.database_host == OWN_HOST {
-                database = self.cores[OWN_HOST].next_change();
+        if self.features().has_deadlines_or_second_host {
+            if self.database_host == OWN_DATABASE_HOST {
+                database = self.cores[OWN_DATABASE_HOST].next_change();
             }
             first = first.min(database).min(self.patience_ends());
         }
@@ -101,19 +101,19 @@ impl<S: Scope> World<'_, S> {
     /// what else is due but when somebody's patience ends. Returns what becomes of the first that
     /// does not, or of the last of all; nothing, where whatever is due comes first.
     #[inline(always)]
-    fn receive(&mut self, due: &mut Due) -> Option<Reception> {
-        while self.coming.at < due.first {
-            if self.coming.at >= self.end {
+    fn receive(&mut self, due: &mut Due) -> Option<ConnectOutcome> {
+        while self.next_arrival.at < due.first {
+            if self.next_arrival.at >= self.end {
                 break;
             }
-            self.move_clock(self.coming.at);
-            let reception = self.arrive();
+            self.move_clock(self.next_arrival.at);
+            let outcome = self.arrive();
             // Where the tape has an end, a run may go on for just as long.
-            let was_last = !S::PLAIN && self.coming.at == Time::NEVER;
-            if reception != Reception::Queued || was_last {
-                return Some(reception);
+            let was_last = !S::PLAIN && self.next_arrival.at == Time::NEVER;
+            if outcome != ConnectOutcome::Queued || was_last {
+                return Some(outcome);
             }
-            if self.extras().has_more_sources {
+            if self.features().has_deadlines_or_second_host {
                 due.first = due.first.min(self.patience_ends());
             }
         }
@@ -126,9 +126,9 @@ impl<S: Scope> World<'_, S> {
     fn happens(&mut self, due: Due) -> Option<RequestId> {
         self.move_clock(due.first);
         if due.host == due.first {
-            self.cores_done(HOST)
+            self.cores_done(WORKERS_HOST)
         } else if due.database == due.first {
-            self.cores_done(OWN_HOST)
+            self.cores_done(OWN_DATABASE_HOST)
         } else if due.agenda == due.first {
             self.handle()
         } else if self.patience.next_due() == due.first {
@@ -160,12 +160,12 @@ impl<S: Scope> World<'_, S> {
             Event::HandOver(worker) => self.hand_over(worker),
             Event::PoolTimeout(worker) => self.pool_timeout(worker),
             Event::Start(worker) => self.start(worker),
-            Event::LookAfter => self.look(),
-            Event::NoWord(worker) => self.no_word(worker),
+            Event::HealthCheck => self.wake_supervisor(),
+            Event::PingTimeout(worker) => self.ping_timed_out(worker),
             Event::Herd(count) => self.herd(count),
             Event::ResidentBack(index) => self.resident_back(index),
             Event::DatabaseBack => self.database_back(),
-            Event::OutOfMemory(host) => self.looked_for_memory(host),
+            Event::ThrashingOver(host) => self.thrashing_over(host),
         }
         None
     }
@@ -179,7 +179,7 @@ impl<S: Scope> World<'_, S> {
             while let Some(id) = next.take().or_else(|| self.ready.pop()) {
                 self.advance(id);
             }
-            let waits = !self.backlog.is_empty() || !S::PLAIN && self.knocking > 0;
+            let waits = !self.backlog.is_empty() || !S::PLAIN && self.own_backlogs_total > 0;
             if !waits || !self.accept_from_backlog() {
                 break;
             }
@@ -189,27 +189,27 @@ impl<S: Scope> World<'_, S> {
     /// The request has been answered, now. That is written down once it is known what happens
     /// next: what follows depends on that, and the processor would wait for it with nothing to do.
     #[inline(always)]
-    pub(super) fn write_down_soon(&mut self, id: RequestId) {
-        if self.answered != NOBODY {
-            self.write_down_at_once();
+    pub(super) fn record_soon(&mut self, id: RequestId) {
+        if self.unrecorded_answer != NO_REQUEST {
+            self.record_now();
         }
-        self.answered = id;
+        self.unrecorded_answer = id;
     }
 
     /// The same at once, where that is seldom.
     #[inline(never)]
-    fn write_down_at_once(&mut self) {
-        self.probe.write_down_wait();
-        self.write_down_answered();
+    fn record_now(&mut self) {
+        self.probe.record_wait();
+        self.record_answered();
     }
 
     /// Writes down the request that was answered last, unless it is.
     #[inline(always)]
-    fn write_down_answered(&mut self) {
-        let id = self.answered;
-        if id != NOBODY {
-            self.answered = NOBODY;
-            let way = self.extras().round_trip;
+    fn record_answered(&mut self) {
+        let id = self.unrecorded_answer;
+        if id != NO_REQUEST {
+            self.unrecorded_answer = NO_REQUEST;
+            let way = self.features().round_trip;
             self.probe.answered(&self.requests[id], self.now + way);
         }
     }

@@ -10,7 +10,7 @@
 use super::program::Amount;
 use super::request::RequestId;
 use super::scope::Scope;
-use super::{HOST, World};
+use super::{WORKERS_HOST, World};
 use crate::site::Cooling;
 use crate::units::{Span, Time};
 
@@ -55,9 +55,14 @@ impl<S: Scope> World<'_, S> {
         let Some(cooling) = self.site.host.cooling else { return Span::ZERO };
         let before = self.cold_process(cooling, self.requests[id].worker);
         let drawn = self.amount(id, amount) - amount.known;
-        let asked = drawn + amount.asked;
-        let share = (before + asked.decayed_share(cooling.over)) / 2.0;
-        self.cold_extra(HOST, amount.known - amount.asked, self.stack_chills(cooling), share)
+        let endpoint_cpu = drawn + amount.endpoint_cpu;
+        let share = (before + endpoint_cpu.decayed_share(cooling.over)) / 2.0;
+        self.cold_extra(
+            WORKERS_HOST,
+            amount.known - amount.endpoint_cpu,
+            self.stack_chills(cooling),
+            share,
+        )
     }
 
     /// The stack's code has run in a worker until now.
@@ -71,7 +76,7 @@ impl<S: Scope> World<'_, S> {
     /// reckoned with what comes before the endpoint, but now is when it runs: whatever the endpoint ended
     /// with.
     #[inline(never)]
-    pub(super) fn respond(&mut self, id: RequestId) -> bool {
+    pub(super) fn mark_stack_ran(&mut self, id: RequestId) -> bool {
         self.stack_ran(self.requests[id].worker);
         self.step_on(id)
     }
@@ -96,7 +101,7 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn cold_dispatch(&mut self, work: Span) -> Span {
         let Some(cooling) = self.site.host.cooling else { return Span::ZERO };
         let share = (self.now - self.code_ran.dispatcher).decayed_share(cooling.over);
-        self.cold_extra(HOST, work, self.stack_chills(cooling), share)
+        self.cold_extra(WORKERS_HOST, work, self.stack_chills(cooling), share)
     }
 
     /// What a query of that much work costs the database beyond it.

@@ -1,13 +1,13 @@
 //! What is lost with a worker, or with the database.
 
 use super::database::Closing;
-use super::processor::Processor;
+use super::host_cores::HostCores;
 use super::program::Op;
-use super::request::{At, Connection, Failure, NOWHERE, RequestId};
+use super::request::{At, ConnectionState, Failure, NO_WORKER, RequestId};
 use super::scope::Scope;
-use super::tasks::{ANSWER, BOOT};
+use super::tasks::{LIFECYCLE, PONG};
 use super::worker::State;
-use super::{Event, HOST, World};
+use super::{Event, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage};
 use crate::units::Span;
 
@@ -28,31 +28,31 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn empty_worker(&mut self, index: u32) -> Closing {
         self.stop_dispatcher(index);
         self.overtime.end(index);
-        let knocking = self.workers[index as usize].knocking.len();
-        self.knocking -= knocking;
-        self.probe.levels.backlog.fall(self.now, knocking as u64);
+        let waiting = self.workers[index as usize].own_backlog.len();
+        self.own_backlogs_total -= waiting;
+        self.probe.levels.backlog.fall(self.now, waiting as u64);
         for id in self.requests.in_worker(index) {
-            self.lose(id);
+            self.lose_request(id);
         }
         // Its boot, or its end.
-        self.cores[HOST].stop(self.now, BOOT | index);
-        self.cores[HOST].stop(self.now, ANSWER | index);
+        self.cores[WORKERS_HOST].stop(self.now, LIFECYCLE | index);
+        self.cores[WORKERS_HOST].stop(self.now, PONG | index);
         let worker = &mut self.workers[index as usize];
         let (resident, busy) = (worker.resident, !worker.turn.is_free());
-        let leaving = std::mem::take(&mut worker.leaving);
+        let to_free = std::mem::take(&mut worker.to_free);
         let closing = worker.clear(&self.site.server);
         worker.life = self.lives;
         self.lives += 1;
         self.idle.retain(|other| *other != index);
         self.probe.levels.turns.fall(self.now, u64::from(busy));
-        self.give_memory(HOST, resident + leaving);
+        self.give_memory(WORKERS_HOST, resident + to_free);
         self.close_connections(closing.count());
         closing
     }
 
     /// A request's process is gone. What it is in the database for goes on without it.
-    fn lose(&mut self, id: RequestId) {
-        self.settle(id, Some(Failure::untold(Cause::Killed)));
+    fn lose_request(&mut self, id: RequestId) {
+        self.settle(id, Some(Failure::silent(Cause::Killed)));
         let request = &self.requests[id];
         let at = request.at;
         self.probe.levels.inside.fall(self.now, 1);
@@ -60,17 +60,17 @@ impl<S: Scope> World<'_, S> {
         self.probe.levels.pool_queue.fall(self.now, u64::from(at == At::Pool));
         match at {
             At::Place | At::Turn | At::Pool | At::Loop => {
-                self.hang_up(id);
+                self.drop_connection(id);
                 self.requests.remove(id);
             }
             At::Cores | At::Waking => {
-                self.cores[HOST].stop(self.now, id);
-                self.hang_up(id);
+                self.cores[WORKERS_HOST].stop(self.now, id);
+                self.drop_connection(id);
                 self.requests.remove(id);
             }
             _ => {
                 if !self.in_database(id) {
-                    self.hang_up(id);
+                    self.drop_connection(id);
                 }
                 self.requests[id].dead = true;
             }
@@ -82,13 +82,13 @@ impl<S: Scope> World<'_, S> {
         let request = &self.requests[id];
         let waits = matches!(
             self.ops[request.next as usize],
-            Op::Wait(_, Stage::Database | Stage::Connection) | Op::WaitOn(..)
+            Op::Wait(_, Stage::Database | Stage::Connection) | Op::WaitRemaining(..)
         );
         request.at == At::DatabaseCores || request.at == At::Wait && waits
     }
 
     /// The request's connection closes with its process.
-    fn hang_up(&mut self, id: RequestId) {
+    fn drop_connection(&mut self, id: RequestId) {
         if std::mem::take(&mut self.requests[id].connection).is_held() {
             self.probe.levels.connections.fall(self.now, 1);
             self.close_connections(1);
@@ -97,8 +97,8 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The event that named a dead request has come.
-    pub(super) fn bury(&mut self, id: RequestId) {
-        self.hang_up(id);
+    pub(super) fn drop_dead_request(&mut self, id: RequestId) {
+        self.drop_connection(id);
         self.requests.remove(id);
     }
 
@@ -106,12 +106,12 @@ impl<S: Scope> World<'_, S> {
     /// one fails; nobody gets a new one until it has recovered (reference section 6.5).
     pub(super) fn crash_database(&mut self) {
         // Away at once: what failing requests leave behind may call the OOM killer again.
-        self.postgres.away = true;
+        self.postgres.recovering = true;
         let recovery = self.site.database.recovery.max(LEAST_RECOVERY);
         self.agenda.at(self.now + recovery, Event::DatabaseBack);
         let connected = self.requests.connected();
         for id in &connected {
-            self.requests[*id].connection = Connection::None;
+            self.requests[*id].connection = ConnectionState::None;
             self.probe.levels.connections.fall(self.now, 1);
         }
         for index in 0..self.workers.len() {
@@ -127,7 +127,7 @@ impl<S: Scope> World<'_, S> {
         self.give_memory(self.database_host, self.site.database.memory + connections);
         for id in connected {
             // Some went with their worker, before or just now, and have no more to lose.
-            if self.requests[id].worker != NOWHERE && !self.requests[id].dead {
+            if self.requests[id].worker != NO_WORKER && !self.requests[id].dead {
                 self.fail_without_connection(id);
             }
         }
@@ -135,11 +135,11 @@ impl<S: Scope> World<'_, S> {
 
     /// The request's connection is gone, and the request fails.
     fn fail_without_connection(&mut self, id: RequestId) {
-        self.settle(id, Some(Failure::told(Cause::Killed)));
+        self.settle(id, Some(Failure::with_error_page(Cause::Killed)));
         let request = &self.requests[id];
         match request.at {
             At::Cores | At::Waking => {
-                self.cores[HOST].stop(self.now, id);
+                self.cores[WORKERS_HOST].stop(self.now, id);
             }
             At::Turn => self.workers[request.worker as usize].turn.leave(id),
             _ => {}
@@ -156,7 +156,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The database has recovered.
     pub(super) fn database_back(&mut self) {
-        self.postgres.away = false;
+        self.postgres.recovering = false;
         self.take_memory(self.database_host, self.site.database.memory);
     }
 }

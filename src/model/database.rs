@@ -27,7 +27,7 @@ pub(super) struct Pool {
     /// Whether who waits is only woken up for what is given back, and may come late.
     wakes: bool,
     /// Whether an event is due that looks after those who wait.
-    pub timer: bool,
+    pub timeout_due: bool,
 }
 
 /// What a request that wants a connection gets.
@@ -69,7 +69,7 @@ impl Pool {
             opening: 0,
             waiting: VecDeque::new(),
             wakes: in_loop,
-            timer: false,
+            timeout_due: false,
         }
     }
 
@@ -154,7 +154,7 @@ impl Pool {
         std::mem::take(&mut self.waiting)
     }
 
-    /// The process is gone, and its queue with it; its timer will still come. Returns which idle
+    /// The process is gone, and its queue with it; its timeout event will still come. Returns which idle
     /// connections closed.
     pub(super) fn clear(&mut self) -> Closing {
         let closing = Closing { used: self.idle - self.unused, unused: self.unused };
@@ -186,13 +186,13 @@ pub(super) struct Postgres {
     slots: u32,
     open: u32,
     /// Recovering from a crash: it refuses everyone.
-    pub away: bool,
+    pub recovering: bool,
 }
 
 impl Postgres {
     /// No connection open, of `slots`, or of as many as anyone wants.
     pub(super) fn new(slots: Option<u32>) -> Postgres {
-        Postgres { slots: slots.unwrap_or(u32::MAX), open: 0, away: false }
+        Postgres { slots: slots.unwrap_or(u32::MAX), open: 0, recovering: false }
     }
 
     /// Opens a connection, or refuses.

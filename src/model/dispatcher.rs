@@ -14,12 +14,12 @@ use std::collections::VecDeque;
 
 use rand::RngExt;
 
-use super::processor::Processor;
-use super::request::{At, NOWHERE, RequestId};
+use super::host_cores::HostCores;
+use super::request::{At, NO_WORKER, RequestId};
 use super::scope::Scope;
 use super::tasks::DISPATCH;
 use super::waking::SYSTEM_CALL;
-use super::{HOST, World};
+use super::{WORKERS_HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
 use crate::site::Accept;
@@ -27,12 +27,12 @@ use crate::units::{Span, Time};
 
 /// The dispatcher of a worker.
 #[derive(Debug)]
-pub(super) struct Dispatching {
-    at: Stay,
+pub(super) struct DispatcherState {
+    phase: DispatcherPhase,
     /// When it last woke up.
     woken: Time,
     /// What it does, and how much of that is left.
-    job: Option<Job>,
+    job: Option<DispatcherJob>,
     left: Span,
     /// How much work that was in all.
     work: Span,
@@ -46,7 +46,7 @@ pub(super) struct Dispatching {
 
 /// Where a dispatcher is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stay {
+enum DispatcherPhase {
     /// It sleeps until something happens to its sockets or its threads.
     Asleep,
     /// It wakes up, and needs a core to see whether its turn is free.
@@ -59,7 +59,7 @@ enum Stay {
 
 /// What a dispatcher does at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Job {
+enum DispatcherJob {
     /// Accepts this request and hands it to a thread.
     Accept(RequestId),
     /// Sends the answer to this one.
@@ -68,11 +68,11 @@ enum Job {
     Finish,
 }
 
-impl Dispatching {
+impl DispatcherState {
     /// One that sleeps.
-    pub(super) fn new() -> Dispatching {
-        Dispatching {
-            at: Stay::Asleep,
+    pub(super) fn new() -> DispatcherState {
+        DispatcherState {
+            phase: DispatcherPhase::Asleep,
             woken: Time::ZERO,
             job: None,
             left: Span::ZERO,
@@ -85,21 +85,24 @@ impl Dispatching {
 
     /// Since when it has waited for its turn.
     pub(super) fn since(&self) -> Time {
-        match self.at {
-            Stay::Queued(since) => since,
-            Stay::Asleep | Stay::Waking | Stay::Busy => unreachable!("it waits for its turn"),
+        match self.phase {
+            DispatcherPhase::Queued(since) => since,
+            DispatcherPhase::Asleep | DispatcherPhase::Waking | DispatcherPhase::Busy => {
+                unreachable!("it waits for its turn")
+            }
         }
     }
 
     /// It has its turn, and goes on with what it was doing.
     pub(super) fn granted(&mut self) {
-        self.at = Stay::Busy;
+        self.phase = DispatcherPhase::Busy;
     }
 
     /// It had to give up its turn, with so much of its work left.
     /// Says since when it waits for it again, if it does not have to wake up for that.
     pub(super) fn interrupted(&mut self, queued: Option<Time>, left: Span) {
-        (self.at, self.left) = (queued.map_or(Stay::Asleep, Stay::Queued), left);
+        (self.phase, self.left) =
+            (queued.map_or(DispatcherPhase::Asleep, DispatcherPhase::Queued), left);
     }
 }
 
@@ -108,17 +111,17 @@ impl<S: Scope> World<'_, S> {
     /// else is there first; where each computes, the dispatchers of all wake up and wait for their
     /// turns, and the first one gets it.
     #[inline(never)]
-    pub(super) fn knock(&mut self) {
+    pub(super) fn wake_acceptors(&mut self) {
         let Some(first) = self.backlog.front() else { return };
         let Accept::Shared { bias } = self.site.server.accept else { return };
         let chance = self.requests[*first].chance;
         match self.free_acceptor(chance, bias) {
             Some(index) => self.wake_dispatcher(index),
-            None => self.knock_at_all(),
+            None => self.wake_all_acceptors(),
         }
     }
 
-    fn knock_at_all(&mut self) {
+    fn wake_all_acceptors(&mut self) {
         for index in 0..self.workers.len() as u32 {
             if self.workers[index as usize].accepts(self.site.server.kind) {
                 self.wake_dispatcher(index);
@@ -146,16 +149,16 @@ impl<S: Scope> World<'_, S> {
 
     /// The dispatcher has something to do: where it slept, it asks for its turn.
     pub(super) fn wake_dispatcher(&mut self, index: u32) {
-        let needs_core = self.extras().threads_wake;
+        let needs_core = self.features().threads_wake;
         let worker = &mut self.workers[index as usize];
-        if worker.dispatcher.at != Stay::Asleep {
+        if worker.dispatcher.phase != DispatcherPhase::Asleep {
             return;
         }
         worker.dispatcher.woken = self.now;
         if worker.turn.is_free() || !needs_core {
             return self.dispatcher_awake(index);
         }
-        worker.dispatcher.at = Stay::Waking;
+        worker.dispatcher.phase = DispatcherPhase::Waking;
         self.start_thread(DISPATCH | index, SYSTEM_CALL);
     }
 
@@ -169,7 +172,7 @@ impl<S: Scope> World<'_, S> {
                 self.dispatch(index);
             }
             Seized::Queued => {
-                worker.dispatcher.at = Stay::Queued(self.now);
+                worker.dispatcher.phase = DispatcherPhase::Queued(self.now);
                 self.watch_turn(index);
             }
         }
@@ -181,24 +184,25 @@ impl<S: Scope> World<'_, S> {
     #[inline(never)]
     pub(super) fn dispatch(&mut self, index: u32) {
         if self.workers[index as usize].dispatcher.job.is_none() && !self.take_job(index) {
-            self.workers[index as usize].dispatcher.at = Stay::Asleep;
+            self.workers[index as usize].dispatcher.phase = DispatcherPhase::Asleep;
             return self.pass_turn_on(index);
         }
         let left = self.workers[index as usize].dispatcher.left;
-        match self.extras().threads_wake {
+        match self.features().threads_wake {
             true => self.start_thread(DISPATCH | index, left),
-            false => self.start_apart(HOST, DISPATCH | index, index, left),
+            false => self.start_apart(WORKERS_HOST, DISPATCH | index, index, left),
         }
     }
 
     /// What the dispatcher was doing is done on the cores.
     pub(super) fn dispatched(&mut self, index: u32) {
-        if self.workers[index as usize].dispatcher.at == Stay::Waking {
+        if self.workers[index as usize].dispatcher.phase == DispatcherPhase::Waking {
             return self.dispatcher_awake(index);
         }
         if self.loses_in_job(index) {
             let dispatcher = &mut self.workers[index as usize].dispatcher;
-            (dispatcher.lost, dispatcher.left, dispatcher.at) = (true, SYSTEM_CALL, Stay::Asleep);
+            (dispatcher.lost, dispatcher.left, dispatcher.phase) =
+                (true, SYSTEM_CALL, DispatcherPhase::Asleep);
             self.pass_turn_on(index);
             return self.wake_dispatcher(index);
         }
@@ -213,40 +217,40 @@ impl<S: Scope> World<'_, S> {
     fn loses_in_job(&mut self, index: u32) -> bool {
         let worker = &self.workers[index as usize];
         let waiting = worker.turn.waiting();
-        if !self.extras().threads_wake || waiting == 0 || worker.dispatcher.lost {
+        if !self.features().threads_wake || waiting == 0 || worker.dispatcher.lost {
             return false;
         }
         let share = match self.site.host.cores {
             1 => self.lost_on_one_core(waiting),
             _ => Some(self.lost_briefly()),
         };
-        share.is_some_and(|share| self.chances.system_call.random::<f64>() < share)
+        share.is_some_and(|share| self.streams.system_call.random::<f64>() < share)
     }
 
     /// The next thing the dispatcher of `index` does, if there is one: what its threads have for it
     /// comes before who knocks.
     fn take_job(&mut self, index: u32) -> bool {
-        let Some(costs) = self.extras().dispatcher else { return false };
+        let Some(costs) = self.features().dispatcher else { return false };
         let dispatcher = &mut self.workers[index as usize].dispatcher;
         let (job, work) = if let Some(id) = dispatcher.answers.pop_front() {
             let waited = self.requests[id].spend(Stage::Gil, self.now);
             self.probe.waited(&self.requests[id], Queue::Gil, waited);
-            (Job::Answer(id), costs.answer_cpu.unwrap_or_default())
+            (DispatcherJob::Answer(id), costs.answer_cpu.unwrap_or_default())
         } else if dispatcher.finished > 0 {
             dispatcher.finished -= 1;
-            (Job::Finish, costs.finish_cpu)
+            (DispatcherJob::Finish, costs.finish_cpu)
         } else if let Some(id) = self.next_to_accept(index) {
             // From when the dispatcher woke up, it was its turn that was missing.
             let woken = self.workers[index as usize].dispatcher.woken;
             let request = &mut self.requests[id];
             request.spend(Stage::Worker, woken.max(request.since));
             request.spend(Stage::Gil, self.now);
-            (Job::Accept(id), costs.dispatch_cpu)
+            (DispatcherJob::Accept(id), costs.dispatch_cpu)
         } else {
             return false;
         };
         let more = self.cold_dispatch(work);
-        if job == Job::Finish {
+        if job == DispatcherJob::Finish {
             self.probe.cold_closing_cpu(more);
         }
         let work = work + more;
@@ -257,14 +261,14 @@ impl<S: Scope> World<'_, S> {
 
     /// Whom the dispatcher of `index` accepts next.
     fn next_to_accept(&mut self, index: u32) -> Option<RequestId> {
-        let own = self.extras().per_process;
+        let own = self.features().per_process;
         let worker = &mut self.workers[index as usize];
         if !worker.accepts(self.site.server.kind) {
             return None;
         }
-        let backlog = if own { &mut worker.knocking } else { &mut self.backlog };
+        let backlog = if own { &mut worker.own_backlog } else { &mut self.backlog };
         let id = backlog.pop_front()?;
-        self.knocking -= usize::from(own);
+        self.own_backlogs_total -= usize::from(own);
         self.probe.levels.backlog.fall(self.now, 1);
         let request = &mut self.requests[id];
         (request.worker, request.at) = (index, At::Place);
@@ -275,39 +279,42 @@ impl<S: Scope> World<'_, S> {
     fn end_job(&mut self, index: u32) {
         self.code_ran.dispatcher = self.now;
         let dispatcher = &mut self.workers[index as usize].dispatcher;
-        let alone = self.cores[HOST].alone(dispatcher.work);
+        let alone = self.cores[WORKERS_HOST].alone(dispatcher.work);
         dispatcher.lost = false;
         match dispatcher.job.take() {
-            Some(Job::Accept(id)) => {
+            Some(DispatcherJob::Accept(id)) => {
                 let request = &mut self.requests[id];
                 request.spend_running(Stage::Compute, alone, self.now);
-                request.worker = NOWHERE;
-                self.admit_last(id, index);
+                request.worker = NO_WORKER;
+                self.admit_queued(id, index);
             }
-            Some(Job::Answer(id)) => {
+            Some(DispatcherJob::Answer(id)) => {
                 let request = &mut self.requests[id];
                 request.spend_running(Stage::Compute, alone, self.now);
                 request.go_on();
                 self.ready.push(id);
             }
-            Some(Job::Finish) | None => {}
+            Some(DispatcherJob::Finish) | None => {}
         }
     }
 
     /// The dispatcher's process is gone.
     pub(super) fn stop_dispatcher(&mut self, index: u32) {
-        if matches!(self.workers[index as usize].dispatcher.at, Stay::Busy | Stay::Waking) {
-            self.cores[HOST].stop(self.now, DISPATCH | index);
+        if matches!(
+            self.workers[index as usize].dispatcher.phase,
+            DispatcherPhase::Busy | DispatcherPhase::Waking
+        ) {
+            self.cores[WORKERS_HOST].stop(self.now, DISPATCH | index);
         }
         let dispatcher = &mut self.workers[index as usize].dispatcher;
         let mut unsent = std::mem::take(&mut dispatcher.answers);
-        if let Some(Job::Answer(id)) = dispatcher.job.take() {
+        if let Some(DispatcherJob::Answer(id)) = dispatcher.job.take() {
             unsent.push_back(id);
         }
         // Those that failed before have not gone with their process.
         for id in unsent {
             if self.requests[id].dead {
-                self.bury(id);
+                self.drop_dead_request(id);
             }
         }
     }

@@ -45,7 +45,7 @@ impl Heap {
     pub(super) fn free(&mut self, bytes: Bytes, chance: impl FnOnce() -> f64) -> Bytes {
         match self {
             Heap::OfProcess(blocks) => blocks.free(bytes),
-            Heap::OfThreads(arenas) => arenas.free(bytes, chance() < STAYS),
+            Heap::OfThreads(arenas) => arenas.free(bytes, chance() < BLOCK_STAYS),
         }
     }
 }
@@ -53,7 +53,7 @@ impl Heap {
 /// How likely a block that a thread frees stays in its arena, because something small and lasting has
 /// come to lie above it. Measured: of the threads of a pool that held no block, 0.2 (at 3 requests a
 /// second) to 0.6 (at 10) did after their next request.
-const STAYS: f64 = 0.4;
+const BLOCK_STAYS: f64 = 0.4;
 
 /// What each thread of a pool keeps in its arena: in the end, the largest block that it had. Whoever
 /// has been idle for longest takes the next request, and a thread is only added where none is idle

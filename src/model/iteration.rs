@@ -9,7 +9,7 @@ use crate::units::Span;
 
 impl<S: Scope> World<'_, S> {
     /// Goes behind everything that the loop has ready.
-    pub(super) fn pass(&mut self, id: RequestId) -> bool {
+    pub(super) fn yield_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         request.step_on();
         request.left = Span::ZERO;
@@ -40,10 +40,10 @@ impl<S: Scope> World<'_, S> {
         if !self.workers[index as usize].burst_over() {
             return;
         }
-        if self.extras().per_process {
+        if self.features().per_process {
             self.look_at_own_socket(index);
         } else if !self.backlog.is_empty() && self.workers[index as usize].state == State::Up {
-            self.accept(index);
+            self.accept_next(index);
         }
     }
 
@@ -51,7 +51,7 @@ impl<S: Scope> World<'_, S> {
     #[inline(never)]
     fn look_at_own_socket(&mut self, index: u32) {
         let worker = &self.workers[index as usize];
-        if worker.state == State::Up && !worker.knocking.is_empty() {
+        if worker.state == State::Up && !worker.own_backlog.is_empty() {
             self.accept_from_socket(index);
         }
     }

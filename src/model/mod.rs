@@ -14,31 +14,31 @@ mod acceptor;
 mod admission;
 mod arrivals;
 mod boot;
-mod calls;
-mod chances;
 mod client;
 mod clock;
 mod cold;
 mod crash;
 mod database;
 mod dispatcher;
-mod ending;
 mod heap;
+mod host_cores;
 mod iteration;
-mod looping;
 mod occupancy;
 mod oom;
 mod postmaster;
 mod probe;
-mod processor;
 mod program;
+mod random_streams;
+mod repeated_trace;
 mod request;
 mod rules;
 mod scope;
 mod sockets;
 mod steps;
 mod supervisor;
+mod system_calls;
 mod tasks;
+mod teardown;
 mod turn;
 mod waking;
 mod worker;
@@ -54,20 +54,20 @@ use crate::seed::Seed;
 use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
 use admission::backlog_room;
-use arrivals::{Drawing, Recording, Visitors};
-use chances::Chances;
+use arrivals::{CallerTape, DrawnTape, SiteTape};
 use client::Deadlines;
-use clock::For;
+use clock::RunUntil;
 use cold::CodeRan;
 use database::Postgres;
+use host_cores::HostCores;
 use postmaster::Postmaster;
 use probe::{Ended, Probe};
-use processor::Processor;
 use program::{Draws, Op, Program};
-use request::{NOBODY, Ready, RequestId, Requests};
+use random_streams::RandomStreams;
+use request::{NO_REQUEST, Ready, RequestId, Requests};
 use rules::{Rules, is_plain};
 use scope::{Full, Plain, Scope};
-use supervisor::Rounds;
+use supervisor::HealthCheck;
 use worker::Worker;
 
 /// Runs `site` once. Requests are drawn from `seed`; where traffic is recorded, `seed` says at which
@@ -78,11 +78,11 @@ use worker::Worker;
 pub fn simulate(site: &Site, seed: Seed) -> Outcome {
     let programs = programs(site, Draws::Varying);
     let outcome = if is_plain(site) {
-        let tape = Drawing::new(site, &programs, seed);
+        let tape = DrawnTape::new(site, &programs, seed);
         World::<Plain>::new(site, programs, tape, seed).run().0
     } else {
-        let tape = Visitors::new(site, &programs, seed);
-        World::<Full<Visitors<'_>>>::new(site, programs, tape, seed).run().0
+        let tape = SiteTape::new(site, &programs, seed);
+        World::<Full<SiteTape<'_>>>::new(site, programs, tape, seed).run().0
     };
     if outcome.stopped.is_some() && outcome.measured.is_zero() && !site.horizon.warmup.is_zero() {
         let mut at_once = site.clone();
@@ -103,7 +103,7 @@ pub fn replay(
     let mut replies = Vec::new();
     let programs = programs(site, Draws::All);
     let tape = tape.map(|(arrival, demands)| (arrival, demands, ()));
-    let tape = Recording::new(tape, |(), reply| replies.push(reply));
+    let tape = CallerTape::new(tape, |(), reply| replies.push(reply));
     let (outcome, tape) = World::<Full<_>>::new(site, programs, tape, seed).run();
     tape.finish();
     (outcome, replies)
@@ -121,7 +121,7 @@ pub fn play<V>(
     each: impl FnMut(V, Reply),
 ) -> Outcome {
     let programs = programs(site, Draws::All);
-    let tape = Recording::new(tape, each);
+    let tape = CallerTape::new(tape, each);
     let mut site = site.clone();
     site.horizon.warmup = Span::ZERO;
     site.horizon.measured = Time::NEVER - Time::ZERO;
@@ -149,9 +149,9 @@ enum Event {
     /// A worker is started.
     Start(u32),
     /// The parent looks after its workers.
-    LookAfter,
+    HealthCheck,
     /// The parent may have waited long enough for word from a worker.
-    NoWord(u32),
+    PingTimeout(u32),
     /// So many idle workers were woken by a connection that another has accepted.
     Herd(u32),
     /// A killed resident process is back.
@@ -159,7 +159,7 @@ enum Event {
     /// The database has recovered.
     DatabaseBack,
     /// A host without room has looked for some for long enough.
-    OutOfMemory(u32),
+    ThrashingOver(u32),
 }
 
 /// Bits of what an event is about: 16 million requests or workers.
@@ -176,10 +176,10 @@ impl agenda::Event for Event {
             Event::Start(worker) => (4, worker),
             Event::ResidentBack(index) => (5, index),
             Event::DatabaseBack => (6, 0),
-            Event::LookAfter => (7, 0),
-            Event::NoWord(worker) => (8, worker),
+            Event::HealthCheck => (7, 0),
+            Event::PingTimeout(worker) => (8, worker),
             Event::Herd(count) => (9, count),
-            Event::OutOfMemory(host) => (10, host),
+            Event::ThrashingOver(host) => (10, host),
         };
         kind << SUBJECT_BITS | subject
     }
@@ -195,22 +195,22 @@ impl agenda::Event for Event {
             4 => Event::Start(subject),
             5 => Event::ResidentBack(subject),
             6 => Event::DatabaseBack,
-            7 => Event::LookAfter,
-            8 => Event::NoWord(subject),
+            7 => Event::HealthCheck,
+            8 => Event::PingTimeout(subject),
             9 => Event::Herd(subject),
-            _ => Event::OutOfMemory(subject),
+            _ => Event::ThrashingOver(subject),
         }
     }
 }
 
 /// The workers' host, in `World::cores` and `World::memory`.
-const HOST: usize = 0;
+const WORKERS_HOST: usize = 0;
 /// The database's own, where it has one.
-const OWN_HOST: usize = 1;
+const OWN_DATABASE_HOST: usize = 1;
 
 /// The request that comes next on the tape.
 #[derive(Debug, Clone, Copy)]
-struct Coming {
+struct NextArrival {
     /// Its number.
     id: RequestId,
     /// When it comes; never, at the end of the tape.
@@ -236,9 +236,9 @@ struct World<'a, S: Scope> {
     stopped: Option<Stopped>,
 
     tape: S::Tape,
-    coming: Coming,
+    next_arrival: NextArrival,
     arrivals: u64,
-    chances: Chances,
+    streams: RandomStreams,
     /// When gunicorn's arbiter can start a worker.
     forks_from: Time,
 
@@ -246,8 +246,8 @@ struct World<'a, S: Scope> {
     requests: Requests,
     /// Requests that can go on.
     ready: Ready,
-    /// The request that was answered last, while it has yet to be written down; or [`NOBODY`].
-    answered: RequestId,
+    /// The request that was answered last, while it has yet to be written down; or [`NO_REQUEST`].
+    unrecorded_answer: RequestId,
 
     /// The workers' host and, where it has one, the database's own.
     cores: [S::Cores; 2],
@@ -258,13 +258,13 @@ struct World<'a, S: Scope> {
     database_host: usize,
     code_ran: CodeRan,
     /// When the database had the query of each request; where its thread looks after that.
-    asked: Vec<Time>,
+    query_sent: Vec<Time>,
     /// How long each request had waited for a connection when it was last woken up for one.
-    waited: Vec<Span>,
+    pool_waited: Vec<Span>,
     postgres: Postgres,
     postmaster: Postmaster,
     /// How many of each of the host's residents the OOM killer took.
-    residents_away: Vec<u32>,
+    residents_killed: Vec<u32>,
     workers: Vec<Worker>,
     /// The idle workers of the one queue; who has been idle longest is the first to work.
     idle: VecDeque<u32>,
@@ -277,10 +277,10 @@ struct World<'a, S: Scope> {
     asides: u32,
     /// Workers started so far.
     lives: u64,
-    rounds: Rounds,
+    health_check: HealthCheck,
     patience: Deadlines,
     /// How many wait in the backlogs of the processes' own sockets, all together.
-    knocking: usize,
+    own_backlogs_total: usize,
     /// What Nginx waits for.
     reading: Deadlines,
     /// Workers that are at a request, and until when they may be.
@@ -291,7 +291,7 @@ struct World<'a, S: Scope> {
 impl<'a, S: Scope> World<'a, S> {
     fn new(site: &'a Site, programs: Vec<Program>, tape: S::Tape, seed: Seed) -> World<'a, S> {
         let rules = Rules::of(site);
-        let chances = Chances::new(seed, &rules);
+        let streams = RandomStreams::new(seed, &rules);
         let threaded = matches!(site.server.kind, WorkerKind::Threads { .. });
         let own = site.database.host.as_ref();
         let other = own.unwrap_or(&site.host);
@@ -308,33 +308,33 @@ impl<'a, S: Scope> World<'a, S> {
             end: Time::ZERO,
             stopped: None,
             tape,
-            coming: Coming { id: 0, at: Time::NEVER },
+            next_arrival: NextArrival { id: 0, at: Time::NEVER },
             arrivals: 0,
-            chances,
+            streams,
             forks_from: Time::ZERO,
             agenda: Agenda::new(),
             requests: Requests::new(demands),
             ready: Ready::new(),
-            answered: NOBODY,
+            unrecorded_answer: NO_REQUEST,
             cores: [S::Cores::new(&site.host, threaded), S::Cores::new(other, threaded)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             thrashes: [false; 2],
-            database_host: if own.is_some() { OWN_HOST } else { HOST },
+            database_host: if own.is_some() { OWN_DATABASE_HOST } else { WORKERS_HOST },
             code_ran: CodeRan::NEVER,
-            asked: Vec::new(),
-            waited: Vec::new(),
+            query_sent: Vec::new(),
+            pool_waited: Vec::new(),
             postgres: Postgres::new(site.database.connection_slots),
             postmaster: Postmaster::default(),
-            residents_away: vec![0; site.host.residents.len()],
+            residents_killed: vec![0; site.host.residents.len()],
             workers: workers.collect(),
             idle: VecDeque::new(),
             backlog: VecDeque::new(),
             backlog_room: backlog_room(&site.front),
             is_down: false,
-            knocking: 0,
+            own_backlogs_total: 0,
             asides: 0,
             lives: u64::from(site.server.workers),
-            rounds: Rounds::Over { looked: None },
+            health_check: HealthCheck::Idle { last: None },
             patience: Deadlines::new(client::patience_here(&site.client)),
             reading: Deadlines::new(site.front.read_timeout),
             overtime: Deadlines::new(site.server.timeout),
@@ -357,14 +357,14 @@ impl<'a, S: Scope> World<'a, S> {
         let horizon = self.site.horizon;
         let opens = Time::ZERO + horizon.warmup;
         let closes = opens + horizon.measured;
-        self.run_for(For::Time, opens);
-        if self.now_is(opens) {
+        self.run_until(RunUntil::End, opens);
+        if self.advance_clock_to(opens) {
             self.open_window();
-            self.run_for(For::Time, closes);
-            self.now_is(closes);
+            self.run_until(RunUntil::End, closes);
+            self.advance_clock_to(closes);
             self.close_window();
         }
-        self.run_for(For::Answers, closes + horizon.drain);
+        self.run_until(RunUntil::AllAnswered, closes + horizon.drain);
         let ended = Ended { stopped: self.stopped, events: self.events };
         (self.probe.into_outcome(self.seed, ended), self.tape)
     }
@@ -374,10 +374,10 @@ impl<'a, S: Scope> World<'a, S> {
         self.start_up();
         self.expect_next();
         self.open_window();
-        self.run_for(For::Arrivals, Time::NEVER);
+        self.run_until(RunUntil::TapeEnd, Time::NEVER);
         self.close_window();
         let end = self.now + self.site.horizon.drain;
-        self.run_for(For::Answers, end);
+        self.run_until(RunUntil::AllAnswered, end);
         let ended = Ended { stopped: self.stopped, events: self.events };
         (self.probe.into_outcome(self.seed, ended), self.tape)
     }
@@ -393,7 +393,7 @@ impl<'a, S: Scope> World<'a, S> {
     }
 
     /// Moves the clock to `time`, unless the run was stopped before.
-    fn now_is(&mut self, time: Time) -> bool {
+    fn advance_clock_to(&mut self, time: Time) -> bool {
         if self.stopped.is_none() {
             self.now = time;
         }

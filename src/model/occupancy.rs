@@ -5,7 +5,7 @@ use rand::RngExt;
 use super::heap::Heap;
 use super::request::RequestId;
 use super::scope::Scope;
-use super::{HOST, OWN_HOST, World};
+use super::{OWN_DATABASE_HOST, WORKERS_HOST, World};
 use crate::units::Bytes;
 
 impl<S: Scope> World<'_, S> {
@@ -13,16 +13,18 @@ impl<S: Scope> World<'_, S> {
     /// where all of them fit; else they boot, and what happens then is what would.
     pub(super) fn start_up(&mut self) {
         let own = self.site.database.host.as_ref().map_or(&[][..], |host| &host.residents[..]);
-        for (host, residents) in [(HOST, &self.site.host.residents[..]), (OWN_HOST, own)] {
+        for (host, residents) in
+            [(WORKERS_HOST, &self.site.host.residents[..]), (OWN_DATABASE_HOST, own)]
+        {
             for resident in residents {
                 self.use_memory(host, resident.memory * u64::from(resident.count));
             }
         }
         self.use_memory(self.database_host, self.site.database.memory);
         // Whoever dies for it has what it gives back.
-        [HOST, OWN_HOST].into_iter().for_each(|host| self.kill_until_it_fits(host));
+        [WORKERS_HOST, OWN_DATABASE_HOST].into_iter().for_each(|host| self.relieve_memory(host));
         let all = self.site.server.worker_memory * u64::from(self.site.server.workers);
-        let used = self.memory[HOST].used();
+        let used = self.memory[WORKERS_HOST].used();
         let fits = self.site.host.memory.is_none_or(|ceiling| used + all <= ceiling);
         for index in 0..self.site.server.workers {
             if fits && !self.is_stopped() {
@@ -44,20 +46,20 @@ impl<S: Scope> World<'_, S> {
             return true;
         }
         self.workers[index as usize].resident += bytes;
-        self.take_memory(HOST, bytes);
+        self.take_memory(WORKERS_HOST, bytes);
         let lives = self.workers[index as usize].life == life;
         if !lives {
-            self.never_had_it(index);
+            self.drop_ungranted(index);
         }
         lives
     }
 
     /// What a worker was killed over it never had: nobody waits for that.
-    fn never_had_it(&mut self, index: u32) {
+    fn drop_ungranted(&mut self, index: u32) {
         let worker = &mut self.workers[index as usize];
-        let excess = self.memory[HOST].excess().min(worker.leaving);
-        worker.leaving -= excess;
-        self.give_memory(HOST, excess);
+        let excess = self.memory[WORKERS_HOST].excess().min(worker.to_free);
+        worker.to_free -= excess;
+        self.give_memory(WORKERS_HOST, excess);
     }
 
     /// A request in a worker takes its memory, which may be there already, and where it is the
@@ -70,10 +72,10 @@ impl<S: Scope> World<'_, S> {
         let mut more = worker.heap.take(bytes);
         let touching = self.touching(more);
         let worker = &mut self.workers[index as usize];
-        worker.owed += touching;
+        worker.extra_burst_cpu += touching;
         if std::mem::take(&mut worker.fresh) {
             let first = self.site.server.first_request;
-            worker.owed += first.cpu;
+            worker.extra_burst_cpu += first.cpu;
             // It grows over its first request: as if by half when that begins.
             worker.growing = Bytes::new(first.memory.get() / 2);
             more += first.memory - worker.growing;
@@ -83,7 +85,7 @@ impl<S: Scope> World<'_, S> {
 
     /// A request in a worker gives its memory back: to the worker, or to the system.
     fn vacate_request(&mut self, index: u32, bytes: Bytes) {
-        let chance = || self.chances.memory.random();
+        let chance = || self.streams.memory.random();
         let bytes = self.workers[index as usize].heap.free(bytes, chance);
         self.vacate(index, bytes);
     }
@@ -101,7 +103,7 @@ impl<S: Scope> World<'_, S> {
     fn vacate(&mut self, index: u32, bytes: Bytes) {
         if bytes > Bytes::ZERO {
             self.workers[index as usize].resident -= bytes;
-            self.give_memory(HOST, bytes);
+            self.give_memory(WORKERS_HOST, bytes);
         }
     }
 
@@ -111,14 +113,14 @@ impl<S: Scope> World<'_, S> {
             return;
         }
         self.use_memory(host, bytes);
-        self.kill_until_it_fits(host);
+        self.relieve_memory(host);
     }
 
     /// `bytes` more are used on `host`, whether or not they fit.
     #[inline]
     pub(super) fn use_memory(&mut self, host: usize, bytes: Bytes) {
         let more = self.memory[host].take(bytes);
-        if host == HOST {
+        if host == WORKERS_HOST {
             self.probe.levels.memory.rise(self.now, more.get());
         }
     }
@@ -128,7 +130,7 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn give_memory(&mut self, host: usize, bytes: Bytes) {
         if bytes > Bytes::ZERO {
             let fewer = self.memory[host].give(bytes);
-            if host == HOST {
+            if host == WORKERS_HOST {
                 self.probe.levels.memory.fall(self.now, fewer.get());
             }
         }

@@ -19,12 +19,12 @@ const REST: f64 = 0.54;
 /// as well. What a killed worker has asked for waits in the listening socket, and is forked too.
 #[derive(Debug, Default)]
 pub(super) struct Postmaster {
-    pools: VecDeque<Asked>,
+    pools: VecDeque<PoolRequest>,
 }
 
 /// So many connections, for a worker in one of its lives.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct PoolRequest {
     worker: u32,
     life: u64,
     left: u32,
@@ -32,8 +32,8 @@ struct Asked {
 
 impl Postmaster {
     /// Whether it has yet to fork processes for a worker in one of its lives.
-    pub(super) fn owes(&self, worker: u32, life: u64) -> bool {
-        self.pools.iter().any(|asked| (asked.worker, asked.life) == (worker, life))
+    pub(super) fn is_opening_pool_of(&self, worker: u32, life: u64) -> bool {
+        self.pools.iter().any(|request| (request.worker, request.life) == (worker, life))
     }
 }
 
@@ -45,7 +45,7 @@ impl<S: Scope> World<'_, S> {
         }
         let is_idle = self.postmaster.pools.is_empty();
         let life = self.workers[worker as usize].life;
-        self.postmaster.pools.push_back(Asked { worker, life, left: count });
+        self.postmaster.pools.push_back(PoolRequest { worker, life, left: count });
         if is_idle {
             self.fork();
         }
@@ -61,10 +61,12 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn forked(&mut self) {
         let rest = self.site.database.connect_cpu.scaled(REST);
         self.run_aside(self.database_host, Some(BACKEND), rest);
-        let Some(Asked { worker, life, left }) = self.postmaster.pools.pop_front() else { return };
+        let Some(PoolRequest { worker, life, left }) = self.postmaster.pools.pop_front() else {
+            return;
+        };
         let left = left - 1;
         if left > 0 {
-            self.postmaster.pools.push_back(Asked { worker, life, left });
+            self.postmaster.pools.push_back(PoolRequest { worker, life, left });
         }
         if !self.postmaster.pools.is_empty() {
             self.fork();

@@ -21,7 +21,7 @@ pub(super) struct Probe {
     profile: Profile,
     seen: Histogram,
     /// The last wait for a place in a worker, while it has yet to be written down.
-    unwritten: Span,
+    unrecorded_wait: Span,
     inside: (u64, u64),
     kills: u64,
     first_kill: [Option<Time>; 2],
@@ -92,7 +92,7 @@ impl Probe {
             waits: std::array::from_fn(|_| Histogram::new()),
             profile: Profile::new(way),
             seen: Histogram::new(),
-            unwritten: NO_WAIT,
+            unrecorded_wait: NO_WAIT,
             inside: (0, 0),
             kills: 0,
             first_kill: [None; 2],
@@ -145,28 +145,28 @@ impl Probe {
     }
 
     /// A request has waited for a place in a worker. That is written down by
-    /// [`Probe::write_down_wait`], once it is known what happens next.
+    /// [`Probe::record_wait`], once it is known what happens next.
     #[inline(always)]
     pub(super) fn waited_for_place(&mut self, request: &Request, span: Span) {
         if request.measured {
-            if self.unwritten != NO_WAIT {
-                self.write_down_at_once();
+            if self.unrecorded_wait != NO_WAIT {
+                self.record_now();
             }
-            self.unwritten = span;
+            self.unrecorded_wait = span;
         }
     }
 
     #[inline(never)]
-    fn write_down_at_once(&mut self) {
-        self.write_down_wait();
+    fn record_now(&mut self) {
+        self.record_wait();
     }
 
     /// Writes down the last wait for a place, unless it is.
     #[inline(always)]
-    pub(super) fn write_down_wait(&mut self) {
-        if self.unwritten != NO_WAIT {
-            self.waits[Queue::Worker as usize].record_span(self.unwritten);
-            self.unwritten = NO_WAIT;
+    pub(super) fn record_wait(&mut self) {
+        if self.unrecorded_wait != NO_WAIT {
+            self.waits[Queue::Worker as usize].record_span(self.unrecorded_wait);
+            self.unrecorded_wait = NO_WAIT;
         }
     }
 

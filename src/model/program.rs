@@ -13,7 +13,7 @@ const AFTER_ENDPOINT: f64 = 0.38;
 
 /// What a thread does with the GIL between sending a query and waiting for its result: 17 us in a
 /// trace of psycopg 3.3's.
-const LOOK_BACK: Span = Span::from_micros(17);
+const RESULT_POLL_CPU: Span = Span::from_micros(17);
 
 /// What an operation needs: a known part, and perhaps one drawn when the request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +21,7 @@ pub(super) struct Amount {
     /// The known part.
     pub known: Span,
     /// How much of that the endpoint asks for, and not what the stack adds.
-    pub asked: Span,
+    pub endpoint_cpu: Span,
     /// Which of the request's demands comes on top.
     pub drawn: Option<u16>,
     /// How much of the drawn part that is.
@@ -50,8 +50,9 @@ impl Amount {
                 follows.then_some((Some(first), Share::Run(more + 1)))?
             }
         };
-        let (known, asked) = (self.known + next.known, self.asked + next.asked);
-        Some(Amount { known, asked, drawn, share })
+        let (known, endpoint_cpu) =
+            (self.known + next.known, self.endpoint_cpu + next.endpoint_cpu);
+        Some(Amount { known, endpoint_cpu, drawn, share })
     }
 }
 
@@ -75,7 +76,7 @@ pub(super) enum Op {
     /// Computes on the workers' host, holding the worker's turn.
     Compute(Amount),
     /// Goes behind everything that its loop has ready: on in the loop's next iteration.
-    Pass,
+    Yield,
     /// Takes a connection of its process's pool. Where that is an open one, the next `opening`
     /// operations, which open one, are left out.
     Acquire {
@@ -88,22 +89,22 @@ pub(super) enum Op {
     DatabaseCompute(Amount, Stage),
     /// The database has the query, and its thread has come back from sending it: it takes so much
     /// with the turn, to see that there is no result yet.
-    LookBack(Amount),
+    PollResult(Amount),
     /// Waits, with the turn released.
     Wait(Amount, Stage),
-    /// Waits for what is left of it since the last [`Op::LookBack`], with the turn released where
+    /// Waits for what is left of it since the last [`Op::PollResult`], with the turn released where
     /// something is.
-    WaitOn(Amount, Stage),
+    WaitRemaining(Amount, Stage),
     /// Gives the connection back.
     Release,
     /// Its thread makes system calls, and drops the GIL for each.
-    Call(Call),
+    SystemCalls(SystemCalls),
     /// Its endpoint is done: the stack's code makes an answer of what that returned.
-    Respond,
+    MarkStackRan,
     /// Hands its answer to the event loop in front of its thread, which sends it.
     HandBack,
     /// Has its answer, and goes on.
-    Reply,
+    AnswerThenLinger,
     /// Has its answer, and is done with.
     Answer,
     /// Has been refused a connection, and fails.
@@ -115,13 +116,13 @@ impl Op {
     /// endpoint's.
     #[inline]
     pub(super) fn runs_stack(self) -> bool {
-        !matches!(self, Op::Compute(amount) if amount.known == amount.asked)
+        !matches!(self, Op::Compute(amount) if amount.known == amount.endpoint_cpu)
     }
 }
 
 /// System calls of a thread that has the GIL and wants it back at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum SystemCalls {
     /// Some that take microseconds each: to receive its request, or the rows of a result.
     Brief,
     /// One that wakes somebody up: it sends its answer.
@@ -132,13 +133,13 @@ pub(super) enum Call {
 /// calls the protocol's `connection_made` in the iteration after the one that accepted, and what
 /// is read there starts a task in the one after that (uvloop 0.23's `basetransport.pyx`, uvicorn
 /// 0.54's `httptools_impl.py`).
-const PASSES_TO_BEGIN: usize = 2;
+const YIELDS_TO_BEGIN: usize = 2;
 /// The same between a query's answer and the pool's reset: the answer wakes the task, which leaves
 /// giving back the connection to a task of its own (asyncpg 0.32's `Pool.release`).
-const PASSES_TO_RESET: usize = 2;
+const YIELDS_TO_RESET: usize = 2;
 /// And between the reset's answer, which wakes that task, and the request going on: the task's end
 /// is told to its shield, and that wakes the request.
-const PASSES_AFTER_RESET: usize = 2;
+const YIELDS_AFTER_RESET: usize = 2;
 
 /// A quantity that is drawn for each request when it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,11 +179,11 @@ impl Program {
     /// The operations of a request for `endpoint` on `site`.
     pub(super) fn new(site: &Site, endpoint: &Endpoint, draws: Draws) -> Program {
         let mut builder = Builder { site, draws, ops: Vec::new(), drawn: Vec::new() };
-        builder.passes(PASSES_TO_BEGIN);
+        builder.yields(YIELDS_TO_BEGIN);
         let (before, after) = builder.request_parts();
         builder.compute(before);
         if matches!(site.server.kind.dispatcher(), Some(Dispatcher { answer_cpu: None, .. })) {
-            builder.brief_calls();
+            builder.brief_system_calls();
         }
         for (index, step) in endpoint.steps.iter().enumerate() {
             builder.step(index, step, &endpoint.steps);
@@ -223,7 +224,7 @@ impl Builder<'_> {
         match step {
             Step::Compute(dist) => {
                 let amount = self.amount(dist, Quantity::Compute(index));
-                self.compute(Amount { asked: amount.known, ..amount });
+                self.compute(Amount { endpoint_cpu: amount.known, ..amount });
             }
             Step::Query { wait, cpu, driver } => {
                 let driver = driver.unwrap_or(self.site.server.costs.query_cpu);
@@ -236,7 +237,7 @@ impl Builder<'_> {
                 let cpu = self.amount(cpu, Quantity::QueryCpu(index));
                 self.query(wait, cpu);
                 self.compute(taking);
-                self.brief_calls();
+                self.brief_system_calls();
                 let last = !steps[index + 1..].iter().any(is_query);
                 let hold = self.site.server.connections.hold;
                 if hold == Hold::Query || hold == Hold::Queries && last {
@@ -245,7 +246,7 @@ impl Builder<'_> {
                 self.come_back();
             }
             Step::Call { wait, cpu } => {
-                self.compute(Amount { known: *cpu, asked: *cpu, ..Amount::default() });
+                self.compute(Amount { known: *cpu, endpoint_cpu: *cpu, ..Amount::default() });
                 let wait = self.amount(wait, Quantity::Call(index));
                 self.wait(wait, Stage::Call);
                 self.come_back();
@@ -258,8 +259,10 @@ impl Builder<'_> {
     /// next.
     fn come_back(&mut self) {
         let mut before = self.ops.iter().rev().filter(|op| !matches!(op, Op::Release));
-        let waited =
-            matches!(before.next(), Some(Op::Wait(..) | Op::WaitOn(..) | Op::DatabaseCompute(..)));
+        let waited = matches!(
+            before.next(),
+            Some(Op::Wait(..) | Op::WaitRemaining(..) | Op::DatabaseCompute(..))
+        );
         if waited && self.site.server.goes_on_in_turn() {
             self.ops.push(Op::Compute(Amount::default()));
         }
@@ -270,14 +273,15 @@ impl Builder<'_> {
     /// send its query, and again to take the result, before the connection is free. What a query says
     /// that it takes beyond the stack's own goes into its many rows, and is the endpoint's.
     fn driver_parts(&self, driver: Span) -> (Amount, Amount, Amount) {
-        let asked = driver.saturating_sub(self.site.server.costs.query_cpu);
-        let whole = Amount { known: driver, asked, ..Amount::default() };
+        let endpoint_cpu = driver.saturating_sub(self.site.server.costs.query_cpu);
+        let whole = Amount { known: driver, endpoint_cpu, ..Amount::default() };
         if self.site.server.kind.dispatcher().is_none() {
             return (whole, Amount::default(), Amount::default());
         }
-        let [half, own] = [driver, asked].map(|it| it.scaled(0.5));
-        let first = Amount { known: half, asked: own, ..Amount::default() };
-        let second = Amount { known: driver - half, asked: asked - own, ..Amount::default() };
+        let [half, own] = [driver, endpoint_cpu].map(|it| it.scaled(0.5));
+        let first = Amount { known: half, endpoint_cpu: own, ..Amount::default() };
+        let second =
+            Amount { known: driver - half, endpoint_cpu: endpoint_cpu - own, ..Amount::default() };
         (Amount::default(), first, second)
     }
 
@@ -309,16 +313,16 @@ impl Builder<'_> {
     /// iterations later.
     fn give_back(&mut self) {
         if !self.resets() {
-            self.passes(usize::from(self.site.server.shares_connections_in_loop()));
+            self.yields(usize::from(self.site.server.shares_connections_in_loop()));
             return self.ops.push(Op::Release);
         }
         let known = |known| Amount { known, ..Amount::default() };
-        self.passes(PASSES_TO_RESET);
+        self.yields(YIELDS_TO_RESET);
         self.compute(known(self.site.server.costs.reset_cpu));
         self.query(known(Span::ZERO), known(self.site.database.reset_cpu));
-        self.passes(1);
+        self.yields(1);
         self.ops.push(Op::Release);
-        self.passes(PASSES_AFTER_RESET);
+        self.yields(YIELDS_AFTER_RESET);
     }
 
     /// Whether the pool resets what it is given back.
@@ -327,9 +331,9 @@ impl Builder<'_> {
     }
 
     /// Goes behind everything that is ready so many times, in a loop.
-    fn passes(&mut self, count: usize) {
+    fn yields(&mut self, count: usize) {
         if matches!(self.site.server.kind, WorkerKind::Async { .. }) {
-            self.ops.extend(std::iter::repeat_n(Op::Pass, count));
+            self.ops.extend(std::iter::repeat_n(Op::Yield, count));
         }
     }
 
@@ -360,9 +364,9 @@ impl Builder<'_> {
     /// The database has the query and takes its time, and its thread waits for that, if only at the
     /// second look.
     fn wait_for_result(&mut self, wait: Amount) {
-        if self.looks_back() {
-            self.ops.push(Op::LookBack(Amount { known: LOOK_BACK, ..Amount::default() }));
-            self.ops.push(Op::WaitOn(wait, Stage::Database));
+        if self.polls_result() {
+            self.ops.push(Op::PollResult(Amount { known: RESULT_POLL_CPU, ..Amount::default() }));
+            self.ops.push(Op::WaitRemaining(wait, Stage::Database));
         } else {
             self.wait(wait, Stage::Database);
         }
@@ -371,7 +375,7 @@ impl Builder<'_> {
     /// Whether a thread that has sent a query finds the GIL gone when it comes back from that: the
     /// process of the database that it has woken up runs on the same cores, and longer than a short
     /// system call takes.
-    fn looks_back(&self) -> bool {
+    fn polls_result(&self) -> bool {
         self.threads_wake() && self.site.database.host.is_none()
     }
 
@@ -426,16 +430,16 @@ impl Builder<'_> {
         }
     }
 
-    /// See [`super::rules::Extras::threads_wake`].
+    /// See [`super::rules::Features::threads_wake`].
     fn threads_wake(&self) -> bool {
         let slices = matches!(self.site.host.sharing, Sharing::Slices { .. });
         slices && self.site.server.kind.dispatcher().is_some()
     }
 
     /// Its thread makes brief system calls. On one core it loses the GIL over none of them.
-    fn brief_calls(&mut self) {
+    fn brief_system_calls(&mut self) {
         if self.threads_wake() && self.site.host.cores > 1 {
-            self.ops.push(Op::Call(Call::Brief));
+            self.ops.push(Op::SystemCalls(SystemCalls::Brief));
         }
     }
 
@@ -443,16 +447,16 @@ impl Builder<'_> {
         let dispatcher = self.site.server.kind.dispatcher();
         let hand_back = dispatcher.and_then(|its| its.answer_cpu).map(|_| Op::HandBack);
         if self.site.host.cooling.is_some() && !self.site.server.costs.request_cpu.is_zero() {
-            self.ops.push(Op::Respond);
+            self.ops.push(Op::MarkStackRan);
         }
         if after != Amount::default() {
-            self.ops.push(Op::Call(Call::Send));
+            self.ops.push(Op::SystemCalls(SystemCalls::Send));
             self.compute(after);
         }
         self.ops.extend(hand_back);
         let linger = self.site.server.linger;
         if !linger.is_zero() {
-            self.ops.push(Op::Reply);
+            self.ops.push(Op::AnswerThenLinger);
             self.wait(Amount { known: linger, ..Amount::default() }, Stage::Worker);
         }
         self.ops.push(Op::Answer);

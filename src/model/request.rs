@@ -31,7 +31,7 @@ use crate::units::{Span, Time};
 pub(super) type RequestId = u32;
 
 /// The worker of a request that is in none.
-pub(super) const NOWHERE: u32 = u32::MAX;
+pub(super) const NO_WORKER: u32 = u32::MAX;
 
 /// Where a live request is: what will move it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,9 @@ pub(super) enum At {
     /// On the cores for Nginx.
     Front,
     /// Before the listening socket, or in the kernel's backlog.
-    Door,
+    Socket,
     /// Turned away, until its next try.
-    Away,
+    Retrying,
     /// In a worker process, waiting for a thread of it, or for its dispatcher to find one.
     Place,
     /// On the cores of the workers' host to see whether its worker's turn is free.
@@ -64,7 +64,7 @@ pub(super) enum At {
 
 /// What a request has of a connection to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Connection {
+pub(super) enum ConnectionState {
     /// Nothing.
     #[default]
     None,
@@ -74,10 +74,10 @@ pub(super) enum Connection {
     Held,
 }
 
-impl Connection {
+impl ConnectionState {
     #[inline]
     pub(super) fn is_held(self) -> bool {
-        self == Connection::Held
+        self == ConnectionState::Held
     }
 }
 
@@ -96,7 +96,7 @@ pub(super) struct Request {
     pub number: u32,
     /// A number of its own, for what is left to chance after arrival: which process accepts it.
     pub chance: u32,
-    /// The worker it is in, or [`NOWHERE`].
+    /// The worker it is in, or [`NO_WORKER`].
     pub worker: u32,
     /// Which operation comes next, or is under way: its place among those of all programs.
     pub next: u32,
@@ -113,13 +113,13 @@ pub(super) struct Request {
     /// Holds its worker's turn.
     pub has_turn: bool,
     /// A connection to the database.
-    pub connection: Connection,
+    pub connection: ConnectionState,
 }
 
 impl Request {
     /// One that has yet to arrive: what is there before anything happens to it.
     #[inline(always)]
-    pub(super) fn coming(at: Time) -> Request {
+    pub(super) fn arriving(at: Time) -> Request {
         Request {
             arrived: at,
             since: at,
@@ -127,15 +127,15 @@ impl Request {
             left: Span::ZERO,
             number: 0,
             chance: 0,
-            worker: NOWHERE,
+            worker: NO_WORKER,
             endpoint: 0,
             next: 0,
-            at: At::Door,
+            at: At::Socket,
             measured: false,
             settled: false,
             dead: false,
             has_turn: false,
-            connection: Connection::None,
+            connection: ConnectionState::None,
         }
     }
 
@@ -144,7 +144,7 @@ impl Request {
     pub(super) fn let_go(&mut self) -> Held {
         Held {
             endpoint: self.endpoint,
-            worker: std::mem::replace(&mut self.worker, NOWHERE),
+            worker: std::mem::replace(&mut self.worker, NO_WORKER),
             turn: std::mem::take(&mut self.has_turn),
             connection: std::mem::take(&mut self.connection).is_held(),
         }
@@ -218,13 +218,13 @@ pub(super) struct Failure {
 impl Failure {
     /// Its server says that it failed: the application, or what is left of its worker.
     #[inline]
-    pub(super) fn told(cause: Cause) -> Failure {
+    pub(super) fn with_error_page(cause: Cause) -> Failure {
         Failure { cause, error_page: true }
     }
 
     /// Its server says nothing, or nothing more.
     #[inline]
-    pub(super) fn untold(cause: Cause) -> Failure {
+    pub(super) fn silent(cause: Cause) -> Failure {
         Failure { cause, error_page: false }
     }
 }
@@ -262,20 +262,20 @@ pub(super) const NO_DEMANDS: FirstDemands = [Span::ZERO; FIRST_DEMANDS];
 
 /// A request, and what it wants of each of its steps, as drawn before it arrived.
 #[derive(Debug, Clone)]
-struct Place {
+struct Entry {
     demands: FirstDemands,
     request: Request,
 }
 
 /// Where a request's demands stand.
 #[derive(Debug)]
-pub(super) struct Demands<'a> {
+pub(super) struct DemandSlots<'a> {
     pub first: &'a mut FirstDemands,
     /// Those behind the first.
     pub more: &'a mut [Span],
 }
 
-impl Demands<'_> {
+impl DemandSlots<'_> {
     /// Puts them down, in order.
     pub(super) fn fill(self, wanted: impl Iterator<Item = Span>) {
         let places = self.first.iter_mut().chain(self.more);
@@ -286,7 +286,7 @@ impl Demands<'_> {
 /// The live requests, by number; numbers are used again.
 #[derive(Debug)]
 pub(super) struct Requests {
-    requests: Vec<Place>,
+    requests: Vec<Entry>,
     /// What each wants beyond its first demands.
     more: Vec<Span>,
     /// So many of these per request.
@@ -310,23 +310,23 @@ impl Requests {
     /// A number that was never used.
     #[cold]
     fn grow(&mut self) -> RequestId {
-        self.requests.push(Place { demands: NO_DEMANDS, request: Request::coming(Time::NEVER) });
+        self.requests.push(Entry { demands: NO_DEMANDS, request: Request::arriving(Time::NEVER) });
         self.more.resize(self.more.len() + self.stride, Span::ZERO);
         (self.requests.len() - 1) as RequestId
     }
 
     /// Where a request stands, and its demands.
     #[inline(always)]
-    pub(super) fn place_mut(&mut self, id: RequestId) -> (&mut Request, Demands<'_>) {
-        let begin = self.place_of(id);
+    pub(super) fn entry_mut(&mut self, id: RequestId) -> (&mut Request, DemandSlots<'_>) {
+        let begin = self.more_begin(id);
         let more = if self.stride == 0 { &mut [] } else { &mut self.more[begin..][..self.stride] };
-        let Place { demands, request } = &mut self.requests[id as usize];
-        (request, Demands { first: demands, more })
+        let Entry { demands, request } = &mut self.requests[id as usize];
+        (request, DemandSlots { first: demands, more })
     }
 
     /// Where the demands beyond its first begin. The product cannot be too large, for they are all in one list.
     #[inline]
-    fn place_of(&self, id: RequestId) -> usize {
+    fn more_begin(&self, id: RequestId) -> usize {
         (id as usize).wrapping_mul(self.stride)
     }
 
@@ -334,7 +334,7 @@ impl Requests {
     #[inline]
     pub(super) fn remove(&mut self, id: RequestId) {
         let request = &mut self[id];
-        (request.worker, request.connection) = (NOWHERE, Connection::None);
+        (request.worker, request.connection) = (NO_WORKER, ConnectionState::None);
         self.free(id);
     }
 
@@ -342,7 +342,7 @@ impl Requests {
     #[inline]
     pub(super) fn free(&mut self, id: RequestId) {
         debug_assert!(
-            self[id].worker == NOWHERE && !self[id].connection.is_held(),
+            self[id].worker == NO_WORKER && !self[id].connection.is_held(),
             "it holds nothing"
         );
         self.free.push(id);
@@ -354,7 +354,7 @@ impl Requests {
         let index = index as usize;
         match self.requests[id as usize].demands.get(index) {
             Some(demand) => *demand,
-            None => self.more[self.place_of(id).wrapping_add(index - FIRST_DEMANDS)],
+            None => self.more[self.more_begin(id).wrapping_add(index - FIRST_DEMANDS)],
         }
     }
 
@@ -398,26 +398,26 @@ impl std::ops::IndexMut<RequestId> for Requests {
 /// does without the queue.
 #[derive(Debug)]
 pub(super) struct Ready {
-    /// Or [`NOBODY`].
+    /// Or [`NO_REQUEST`].
     first: RequestId,
     /// Those behind it; none while there is no first.
     others: VecDeque<RequestId>,
 }
 
 /// No request has this number.
-pub(super) const NOBODY: RequestId = RequestId::MAX;
+pub(super) const NO_REQUEST: RequestId = RequestId::MAX;
 
 impl Ready {
     /// Nobody can go on.
     pub(super) fn new() -> Ready {
-        Ready { first: NOBODY, others: VecDeque::new() }
+        Ready { first: NO_REQUEST, others: VecDeque::new() }
     }
 
     /// `id` can go on, after all that can already.
     #[inline]
     pub(super) fn push(&mut self, id: RequestId) {
         match self.first {
-            NOBODY => self.first = id,
+            NO_REQUEST => self.first = id,
             _ => self.others.push_back(id),
         }
     }
@@ -425,7 +425,7 @@ impl Ready {
     /// Whether nobody can go on.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.first == NOBODY
+        self.first == NO_REQUEST
     }
 
     /// The first goes on.
@@ -435,12 +435,12 @@ impl Ready {
             return None;
         }
         let next = if self.others.is_empty() { None } else { self.others.pop_front() };
-        Some(std::mem::replace(&mut self.first, next.unwrap_or(NOBODY)))
+        Some(std::mem::replace(&mut self.first, next.unwrap_or(NO_REQUEST)))
     }
 }
 
 /// A power of two is soon multiplied by.
-const _: () = assert!(size_of::<Place>() == 128, "a request has two cache lines");
+const _: () = assert!(size_of::<Entry>() == 128, "a request has two cache lines");
 
 #[cfg(test)]
 mod tests {

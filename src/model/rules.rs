@@ -15,7 +15,7 @@ pub(super) struct Rules {
     /// memory, which might cost it its life, does not change in between.
     pub hands_over: bool,
     /// Chance decides which process accepts a connection.
-    pub needs_chance: bool,
+    pub draws_acceptor: bool,
     /// The requests of a worker contend for its turn: it has more than one.
     pub shares_turn: bool,
     /// See [`crate::site::Server::goes_on_in_turn`].
@@ -23,13 +23,13 @@ pub(super) struct Rules {
     /// See [`crate::site::Horizon`].
     pub in_flight_limit: usize,
     pub arrivals_limit: u64,
-    /// What not every site has. Asked for by way of [`World::extras`].
-    extras: Extras,
+    /// What not every site has. Asked for by way of [`World::features`].
+    features: Features,
 }
 
 /// What not every site has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Extras {
+pub(super) struct Features {
     /// Whether there is a dispatcher, and whether it has something to do after the answer.
     pub dispatches: bool,
     pub closes_later: bool,
@@ -41,12 +41,12 @@ pub(super) struct Extras {
     /// Who hands requests to threads, where that takes time.
     pub dispatcher: Option<Dispatcher>,
     /// At this many requests in a worker, the one that just came included, it is refused.
-    pub limit: Option<u32>,
+    pub limit_concurrency: Option<u32>,
     /// There is more that something can come from than the host's cores, the agenda and the tape:
     /// cores of the database's own, or somebody whose patience ends.
-    pub has_more_sources: bool,
+    pub has_deadlines_or_second_host: bool,
     /// A worker's burst may take CPU beyond what its request asks for.
-    pub owes: bool,
+    pub has_extra_burst_cpu: bool,
     /// Requests take memory, or leave some behind.
     pub uses_memory: bool,
     /// Code costs more where it has not run for long.
@@ -62,17 +62,17 @@ pub(super) struct Extras {
     pub round_trip: Span,
 }
 
-impl Extras {
+impl Features {
     /// Those of a site that has none.
-    const NONE: Extras = Extras {
+    const NONE: Features = Features {
         dispatches: false,
         closes_later: false,
         per_process: false,
         threads_wake: false,
         dispatcher: None,
-        limit: None,
-        has_more_sources: false,
-        owes: false,
+        limit_concurrency: None,
+        has_deadlines_or_second_host: false,
+        has_extra_burst_cpu: false,
         uses_memory: false,
         goes_cold: false,
         front_cpu: Span::ZERO,
@@ -82,24 +82,24 @@ impl Extras {
     };
 
     /// Those of `site`.
-    fn of(site: &Site) -> Extras {
+    fn of(site: &Site) -> Features {
         let dispatcher = site.server.kind.dispatcher();
         let client_cpu = site.client.cpu.scaled(0.5);
         let has_first = site.server.first_request != FirstRequest::LIKE_ANY;
         let mut endpoints = site.traffic.endpoints.iter();
-        Extras {
+        Features {
             dispatches: dispatcher.is_some(),
             closes_later: dispatcher.is_some_and(|its| !its.finish_cpu.is_zero()),
             per_process: site.server.accept == Accept::PerProcess,
             threads_wake: dispatcher.is_some()
                 && matches!(site.host.sharing, Sharing::Slices { .. }),
             dispatcher,
-            limit: limit_concurrency(site),
-            has_more_sources: site.database.host.is_some()
+            limit_concurrency: limit_concurrency(site),
+            has_deadlines_or_second_host: site.database.host.is_some()
                 || site.client.patience.is_some()
                 || site.front.read_timeout.is_some()
                 || site.server.timeout.is_some(),
-            owes: has_first || !site.server.touch_cpu.is_zero(),
+            has_extra_burst_cpu: has_first || !site.server.touch_cpu.is_zero(),
             uses_memory: has_first || endpoints.any(|one| one.memory + one.growth > Bytes::ZERO),
             goes_cold: goes_cold(site),
             front_cpu: site.front.nginx_cpu + client_cpu,
@@ -115,16 +115,16 @@ impl Rules {
     pub(super) fn of(site: &Site) -> Rules {
         let is_sync = site.server.kind == WorkerKind::Sync;
         let one_queue = is_sync && matches!(site.server.accept, Accept::Shared { .. });
-        let extras = Extras::of(site);
+        let features = Features::of(site);
         Rules {
             one_queue,
-            hands_over: one_queue && !extras.uses_memory,
-            needs_chance: site.server.workers > 1 && !one_queue,
+            hands_over: one_queue && !features.uses_memory,
+            draws_acceptor: site.server.workers > 1 && !one_queue,
             shares_turn: !is_sync,
             goes_on_in_turn: site.server.goes_on_in_turn(),
             in_flight_limit: site.horizon.in_flight_limit as usize,
             arrivals_limit: site.horizon.arrivals_limit,
-            extras,
+            features,
         }
     }
 }
@@ -133,8 +133,8 @@ impl<S: Scope> World<'_, S> {
     /// What the site has beyond every other. Where its world is compiled for none of that, that is
     /// known then.
     #[inline(always)]
-    pub(super) fn extras(&self) -> &Extras {
-        if S::PLAIN { &Extras::NONE } else { &self.rules.extras }
+    pub(super) fn features(&self) -> &Features {
+        if S::PLAIN { &Features::NONE } else { &self.rules.features }
     }
 }
 
@@ -142,7 +142,7 @@ impl<S: Scope> World<'_, S> {
 pub(super) fn is_plain(site: &Site) -> bool {
     let is_plain = |host: &Host| host.sharing == Sharing::Fair && host.memory.is_none();
     let is_drawn = site.traffic.arrivals == Arrivals::Poisson;
-    is_drawn && Extras::of(site) == Extras::NONE && hosts(site).all(is_plain)
+    is_drawn && Features::of(site) == Features::NONE && hosts(site).all(is_plain)
 }
 
 /// The workers' host and, where it has one, the database's own.

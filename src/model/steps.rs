@@ -3,12 +3,12 @@
 use std::ops::Add;
 
 use super::database::{Acquired, Returned};
-use super::processor::Processor;
+use super::host_cores::HostCores;
 use super::program::{Amount, Op, Share};
-use super::request::{At, Connection, Failure, RequestId};
+use super::request::{At, ConnectionState, Failure, RequestId};
 use super::scope::Scope;
-use super::tasks::{ANSWER, ASIDE, ASIDES, BACKEND, BOOT, DISPATCH, FORK, LOOK};
-use super::{Event, HOST, World};
+use super::tasks::{ASIDE, ASIDES, BACKEND, DISPATCH, FORK, HEALTH_CHECK, LIFECYCLE, PONG};
+use super::{Event, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage};
 use crate::units::Span;
 
@@ -21,22 +21,22 @@ impl<S: Scope> World<'_, S> {
         loop {
             let request = &self.requests[id];
             if !S::PLAIN && request.dead {
-                return self.bury(id);
+                return self.drop_dead_request(id);
             }
             let goes_on = match self.ops[request.next as usize] {
                 Op::Compute(amount) => self.compute(id, amount),
-                Op::Pass => self.pass(id),
+                Op::Yield => self.yield_turn(id),
                 Op::Acquire { opening } => self.acquire(id, opening),
                 Op::Open => self.open(id),
                 Op::DatabaseCompute(amount, stage) => self.database_compute(id, amount, stage),
                 Op::Wait(amount, _) => self.wait(id, amount),
-                Op::LookBack(amount) => self.look_back(id, amount),
-                Op::WaitOn(amount, _) => self.wait_on(id, amount),
+                Op::PollResult(amount) => self.poll_result(id, amount),
+                Op::WaitRemaining(amount, _) => self.wait_remaining(id, amount),
                 Op::Release => self.release(id),
-                Op::Call(call) => self.call(id, call),
-                Op::Respond => self.respond(id),
+                Op::SystemCalls(calls) => self.system_calls(id, calls),
+                Op::MarkStackRan => self.mark_stack_ran(id),
                 Op::HandBack => self.hand_back(id),
-                Op::Reply => self.reply(id),
+                Op::AnswerThenLinger => self.answer_then_linger(id),
                 Op::Answer => match self.finish(id, None) {
                     Some(next) => {
                         id = next;
@@ -87,9 +87,9 @@ impl<S: Scope> World<'_, S> {
             return self.compute_nothing(id);
         }
         let mut work =
-            if self.extras().goes_cold { work + self.cold_stack(id, amount) } else { work };
-        if self.extras().owes {
-            work += self.take_owed(id);
+            if self.features().goes_cold { work + self.cold_stack(id, amount) } else { work };
+        if self.features().has_extra_burst_cpu {
+            work += self.take_extra_burst_cpu(id);
         }
         let request = &mut self.requests[id];
         request.left = work;
@@ -97,7 +97,7 @@ impl<S: Scope> World<'_, S> {
         if !self.rules.shares_turn {
             request.at = At::Cores;
             let worker = request.worker;
-            self.start_on_cores(HOST, id, worker, work);
+            self.start_on_cores(WORKERS_HOST, id, worker, work);
         } else if self.take_turn(id) {
             self.run_on_cores(id);
         }
@@ -116,10 +116,10 @@ impl<S: Scope> World<'_, S> {
         self.take_turn(id)
     }
 
-    /// The CPU that a request's worker owes, which it takes with its next burst.
-    fn take_owed(&mut self, id: RequestId) -> Span {
+    /// The extra CPU that a request's worker takes with its next burst.
+    fn take_extra_burst_cpu(&mut self, id: RequestId) -> Span {
         let index = self.requests[id].worker;
-        std::mem::take(&mut self.workers[index as usize].owed)
+        std::mem::take(&mut self.workers[index as usize].extra_burst_cpu)
     }
 
     /// The request's burst is over: its turn goes to the next, and where that ends an iteration of
@@ -159,19 +159,19 @@ impl<S: Scope> World<'_, S> {
                 request.spend_running(Stage::Compute, alone, self.now);
                 let (op, worker) = (request.next, request.worker);
                 request.go_on();
-                if self.extras().goes_cold && self.ops[op as usize].runs_stack() {
+                if self.features().goes_cold && self.ops[op as usize].runs_stack() {
                     self.stack_ran(worker);
                 }
             }
             At::DatabaseCores => {
                 if let Op::DatabaseCompute(_, stage) = self.ops[request.next as usize] {
                     match host {
-                        HOST => request.spend_running(stage, alone, self.now),
+                        WORKERS_HOST => request.spend_running(stage, alone, self.now),
                         _ => request.spend_running_apart(stage, alone, self.now),
                     }
                 }
                 request.go_on();
-                if self.extras().goes_cold {
+                if self.features().goes_cold {
                     self.code_ran.database = self.now;
                 }
             }
@@ -180,8 +180,8 @@ impl<S: Scope> World<'_, S> {
                 return None;
             }
             _ => {
-                request.at = At::Door;
-                return self.connect(task).who_begins();
+                request.at = At::Socket;
+                return self.connect(task).started();
             }
         }
         Some(task)
@@ -190,14 +190,14 @@ impl<S: Scope> World<'_, S> {
     /// A task that is not a request is done.
     #[inline(never)]
     fn no_request_done(&mut self, task: u32) {
-        if task & ANSWER == ANSWER {
-            self.has_word(task & !ANSWER);
-        } else if task & BOOT != 0 {
-            self.booted(task & !BOOT);
+        if task & PONG == PONG {
+            self.ponged(task & !PONG);
+        } else if task & LIFECYCLE != 0 {
+            self.lifecycle_task_done(task & !LIFECYCLE);
         } else if task == FORK {
             self.forked();
-        } else if task == LOOK {
-            self.looks();
+        } else if task == HEALTH_CHECK {
+            self.run_check();
         } else if task & ASIDE == 0 {
             self.dispatched(task & !DISPATCH);
         }
@@ -209,7 +209,7 @@ impl<S: Scope> World<'_, S> {
         if work.is_zero() {
             return self.step_on(id);
         }
-        if self.extras().goes_cold && stage == Stage::Database {
+        if self.features().goes_cold && stage == Stage::Database {
             work += self.cold_query(work);
         }
         let request = &mut self.requests[id];
@@ -221,8 +221,8 @@ impl<S: Scope> World<'_, S> {
 
     /// The request's query is in the database, and its thread wants the GIL back for a moment.
     #[inline(never)]
-    fn look_back(&mut self, id: RequestId, amount: Amount) -> bool {
-        self.note_asked(id);
+    fn poll_result(&mut self, id: RequestId, amount: Amount) -> bool {
+        self.note_query_sent(id);
         match self.keeps_turn_sending() {
             true => self.step_on(id),
             false => self.compute(id, amount),
@@ -231,9 +231,9 @@ impl<S: Scope> World<'_, S> {
 
     /// Waits for what is left of a query's wait.
     #[inline(never)]
-    fn wait_on(&mut self, id: RequestId, amount: Amount) -> bool {
+    fn wait_remaining(&mut self, id: RequestId, amount: Amount) -> bool {
         let all = self.amount(id, amount);
-        let span = all.saturating_sub(self.now - self.asked(id));
+        let span = all.saturating_sub(self.now - self.query_sent_at(id));
         self.wait_for(id, span)
     }
 
@@ -258,7 +258,7 @@ impl<S: Scope> World<'_, S> {
     #[inline]
     pub(super) fn wait_over(&mut self, id: RequestId) -> Option<RequestId> {
         let request = &mut self.requests[id];
-        if let Op::Wait(_, stage) | Op::WaitOn(_, stage) = self.ops[request.next as usize] {
+        if let Op::Wait(_, stage) | Op::WaitRemaining(_, stage) = self.ops[request.next as usize] {
             request.spend(stage, self.now);
         }
         request.go_on();
@@ -296,7 +296,7 @@ impl<S: Scope> World<'_, S> {
         let waited = request.spend(Stage::Connection, self.now);
         request.next += u32::from(on);
         self.has_waited_for_connection(id, waited);
-        self.requests[id].connection = Connection::Held;
+        self.requests[id].connection = ConnectionState::Held;
         self.probe.levels.connections.rise(self.now, 1);
         true
     }
@@ -305,8 +305,8 @@ impl<S: Scope> World<'_, S> {
     fn open(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         let index = request.worker;
-        if self.postgres.away || !self.postgres.open() {
-            let away = self.postgres.away;
+        if self.postgres.recovering || !self.postgres.open() {
+            let away = self.postgres.recovering;
             let endpoint = request.endpoint as usize;
             let refused = self.programs[endpoint].refused;
             request.next = self.starts[endpoint] + refused;
@@ -317,7 +317,7 @@ impl<S: Scope> World<'_, S> {
             }
             return if away { self.fail(id, Cause::Down) } else { true };
         }
-        request.connection = Connection::Held;
+        request.connection = ConnectionState::Held;
         request.next += 1;
         self.workers[index as usize].pool.opened();
         self.probe.levels.connections.rise(self.now, 1);
@@ -409,9 +409,9 @@ impl<S: Scope> World<'_, S> {
     fn watch_pool(&mut self, index: u32) {
         let pool = &mut self.workers[index as usize].pool;
         if let Some(timeout) = self.site.server.connections.timeout
-            && !pool.timer
+            && !pool.timeout_due
         {
-            pool.timer = true;
+            pool.timeout_due = true;
             self.agenda.at(self.now + timeout, Event::PoolTimeout(index));
         }
     }
@@ -419,11 +419,11 @@ impl<S: Scope> World<'_, S> {
     /// Whoever has waited for a connection for the pool's timeout fails.
     pub(super) fn pool_timeout(&mut self, index: u32) {
         let Some(timeout) = self.site.server.connections.timeout else { return };
-        self.workers[index as usize].pool.timer = false;
+        self.workers[index as usize].pool.timeout_due = false;
         while let Some(first) = self.workers[index as usize].pool.first_waiting() {
             let due = self.requests[first].since + timeout;
             if due > self.now {
-                self.workers[index as usize].pool.timer = true;
+                self.workers[index as usize].pool.timeout_due = true;
                 return self.agenda.at(due, Event::PoolTimeout(index));
             }
             self.workers[index as usize].pool.leave(first);
@@ -436,7 +436,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The client has its answer, and the worker stays with it until it has closed its side: which
     /// a client that has given up did long ago.
-    fn reply(&mut self, id: RequestId) -> bool {
+    fn answer_then_linger(&mut self, id: RequestId) -> bool {
         let gone = self.requests[id].settled;
         self.settle(id, None);
         self.requests[id].next += u32::from(gone);
@@ -459,10 +459,10 @@ impl<S: Scope> World<'_, S> {
         let request = &mut self.requests[id];
         let (held, waiting) = (request.let_go(), request.settle());
         if let Some(waiting) = waiting {
-            self.inform(id, waiting, failed.map(Failure::told));
+            self.inform(id, waiting, failed.map(Failure::with_error_page));
         }
         let index = held.worker;
-        if self.extras().closes_later {
+        if self.features().closes_later {
             self.close_later(index);
         }
         if held.turn {

@@ -2,11 +2,11 @@
 //! its holder has to hand it over.
 
 use super::arrivals::below;
-use super::processor::Processor;
+use super::host_cores::HostCores;
 use super::request::{At, RequestId};
 use super::scope::Scope;
 use super::tasks::DISPATCH;
-use super::{Event, HOST, World};
+use super::{Event, WORKERS_HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
 use crate::site::WorkerKind;
@@ -19,7 +19,7 @@ const OVERSLEEPS: Span = Span::from_micros(60);
 /// How many of those that wait for the GIL are asked when one of them will want it dropped. The first
 /// of so many comes a thirtieth of an interval late on average, the first of thousands at once. To ask
 /// thousands at every hand-over took more than half of the CPU of a search (Django under ASGI).
-const ENOUGH: usize = 32;
+const WAITERS_ASKED: usize = 32;
 
 impl<S: Scope> World<'_, S> {
     /// Takes the worker's turn, or queues for it.
@@ -30,7 +30,7 @@ impl<S: Scope> World<'_, S> {
             return true;
         }
         let index = request.worker;
-        if self.extras().threads_wake && !self.workers[index as usize].turn.is_free() {
+        if self.features().threads_wake && !self.workers[index as usize].turn.is_free() {
             self.wake_thread(id);
             return false;
         }
@@ -82,9 +82,9 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn watch_turn(&mut self, index: u32) {
         let worker = &mut self.workers[index as usize];
         if let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind
-            && !worker.hand_over
+            && !worker.hand_over_due
         {
-            worker.hand_over = true;
+            worker.hand_over_due = true;
             self.agenda.at(self.now + switch_interval, Event::HandOver(index));
         }
     }
@@ -94,30 +94,31 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn hand_over(&mut self, index: u32) {
         let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind else { return };
         let worker = &mut self.workers[index as usize];
-        worker.hand_over = false;
+        worker.hand_over_due = false;
         if worker.turn.first().is_none() {
             return;
         }
         let due = self.drop_due(index, switch_interval);
         if due > self.now {
-            self.workers[index as usize].hand_over = true;
+            self.workers[index as usize].hand_over_due = true;
             // Who comes later may ask earlier, but not before that.
             let look = due.min(self.now + switch_interval);
             return self.agenda.at(look, Event::HandOver(index));
         }
         let holder = self.workers[index as usize].holder;
-        let left = self.cores[HOST].stop(self.now, holder).expect("who has the turn computes");
+        let left =
+            self.cores[WORKERS_HOST].stop(self.now, holder).expect("who has the turn computes");
         // With less than a nanosecond left it would be taken for one that has nothing to compute, and its
         // burst begin again.
         let left = left.max(Span::from_nanos(1));
         self.interrupt(holder, left);
         let next = self.next_turn(index).expect("somebody waits");
-        if !self.extras().threads_wake {
+        if !self.features().threads_wake {
             self.workers[index as usize].turn.seize(holder);
         }
         self.grant_turn(next);
         self.use_turn(next);
-        match (self.extras().threads_wake, holder >= DISPATCH) {
+        match (self.features().threads_wake, holder >= DISPATCH) {
             (false, _) => {}
             (true, false) => self.wake_thread(holder),
             (true, true) => self.wake_dispatcher(holder & !DISPATCH),
@@ -132,7 +133,7 @@ impl<S: Scope> World<'_, S> {
     fn drop_due(&self, index: u32, interval: Span) -> Time {
         let worker = &self.workers[index as usize];
         let switched = worker.switched;
-        if !self.extras().dispatches {
+        if !self.features().dispatches {
             let first = worker.turn.first().map_or(self.now, |id| self.waits_since(index, id));
             return switched.max(first) + interval;
         }
@@ -141,7 +142,7 @@ impl<S: Scope> World<'_, S> {
             let missed = switched.max(since) - since;
             since + interval * (missed.as_nanos().div_ceil(interval.as_nanos()) + 1)
         };
-        worker.turn.queue().take(ENOUGH).map(asks).min().unwrap_or(Time::NEVER)
+        worker.turn.queue().take(WAITERS_ASKED).map(asks).min().unwrap_or(Time::NEVER)
     }
 
     /// Since when `id` has waited for its turn.
@@ -159,7 +160,7 @@ impl<S: Scope> World<'_, S> {
     /// 1,600 times; on two, 80 of 100 times (`tests/testbed/probes/gil.py`).
     #[inline]
     fn next_turn(&mut self, index: u32) -> Option<u32> {
-        match (self.extras().dispatches, self.extras().threads_wake) {
+        match (self.features().dispatches, self.features().threads_wake) {
             (false, _) => self.workers[index as usize].turn.release(),
             (true, true) => self.wake_longest_asleep(index),
             (true, false) => self.wake_any(index),
@@ -171,7 +172,7 @@ impl<S: Scope> World<'_, S> {
     #[inline(never)]
     fn wake_any(&mut self, index: u32) -> Option<u32> {
         let waiting = self.workers[index as usize].turn.waiting();
-        let place = if waiting > 1 { below(&mut self.chances.gil, waiting) } else { 0 };
+        let place = if waiting > 1 { below(&mut self.streams.gil, waiting) } else { 0 };
         self.workers[index as usize].turn.release_to_any(place)
     }
 
@@ -191,13 +192,13 @@ impl<S: Scope> World<'_, S> {
     /// Who had the turn has to stop with so much of its work left, and waits for it again.
     fn interrupt(&mut self, id: u32, left: Span) {
         if id >= DISPATCH {
-            let queued = (!self.extras().threads_wake).then_some(self.now);
+            let queued = (!self.features().threads_wake).then_some(self.now);
             let worker = &mut self.workers[(id & !DISPATCH) as usize];
             return worker.dispatcher.interrupted(queued, left);
         }
         let request = &mut self.requests[id];
         let done = request.left.saturating_sub(left);
-        request.spend_running(Stage::Compute, self.cores[HOST].alone(done), self.now);
+        request.spend_running(Stage::Compute, self.cores[WORKERS_HOST].alone(done), self.now);
         (request.left, request.has_turn, request.at) = (left, false, At::Turn);
     }
 
@@ -244,9 +245,9 @@ impl<S: Scope> World<'_, S> {
         let request = &mut self.requests[id];
         request.at = At::Cores;
         let (worker, left) = (request.worker, request.left);
-        if self.extras().threads_wake {
+        if self.features().threads_wake {
             return self.start_thread(id, left);
         }
-        self.start_on_cores(HOST, id, worker, left);
+        self.start_on_cores(WORKERS_HOST, id, worker, left);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::database::{Closing, Pool};
-use super::dispatcher::Dispatching;
+use super::dispatcher::DispatcherState;
 use super::heap::Heap;
 use super::request::RequestId;
 use crate::resource::slots::{Seized, Slots};
@@ -26,29 +26,29 @@ pub(super) struct Worker {
     /// When the turn last changed hands.
     pub switched: Time,
     /// The thread that hands requests to its threads.
-    pub dispatcher: Dispatching,
+    pub dispatcher: DispatcherState,
     /// Who waits in its own backlog, where each process has a listening socket.
-    pub knocking: VecDeque<RequestId>,
+    pub own_backlog: VecDeque<RequestId>,
     /// Whether an event is due that forces the turn's hand-over.
-    pub hand_over: bool,
+    pub hand_over_due: bool,
     /// Bursts that its loop still runs before it looks at the socket again.
     pub bursts_left: usize,
     /// Requests it has accepted and not answered; not counted where there is one queue for all.
     pub accepted: u32,
     /// When it last accepted one.
-    pub took: Time,
+    pub accepted_at: Time,
     /// Whether its first request is still to come.
     pub fresh: bool,
     /// What it will have grown by when its first request ends.
     pub growing: Bytes,
     /// CPU that its next burst takes beyond what its request asks for.
-    pub owed: Span,
+    pub extra_burst_cpu: Span,
     /// What of its requests' memory it holds, and keeps.
     pub heap: Heap,
     /// What it holds now.
     pub resident: Bytes,
     /// What it held when it was killed, until that is free.
-    pub leaving: Bytes,
+    pub to_free: Bytes,
     /// Counts its lives, and orders workers by when they were started.
     pub life: u64,
     /// When code of the stack last ran in it.
@@ -69,7 +69,7 @@ pub(super) enum State {
     /// It has imported everything, and has so many pieces of its late memory before it.
     Filling(u32),
     /// It was killed, and its threads end. These connections will close.
-    Ending(Closing),
+    EndingThreads(Closing),
     /// The last of its threads is about to give back the first of its memory.
     Unmapping(Closing),
     /// It was killed. The kernel frees its memory, and then closes these connections.
@@ -89,18 +89,18 @@ impl Worker {
             turn: Slots::new(1),
             holder: 0,
             switched: Time::ZERO,
-            dispatcher: Dispatching::new(),
-            knocking: VecDeque::new(),
-            hand_over: false,
+            dispatcher: DispatcherState::new(),
+            own_backlog: VecDeque::new(),
+            hand_over_due: false,
             bursts_left: 0,
             accepted: 0,
-            took: Time::ZERO,
+            accepted_at: Time::ZERO,
             fresh: false,
             growing: Bytes::ZERO,
-            owed: Span::ZERO,
+            extra_burst_cpu: Span::ZERO,
             heap: Heap::new(server, false),
             resident: Bytes::ZERO,
-            leaving: Bytes::ZERO,
+            to_free: Bytes::ZERO,
             life: u64::from(index),
             ran: Time::ZERO,
             pool: Pool::new(&server.connections, server.shares_connections_in_loop()),
@@ -111,10 +111,10 @@ impl Worker {
     pub(super) fn clear(&mut self, server: &Server) -> Closing {
         self.places = places(server);
         self.turn = Slots::new(1);
-        (self.dispatcher, self.knocking) = (Dispatching::new(), VecDeque::new());
+        (self.dispatcher, self.own_backlog) = (DispatcherState::new(), VecDeque::new());
         (self.accepted, self.bursts_left) = (0, 0);
         (self.resident, self.heap) = (Bytes::ZERO, Heap::new(server, false));
-        (self.growing, self.owed) = (Bytes::ZERO, Span::ZERO);
+        (self.growing, self.extra_burst_cpu) = (Bytes::ZERO, Span::ZERO);
         self.pool.clear()
     }
 
@@ -132,15 +132,15 @@ impl Worker {
 
     /// It accepts a request, which has a place or waits for one.
     #[inline]
-    pub(super) fn take_in(&mut self, id: RequestId, now: Time) -> Seized {
+    pub(super) fn accept(&mut self, id: RequestId, now: Time) -> Seized {
         self.accepted += 1;
-        self.took = now;
+        self.accepted_at = now;
         self.places.seize(id)
     }
 
     /// A request leaves. Returns who has its place.
     #[inline]
-    pub(super) fn let_out(&mut self) -> Option<RequestId> {
+    pub(super) fn release_place(&mut self) -> Option<RequestId> {
         self.accepted -= 1;
         self.places.release()
     }

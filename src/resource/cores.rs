@@ -31,7 +31,7 @@ pub struct Cores {
     running: BinaryHeap<Reverse<u128>>,
     /// Whether the first of them is done already. Its place is left for the task that starts next,
     /// as a rule at once: a heap whose first entry is replaced moves less than one that loses it.
-    vacant: bool,
+    finished_in_place: bool,
     started: u32,
     /// When the next task is done; worked out when asked for, since between two askings several
     /// tasks may come and go.
@@ -68,7 +68,7 @@ impl Cores {
             attained: 0.0,
             since: Time::ZERO,
             running: BinaryHeap::new(),
-            vacant: false,
+            finished_in_place: false,
             started: 0,
             next_finish: None,
             paces: vec![Pace { rate: speed, slowness: 1.0 / speed, busy: 0 }],
@@ -90,7 +90,7 @@ impl Cores {
         self.started = self.started.wrapping_add(1);
         let low = u64::from(self.started) << 32 | u64::from(task);
         let key = Reverse(u128::from(done_at.to_bits()) << 64 | u128::from(low));
-        if std::mem::take(&mut self.vacant) {
+        if std::mem::take(&mut self.finished_in_place) {
             *self.running.peek_mut().expect("the one that is done") = key;
         } else {
             self.running.push(key);
@@ -117,7 +117,7 @@ impl Cores {
         if done_at > self.attained {
             self.attained = done_at;
         }
-        self.vacant = true;
+        self.finished_in_place = true;
         self.ended();
         key as u32
     }
@@ -126,7 +126,7 @@ impl Cores {
     /// is not running. Looks at every running task: for the rare cases only.
     pub fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
         self.settle(now);
-        self.close_up();
+        self.remove_finished();
         let Reverse(key) = *self.running.iter().find(|Reverse(key)| *key as u32 == task)?;
         self.running.retain(|Reverse(other)| *other != key);
         let left = f64::from_bits((key >> 64) as u64) - self.attained;
@@ -173,7 +173,7 @@ impl Cores {
     /// How many tasks run.
     #[inline(always)]
     fn tasks(&self) -> usize {
-        self.running.len().wrapping_sub(usize::from(self.vacant))
+        self.running.len().wrapping_sub(usize::from(self.finished_in_place))
     }
 
     /// A task has ended.
@@ -188,8 +188,8 @@ impl Cores {
 
     /// Nobody starts where a task is done.
     #[inline(always)]
-    fn close_up(&mut self) {
-        if std::mem::take(&mut self.vacant) {
+    fn remove_finished(&mut self) {
+        if std::mem::take(&mut self.finished_in_place) {
             self.running.pop();
         }
     }
@@ -214,7 +214,7 @@ impl Cores {
     /// Works out when the next task will be done.
     #[inline(always)]
     fn look_ahead(&mut self) -> Time {
-        self.close_up();
+        self.remove_finished();
         let next = match self.running.peek() {
             None => Time::NEVER,
             Some(&Reverse(first)) => {
@@ -230,14 +230,14 @@ impl Cores {
     #[inline(always)]
     fn pace(&mut self, tasks: usize) -> Pace {
         while self.paces.len() <= tasks {
-            self.think_of_more();
+            self.extend_paces();
         }
         self.paces[tasks]
     }
 
     /// With one task more than ever before.
     #[cold]
-    fn think_of_more(&mut self) {
+    fn extend_paces(&mut self) {
         let tasks = self.paces.len();
         let share = f64::from(self.cores) / tasks as f64;
         let rate = self.speed * share.min(1.0);

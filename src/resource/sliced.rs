@@ -14,13 +14,13 @@
 
 use std::collections::BTreeMap;
 
+use super::eevdf::TICK;
 use super::run_queue::{RunQueue, Runner};
-use super::timeline::TICK;
 use crate::units::{Span, Time};
 
 /// How cores go cold while they are idle: after a time t by the share 1 - e^(-t / over).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cooling {
+pub struct CoreCooling {
     /// What the first task on a core that has gone cold takes beyond its work.
     pub most: Span,
     /// The time it takes to get most of the way there. Above zero.
@@ -31,7 +31,7 @@ pub struct Cooling {
 #[derive(Debug, Clone)]
 pub struct Sliced {
     speed: f64,
-    cooling: Option<Cooling>,
+    cooling: Option<CoreCooling>,
     cores: Vec<Core>,
     /// The core that each process last ran on: no more of them than processes have numbers, which the
     /// caller gives to new ones once the old are gone.
@@ -58,7 +58,7 @@ struct Core {
     ticked: Time,
     /// Somebody has woken up who may be to run instead of what runs, which may be about to fall
     /// asleep.
-    looks: bool,
+    resched: bool,
 }
 
 impl Core {
@@ -83,7 +83,7 @@ struct Job {
 impl Sliced {
     /// `cores` idle cores (at least one) of speed `speed` (above zero), shared in slices of `slice`
     /// (above zero).
-    pub fn new(cores: u32, speed: f64, slice: Span, cooling: Option<Cooling>) -> Sliced {
+    pub fn new(cores: u32, speed: f64, slice: Span, cooling: Option<CoreCooling>) -> Sliced {
         assert!(cores > 0 && speed > 0.0 && speed.is_finite(), "{cores} cores of speed {speed}");
         assert!(!slice.is_zero(), "a slice takes time");
         let queue = RunQueue::new(slice);
@@ -93,7 +93,7 @@ impl Sliced {
             running: None,
             since: Time::ZERO,
             ticked: Time::ZERO,
-            looks: false,
+            resched: false,
         };
         Sliced {
             speed,
@@ -123,7 +123,7 @@ impl Sliced {
         let on = |core: &Core| core.running.is_some_and(|it| it.done && it.who == who);
         if let Some(index) = self.cores.iter().position(on) {
             (self.cores[index].running, self.cores[index].since) = (Some(job), self.begins(now));
-            if std::mem::take(&mut self.cores[index].looks) {
+            if std::mem::take(&mut self.cores[index].resched) {
                 self.switch(now, index);
             }
             self.look_ahead(now);
@@ -135,14 +135,14 @@ impl Sliced {
         let idle = self.cores[index].running.is_none();
         if idle {
             let asleep = now - self.cores[index].since;
-            let cold = |it: Cooling| it.most.scaled(asleep.decayed_share(it.over));
+            let cold = |it: CoreCooling| it.most.scaled(asleep.decayed_share(it.over));
             job.work += self.cooling.map_or(Span::ZERO, cold);
         }
         self.cores[index].waiting.push(job);
         let core = &mut self.cores[index];
-        core.looks |= core.queue.wake(who, now);
+        core.resched |= core.queue.wake(who, now);
         let may_sleep = core.running.is_some_and(|running| running.done);
-        if idle || !may_sleep && core.looks {
+        if idle || !may_sleep && core.resched {
             self.switch(now, index);
         }
         self.look_ahead(now);
@@ -158,7 +158,7 @@ impl Sliced {
     /// wakes it up and is about to fall asleep, if nobody else waits there (`wake_affine_idle`: what
     /// comes through a socket is a wake-up of that kind), or else its process's.
     fn core_for(&self, process: u32, who: Runner, stays: bool) -> usize {
-        if let Some(index) = self.cores.iter().position(|core| core.queue.keeps(who.thread)) {
+        if let Some(index) = self.cores.iter().position(|core| core.queue.is_delayed(who.thread)) {
             return index;
         }
         let home = self.homes.get(&process).copied();
@@ -174,7 +174,7 @@ impl Sliced {
 
     /// Lets the core run what its queue picks.
     fn switch(&mut self, now: Time, index: usize) {
-        self.cores[index].looks = false;
+        self.cores[index].resched = false;
         let next = self.cores[index].queue.pick(now);
         let before = self.cores[index].running;
         if next.is_some() && before.map(|job| job.who.thread) == next {
@@ -197,7 +197,7 @@ impl Sliced {
     /// An idle core takes what has waited for longest at the core with most to do.
     fn pull(&mut self, now: Time) {
         let idle = self.cores.iter().position(|core| core.running.is_none());
-        let idle = idle.expect("only an idle core looks for work");
+        let idle = idle.expect("only an idle core resched for work");
         let busiest = self.cores.iter_mut().max_by_key(|core| core.waiting.len());
         let busiest = busiest.filter(|core| !core.waiting.is_empty());
         if let Some(core) = busiest {

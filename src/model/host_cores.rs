@@ -3,14 +3,14 @@
 use super::tasks::{ASIDE, BACKEND, FRONT};
 use crate::resource::cores::Cores;
 use crate::resource::run_queue::Runner;
-use crate::resource::sliced::{Cooling, Sliced};
-use crate::site::{self, Host, Sharing};
+use crate::resource::sliced::{CoreCooling, Sliced};
+use crate::site::{Cooling, Host, Sharing};
 use crate::stats::level::{Level, Usage};
 use crate::units::{Span, Time};
 
 /// The cores of a host, and how many of them are busy. See [`Cores`] and [`Sliced`] for what each
 /// operation does.
-pub(super) trait Processor {
+pub(super) trait HostCores {
     /// The idle cores of `host`, where the workers' processes are `threaded` or of one thread each.
     fn new(host: &Host, threaded: bool) -> Self;
     /// A task begins that a process has to do.
@@ -45,7 +45,7 @@ pub(super) struct FairCores {
     opened: (Time, u128),
 }
 
-impl Processor for FairCores {
+impl HostCores for FairCores {
     fn new(host: &Host, _threaded: bool) -> FairCores {
         FairCores { cores: Cores::new(host.cores, host.speed), opened: (Time::ZERO, 0) }
     }
@@ -120,13 +120,13 @@ pub(super) struct SlicedCores {
     busy: Level,
 }
 
-impl Processor for SlicedCores {
+impl HostCores for SlicedCores {
     fn new(host: &Host, threaded: bool) -> SlicedCores {
         let Sharing::Slices { slice } = host.sharing else {
             unreachable!("cores shared fairly have no slices")
         };
         let cooling =
-            host.cooling.map(|site::Cooling { core, over, .. }| Cooling { most: core, over });
+            host.cooling.map(|Cooling { core, over, .. }| CoreCooling { most: core, over });
         let cores = Sliced::new(host.cores, host.speed, slice, cooling);
         SlicedCores { cores, threaded, busy: Level::default() }
     }
@@ -195,7 +195,7 @@ macro_rules! either {
     };
 }
 
-impl Processor for AnyCores {
+impl HostCores for AnyCores {
     fn new(host: &Host, threaded: bool) -> AnyCores {
         match host.sharing {
             Sharing::Fair => AnyCores::Fair(FairCores::new(host, threaded)),

@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use super::arrivals::{Arrival, Tape, below, dist_of, whole};
 use super::program::{Program, Quantity};
-use super::request::Demands;
+use super::request::DemandSlots;
 use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::seed::Seed;
 use crate::site::{Dist, Endpoint, Site, Step, Trace};
@@ -14,7 +14,7 @@ use crate::units::{Span, Time};
 
 /// The requests of a trace, round and round, from a random instant of it on: every instant is as
 /// likely as the next, so that a run begins in a long gap or a rush as often as a visitor would.
-pub(super) struct Looping<'a> {
+pub(super) struct RepeatedTrace<'a> {
     trace: &'a Trace,
     /// For each endpoint, a column for each quantity that its requests bring.
     columns: Vec<Vec<Arc<[Span]>>>,
@@ -27,19 +27,19 @@ pub(super) struct Looping<'a> {
     thinning: Stream,
 }
 
-impl<'a> Looping<'a> {
+impl<'a> RepeatedTrace<'a> {
     /// The tape of `trace` on `site` under `seed`, for requests that follow `programs`.
     pub(super) fn new(
         site: &Site,
         trace: &'a Trace,
         programs: &[Program],
         seed: Seed,
-    ) -> Looping<'a> {
+    ) -> RepeatedTrace<'a> {
         let endpoints = site.traffic.endpoints.iter().zip(programs);
         let length = trace.length().as_nanos() as usize;
         let start = below(&mut stream(seed, Purpose::Start), length);
         let (next, passed) = first_after(trace, Span::from_nanos(start as u64));
-        Looping {
+        RepeatedTrace {
             trace,
             columns: endpoints.map(|(endpoint, program)| columns(endpoint, program)).collect(),
             next,
@@ -56,9 +56,9 @@ impl<'a> Looping<'a> {
     }
 }
 
-impl Tape for Looping<'_> {
+impl Tape for RepeatedTrace<'_> {
     #[cold]
-    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
+    fn next(&mut self, demands: DemandSlots<'_>) -> Option<Arrival> {
         loop {
             let request = self.trace.requests[self.next];
             self.next += 1;

@@ -6,7 +6,7 @@ use crate::seed::Seed;
 
 /// The streams of a run, by what they are for.
 #[derive(Debug)]
-pub(super) struct Chances {
+pub(super) struct RandomStreams {
     /// `None` where it makes no difference who accepts.
     pub accept: Option<Stream>,
     pub respawn: Stream,
@@ -16,14 +16,14 @@ pub(super) struct Chances {
     pub waking: Stream,
     pub in_time: Stream,
     pub closing: Stream,
-    pub rounds: Stream,
+    pub health_check: Stream,
 }
 
-impl Chances {
+impl RandomStreams {
     /// Those of the run with `seed`.
-    pub(super) fn new(seed: Seed, rules: &Rules) -> Chances {
-        Chances {
-            accept: rules.needs_chance.then(|| stream(seed, Purpose::Accept)),
+    pub(super) fn new(seed: Seed, rules: &Rules) -> RandomStreams {
+        RandomStreams {
+            accept: rules.draws_acceptor.then(|| stream(seed, Purpose::Accept)),
             respawn: stream(seed, Purpose::Respawn),
             gil: stream(seed, Purpose::Gil),
             memory: stream(seed, Purpose::Memory),
@@ -31,7 +31,7 @@ impl Chances {
             waking: stream(seed, Purpose::Waking),
             in_time: stream(seed, Purpose::InTime),
             closing: stream(seed, Purpose::Closing),
-            rounds: stream(seed, Purpose::Rounds),
+            health_check: stream(seed, Purpose::HealthCheck),
         }
     }
 }

@@ -17,9 +17,20 @@ use crate::units::{Span, Time};
 /// testbed.
 pub const TICK: Span = Span::from_millis(4);
 
+/// Whether something is in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It is not.
+    Absent,
+    /// It is, and wants to run.
+    Runnable,
+    /// It is asleep, and stays until it no longer owes anything (DELAY_DEQUEUE).
+    Delayed,
+}
+
 /// Those that share one thing (`cfs_rq`).
 #[derive(Debug, Clone)]
-pub(super) struct Timeline {
+pub(super) struct EevdfQueue {
     /// All in the competition, in the order in which they joined it.
     members: Vec<Member>,
     /// Who has it.
@@ -27,7 +38,7 @@ pub(super) struct Timeline {
     /// Until when that is in its virtual time.
     since: Time,
     /// The virtual time while nobody is there.
-    zero: f64,
+    base: f64,
     /// Nanoseconds.
     slice: f64,
     /// What those that are asleep are owed, in virtual nanoseconds: at most one entry for each key that
@@ -49,14 +60,14 @@ struct Member {
     delayed: bool,
 }
 
-impl Timeline {
+impl EevdfQueue {
     /// Nobody yet; each will run for `slice` at a time.
-    pub(super) fn new(slice: Span) -> Timeline {
-        Timeline {
+    pub(super) fn new(slice: Span) -> EevdfQueue {
+        EevdfQueue {
             members: Vec::new(),
             current: None,
             since: Time::ZERO,
-            zero: 0.0,
+            base: 0.0,
             slice: slice.as_nanos() as f64,
             lags: BTreeMap::new(),
         }
@@ -72,18 +83,22 @@ impl Timeline {
         self.members.is_empty()
     }
 
-    /// Whether `key` is in the competition, and whether asleep.
-    pub(super) fn finds(&self, key: u64) -> Option<bool> {
-        self.member(key).map(|member| member.delayed)
+    /// Whether `key` is in the queue, awake or asleep.
+    pub(super) fn presence(&self, key: u64) -> Presence {
+        match self.member(key) {
+            None => Presence::Absent,
+            Some(member) if member.delayed => Presence::Delayed,
+            Some(_) => Presence::Runnable,
+        }
     }
 
     /// `key` wakes up and joins, or goes on where it has not left (`enqueue_entity`,
     /// `requeue_delayed_entity`).
     pub(super) fn join(&mut self, key: u64) {
-        match self.finds(key) {
-            Some(true) => self.rejoin(key),
-            Some(false) => {}
-            None => {
+        match self.presence(key) {
+            Presence::Delayed => self.rejoin(key),
+            Presence::Runnable => {}
+            Presence::Absent => {
                 let lag = self.lags.remove(&key).unwrap_or(0.0);
                 self.place(key, lag);
             }
@@ -206,7 +221,7 @@ impl Timeline {
         if lag != 0.0 {
             self.lags.insert(key, lag);
         }
-        self.zero = average;
+        self.base = average;
         self.members.retain(|member| member.key != key);
         if self.current == Some(key) {
             self.current = None;
@@ -217,8 +232,8 @@ impl Timeline {
     /// joins there is owed nothing and may run.
     fn average(&self) -> f64 {
         match self.members.len() {
-            0 => self.zero,
-            there => self.zero + (self.sum() / there as f64).floor(),
+            0 => self.base,
+            there => self.base + (self.sum() / there as f64).floor(),
         }
     }
 
@@ -229,12 +244,12 @@ impl Timeline {
 
     /// The same, where the virtual times of all are known to be `sum`.
     fn has_no_more_than_its_part(&self, member: &Member, sum: f64) -> bool {
-        sum >= (member.vruntime - self.zero) * self.members.len() as f64
+        sum >= (member.vruntime - self.base) * self.members.len() as f64
     }
 
-    /// The virtual times of all, from `zero` on.
+    /// The virtual times of all, from `base` on.
     fn sum(&self) -> f64 {
-        self.members.iter().map(|member| member.vruntime - self.zero).sum()
+        self.members.iter().map(|member| member.vruntime - self.base).sum()
     }
 
     fn member(&self, key: u64) -> Option<&Member> {

@@ -4,7 +4,7 @@
 use rand::RngExt;
 
 use super::World;
-use super::program::Call;
+use super::program::SystemCalls;
 use super::request::{At, RequestId};
 use super::scope::Scope;
 use super::waking::SYSTEM_CALL;
@@ -31,17 +31,17 @@ const LOST_BRIEFLY_TO_A_LOOP: f64 = 0.2;
 /// mostly the first that the loop made since it had the GIL (`tests/testbed/probes/gil.py`, with
 /// `async-def-w1-c1` at 50 and 75 a second, `fastapi-def-w1-c1` at 75, `async-def-w1-mix-c1` at 45).
 const LOST_BY_A_LOOP: f64 = 0.18;
-/// The same while more than [`FEW`] wait: 11 of 100 calls.
+/// The same while more than [`UNCROWDED_WAITERS`] wait: 11 of 100 calls.
 const LOST_IN_A_CROWD: f64 = 0.45;
 /// Up to so many the share of calls does not grow with those that wait (3 to 5 of 100, traced).
-const FEW: usize = 5;
+const UNCROWDED_WAITERS: usize = 5;
 
 impl<S: Scope> World<'_, S> {
     /// The thread of `id` makes system calls, for which it drops the GIL, and then wants it back.
     /// That it may find gone: then it needs a core for the call itself, and waits for the GIL.
     #[inline(never)]
-    pub(super) fn call(&mut self, id: RequestId, call: Call) -> bool {
-        if !self.loses_turn(id, call) {
+    pub(super) fn system_calls(&mut self, id: RequestId, calls: SystemCalls) -> bool {
+        if !self.loses_turn(id, calls) {
             self.requests[id].step_on();
             return true;
         }
@@ -54,25 +54,25 @@ impl<S: Scope> World<'_, S> {
 
     /// Whether another thread takes the GIL while `id` makes system calls: where one waits, it was
     /// woken. On the one core there is it runs at once only if whoever has it has had its slice.
-    fn loses_turn(&mut self, id: RequestId, call: Call) -> bool {
+    fn loses_turn(&mut self, id: RequestId, calls: SystemCalls) -> bool {
         let request = &self.requests[id];
         let worker = &self.workers[request.worker as usize];
         let Sharing::Slices { slice } = self.site.host.sharing else { return false };
         if !request.has_turn || worker.turn.waiting() == 0 {
             return false;
         }
-        let share = match (self.site.host.cores > 1, call) {
-            (true, Call::Send) => LOST_SENDING,
-            (true, Call::Brief) => self.lost_briefly(),
-            (false, Call::Send) if self.now - worker.switched > slice => LOST_AFTER_A_SLICE,
+        let share = match (self.site.host.cores > 1, calls) {
+            (true, SystemCalls::Send) => LOST_SENDING,
+            (true, SystemCalls::Brief) => self.lost_briefly(),
+            (false, SystemCalls::Send) if self.now - worker.switched > slice => LOST_AFTER_A_SLICE,
             (false, _) => return false,
         };
-        self.chances.system_call.random::<f64>() < share
+        self.streams.system_call.random::<f64>() < share
     }
 
     /// How often the GIL is lost over brief system calls, where there is a second core.
     pub(super) fn lost_briefly(&self) -> f64 {
-        match self.extras().dispatcher {
+        match self.features().dispatcher {
             Some(Dispatcher { answer_cpu: None, .. }) => LOST_BRIEFLY,
             _ => LOST_BRIEFLY_TO_A_LOOP,
         }
@@ -81,13 +81,13 @@ impl<S: Scope> World<'_, S> {
     /// How often a dispatcher loses the GIL over the system calls of a job on one core, while so many
     /// wait. gunicorn's main thread keeps it (1 of 100 calls lost it).
     pub(super) fn lost_on_one_core(&self, waiting: usize) -> Option<f64> {
-        self.extras().dispatcher?.answer_cpu?;
-        Some(if waiting > FEW { LOST_IN_A_CROWD } else { LOST_BY_A_LOOP })
+        self.features().dispatcher?.answer_cpu?;
+        Some(if waiting > UNCROWDED_WAITERS { LOST_IN_A_CROWD } else { LOST_BY_A_LOOP })
     }
 
     /// Whether a thread that has sent a query has the GIL back before anyone else takes it. On one
     /// core it has not: the process of the database runs there first.
     pub(super) fn keeps_turn_sending(&mut self) -> bool {
-        self.site.host.cores > 1 && self.chances.system_call.random::<f64>() >= LOST_SENDING
+        self.site.host.cores > 1 && self.streams.system_call.random::<f64>() >= LOST_SENDING
     }
 }
