@@ -18,32 +18,33 @@ use crate::units::{Span, Time};
 /// room for 12 and 22).
 const RETRIES_S: [u64; 10] = [1, 2, 3, 4, 5, 7, 11, 19, 35, 67];
 
-/// When it gives up, at last.
+/// How long after the first attempt at which it gives up.
 const GIVES_UP: Span = Span::from_whole_secs(131);
 
-/// gunicorn's arbiter looks this often for workers whose heartbeat is too old (reference section 2.4).
+/// How often gunicorn's arbiter looks for workers whose heartbeat is too old (reference section
+/// 2.4).
 const ARBITER_INTERVAL: Span = Span::from_whole_secs(1);
 
-/// How many the backlog holds: the kernel lets in one more than it was asked for (reference section
-/// 1.1).
+/// How many requests the backlog holds: the kernel lets in one more than it was asked for
+/// (reference section 1.1).
 pub(super) fn backlog_room(front: &Front) -> usize {
     front.backlog.map_or(usize::MAX, |most| most as usize + 1)
 }
 
-/// What becomes of a request that knocks at the listening socket.
+/// What becomes of a request that connects to the listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectOutcome {
-    /// It has a place in a worker, and begins.
+    /// It has a place in a worker, and starts.
     Started(RequestId),
     /// It waits in the backlog, and nothing else has changed.
     Queued,
-    /// It is at Nginx, turned away, refused, or in a queue whose state changed: look at what is due
-    /// again.
+    /// Anything else, after which other events may be due: it is at Nginx, dropped, refused, or in
+    /// a queue whose state has changed.
     Rescan,
 }
 
 impl ConnectOutcome {
-    /// Who begins.
+    /// The request that starts, if it does.
     #[inline(always)]
     pub(super) fn started(self) -> Option<RequestId> {
         match self {
@@ -73,7 +74,7 @@ impl<S: Scope> World<'_, S> {
         ConnectOutcome::Rescan
     }
 
-    /// Takes the next request off the tape; it waits for its time to come.
+    /// Takes the next request off the tape; it arrives when its time comes.
     #[inline(always)]
     pub(super) fn expect_next(&mut self) {
         let id = self.requests.reserve();
@@ -100,7 +101,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The request knocks at the listening socket.
+    /// The request connects to the listening socket.
     #[inline(always)]
     pub(super) fn connect(&mut self, id: RequestId) -> ConnectOutcome {
         if self.features().per_process {
@@ -133,7 +134,7 @@ impl<S: Scope> World<'_, S> {
         ConnectOutcome::Queued
     }
 
-    /// The idle workers that are left were woken as well, to find out when the first has begun.
+    /// The connection has woken the other idle workers as well, which will find it taken.
     #[inline(never)]
     fn wake_herd(&mut self) {
         if self.rules.one_queue && !self.idle.is_empty() {
@@ -141,14 +142,14 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// So many idle workers look for a connection that is gone.
+    /// `count` idle workers look for a connection that is taken already.
     pub(super) fn herd(&mut self, count: u32) {
         for place in 0..self.idle.len().min(count as usize) {
             self.run_aside(WORKERS_HOST, Some(self.idle[place]), self.features().herd_cpu);
         }
     }
 
-    /// The backlog has no room for the request, or nobody listens.
+    /// The backlog has no room for the request, or nothing listens.
     #[cold]
     pub(super) fn backlog_full(&mut self, id: RequestId) {
         match self.site.front.listen {
@@ -158,8 +159,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The connection stands: from now on Nginx waits for the answer, unless its client gave up
-    /// before.
+    /// The connection stands. From now on Nginx waits for the answer, unless its client has given
+    /// up.
     #[inline]
     pub(super) fn client_connected(&mut self, id: RequestId) {
         self.probe.levels.inside.rise(self.now, 1);
@@ -185,8 +186,8 @@ impl<S: Scope> World<'_, S> {
         self.agenda.at(next.min(arrived + patience).max(self.now), Event::Retry(id));
     }
 
-    /// A client's kernel tries again, or Nginx has given up trying. Returns the request where it
-    /// begins at once.
+    /// The client's kernel tries again, unless its client or Nginx has given up. Returns the
+    /// request where it starts at once.
     pub(super) fn retry(&mut self, id: RequestId) -> Option<RequestId> {
         let request = &mut self.requests[id];
         let (patience, trying) = (self.site.front.connect_timeout, self.now - request.arrived);
@@ -203,10 +204,11 @@ impl<S: Scope> World<'_, S> {
         None
     }
 
-    /// Lets the first in the backlog in, if a worker would have it.
+    /// Admits the first request in the backlog, if a worker would have it. Returns whether one went
+    /// on.
     #[inline(always)]
     pub(super) fn accept_from_backlog(&mut self) -> bool {
-        // Who it is does not matter where there is one queue, and there it is not looked up.
+        // With one queue any idle worker will do: no need to look at the request.
         if self.rules.one_queue {
             return self.accept_from_one_queue();
         }
@@ -221,7 +223,7 @@ impl<S: Scope> World<'_, S> {
         worker.map(|worker| self.accept_next(worker)).is_some()
     }
 
-    /// Lets the first in the backlog in where somebody is idle.
+    /// Admits the first request in the backlog if a worker of the one queue is idle.
     #[inline(always)]
     fn accept_from_one_queue(&mut self) -> bool {
         let Some(index) = self.idle.pop_front() else { return false };
@@ -235,7 +237,7 @@ impl<S: Scope> World<'_, S> {
         true
     }
 
-    /// `worker` accepts the first in the backlog.
+    /// `worker` accepts the first request in the backlog.
     #[inline(always)]
     pub(super) fn accept_next(&mut self, worker: u32) {
         let id = self.backlog.pop_front().expect("somebody waits");
@@ -243,8 +245,8 @@ impl<S: Scope> World<'_, S> {
         self.admit_queued(id, worker);
     }
 
-    /// `worker` accepts the request: it has a place in it, or waits for one. Returns it where it
-    /// begins, before whoever else can go on now.
+    /// Worker `index` accepts the request, which takes a place or waits for one. Returns it where
+    /// it starts, before the requests that can go on already.
     #[inline(always)]
     pub(super) fn admit_now(&mut self, id: RequestId, index: u32) -> Option<RequestId> {
         if self.is_full(index) {
@@ -259,7 +261,7 @@ impl<S: Scope> World<'_, S> {
         begins.then_some(id)
     }
 
-    /// The same, but it goes on after all that can already.
+    /// [`World::admit_now`], but a request that starts does so after those that can go on already.
     #[inline(always)]
     pub(super) fn admit_queued(&mut self, id: RequestId, index: u32) {
         if self.is_full(index) {
@@ -274,20 +276,20 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Whether a worker refuses whom it has just accepted.
+    /// Whether worker `index` refuses the request that it has just accepted.
     #[inline(always)]
     fn is_full(&self, index: u32) -> bool {
         let accepted = |limit| self.workers[index as usize].accepted + 1 >= limit;
         self.features().limit_concurrency.is_some_and(accepted)
     }
 
-    /// The request is refused by the worker that accepted it.
+    /// The worker that accepted the request refuses it.
     fn refuse_over_limit(&mut self, id: RequestId) {
         self.probe.levels.inside.fall(self.now, 1);
         self.fail_before_worker(id, Failure::with_error_page(Cause::Limit));
     }
 
-    /// The request has a place in a worker, or waits for one. Returns whether it begins.
+    /// The request takes a place in a worker, or waits for one. Returns whether it starts.
     #[inline(always)]
     fn take_place(&mut self, id: RequestId, index: u32) -> bool {
         if self.rules.one_queue {
@@ -301,14 +303,14 @@ impl<S: Scope> World<'_, S> {
         true
     }
 
-    /// The request has its place in a worker and begins.
+    /// The request has its place in a worker, and starts.
     #[inline(always)]
     fn occupy_place(&mut self, id: RequestId, index: u32) {
         self.probe.levels.workers.rise(self.now, 1);
         self.start_in_worker(id, index);
     }
 
-    /// The request begins in a worker.
+    /// The request starts in a worker.
     #[inline(always)]
     fn start_in_worker(&mut self, id: RequestId, index: u32) {
         let request = &mut self.requests[id];
@@ -322,7 +324,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Who would be accepted by a worker that falls idle now, and nothing happens before that.
+    /// Takes the next request of the backlog for a worker that falls idle now, if no other could
+    /// take it first.
     #[inline(always)]
     pub(super) fn successor(&mut self) -> Option<RequestId> {
         if self.backlog.is_empty() || !self.rules.hands_over || !self.ready.is_empty() {
@@ -331,8 +334,8 @@ impl<S: Scope> World<'_, S> {
         self.backlog.pop_front()
     }
 
-    /// A request has left the worker, and its successor takes its place: the worker has not been
-    /// idle in between.
+    /// A request has left the worker, and `next` takes its place: the worker is not idle in
+    /// between.
     #[inline(always)]
     pub(super) fn succeed(&mut self, next: RequestId, index: u32) {
         self.probe.levels.inside.fall(self.now, 1);
@@ -348,8 +351,8 @@ impl<S: Scope> World<'_, S> {
         self.free_place(index, endpoint);
     }
 
-    /// A request for `endpoint` has left the worker: its place goes to the next, and its memory
-    /// back.
+    /// A request for `endpoint` has left the worker: its place goes to the next request, and its
+    /// memory back.
     #[inline(always)]
     pub(super) fn free_place(&mut self, index: u32, endpoint: u16) {
         self.probe.levels.inside.fall(self.now, 1);
@@ -372,7 +375,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The memory of a request for `endpoint` goes back, and whoever has its place takes its own.
+    /// The memory of a request for `endpoint` goes back, and the request that has its place takes
+    /// its own.
     #[inline(never)]
     fn change_memory(&mut self, index: u32, endpoint: u16, next: Option<RequestId>) {
         let life = self.workers[index as usize].life;
@@ -384,28 +388,29 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The request never got to a worker.
+    /// The request fails without having got to a worker.
     fn fail_before_worker(&mut self, id: RequestId, failure: Failure) {
         self.settle(id, Some(failure));
         self.requests.remove(id);
     }
 
-    /// The longest-waiting client's patience is over. The server does not learn of it.
+    /// The patience of the first client to run out of it is over. The server does not learn of
+    /// that.
     pub(super) fn patience_over(&mut self) -> Option<RequestId> {
         let id = self.patience.expire();
         self.settle(id, Some(Failure::silent(Cause::Patience)));
         None
     }
 
-    /// Nginx has waited long enough for an answer.
+    /// Nginx has waited for an answer for its read timeout.
     pub(super) fn reading_over(&mut self) -> Option<RequestId> {
         let id = self.reading.expire();
         self.settle(id, Some(Failure::silent(Cause::Timeout)));
         None
     }
 
-    /// Somebody's wait is over, one way or another: answered, or failed for this cause. What
-    /// happens to the request after that is nobody's business but the server's.
+    /// A client's wait is over, one way or another: its request was answered, or failed. Whatever
+    /// happens to the request afterwards concerns the server alone.
     #[inline(always)]
     pub(super) fn settle(&mut self, id: RequestId, failure: Option<Failure>) {
         if let Some(waiting) = self.requests[id].settle() {
@@ -413,7 +418,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Who waited for the request is told how that ended.
+    /// The client that waited for the request learns how it ended.
     #[inline(always)]
     pub(super) fn inform(&mut self, id: RequestId, waiting: Waiting, failure: Option<Failure>) {
         let failed = failure.map(|failure| failure.cause);

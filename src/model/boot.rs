@@ -1,4 +1,4 @@
-//! How a worker comes up: its imports, the memory it takes over them and at their end, its pool.
+//! How a worker comes up: its imports, the memory it takes during and after them, and its pool.
 
 use super::scope::Scope;
 use super::supervisor::PONGS_AT_SLICE;
@@ -9,19 +9,19 @@ use crate::site::OnOom;
 use crate::units::{Bytes, Span};
 
 /// In how many slices a booting worker's memory grows to its full size: importing an application
-/// touches memory all along, so the OOM killer meets it half-grown.
+/// touches memory all along, so the OOM killer finds it half-grown.
 pub(super) const BOOT_SLICES: u32 = 8;
 
-/// With so many slices of its boot left a worker asks for all connections of its pool, each a
+/// With this many slices of its boot left a worker asks for all connections of its pool, each a
 /// process that the database starts. It comes up when it has them all.
 const POOL_OPENS_AT_SLICE: u32 = 1;
 
-/// In how many pieces a booting worker takes what it takes at once.
+/// In how many pieces a booting worker takes memory that it asks for at once.
 const MEMORY_PIECES: u32 = 16;
 
 impl<S: Scope> World<'_, S> {
-    /// A worker is started, and boots, unless systemd has stopped the unit: then the arbiter that was to
-    /// start it is gone.
+    /// A worker is started, and boots; unless systemd has stopped the unit, and with it the arbiter
+    /// that was to start the worker.
     pub(super) fn start(&mut self, index: u32) {
         if self.is_stopped() {
             return;
@@ -46,7 +46,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// What a booting worker was at is done.
+    /// A worker's boot or teardown has finished a task: its state says which, and what comes next.
     pub(super) fn lifecycle_task_done(&mut self, index: u32) {
         match self.workers[index as usize].state {
             State::Booting(slices) => self.imported(index, slices - 1),
@@ -59,7 +59,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// A slice of a worker's boot is done, and so many are left: it has grown.
+    /// A slice of a worker's boot is done, and `left` are left: it has grown.
     fn imported(&mut self, index: u32, left: u32) {
         if !self.grow(index, State::Booting(left)) {
             return;
@@ -84,8 +84,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Of a worker's late memory so many pieces are left, each of which it has to touch; after the
-    /// last it takes traffic.
+    /// The worker has `left` pieces of its late memory left to touch. After the last it takes
+    /// traffic.
     fn filled(&mut self, index: u32, left: u32) {
         let touching = self.touching(self.site.server.late_memory);
         let left = if touching.is_zero() { 0 } else { left };
@@ -104,7 +104,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// What the kernel computes before a process has `bytes` more.
+    /// CPU of the kernel until a process has `bytes` more.
     pub(super) fn touching(&self, bytes: Bytes) -> Span {
         let each = self.site.server.touch_cpu;
         if each.is_zero() { each } else { each.scaled(bytes.as_mib()) }
@@ -116,7 +116,7 @@ impl<S: Scope> World<'_, S> {
         server.connections.limit.filter(|_| server.opens_pool).unwrap_or(0)
     }
 
-    /// What a worker holds so far into its boot.
+    /// What a worker in `state` of its boot holds.
     fn grown(&self, state: State) -> Bytes {
         let server = &self.site.server;
         let late = server.late_memory.get();
@@ -136,7 +136,7 @@ impl<S: Scope> World<'_, S> {
         })
     }
 
-    /// A booting worker is so far, and holds what it does by then. Returns whether it outlived
+    /// A booting worker enters `state`, and holds what it does by then. Returns whether it survives
     /// that.
     fn grow(&mut self, index: u32, state: State) -> bool {
         let worker = &mut self.workers[index as usize];
@@ -146,8 +146,9 @@ impl<S: Scope> World<'_, S> {
         self.occupy_by_and_by(index, life, more)
     }
 
-    /// A booting worker takes `bytes` more, where they do not fit piece by piece: so whoever is
-    /// larger than what it holds by then dies for it. Returns whether it outlived that.
+    /// A booting worker takes `bytes` more. Where they do not fit it takes them piece by piece, so
+    /// that the OOM killer takes a process that is larger than what the worker holds by then.
+    /// Returns whether the worker survives.
     fn occupy_by_and_by(&mut self, index: u32, life: u64, bytes: Bytes) -> bool {
         if self.memory[WORKERS_HOST].has_room_for(bytes) {
             return self.occupy(index, life, bytes);
@@ -178,8 +179,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The worker's pool is open, as far as the database grants it. Returns whether the worker
-    /// outlived that.
+    /// The worker's pool is open, as far as the database grants connections. Returns whether the
+    /// worker survives what that takes.
     fn open_pool(&mut self, index: u32) -> bool {
         let life = self.workers[index as usize].life;
         for _ in 0..self.pool_at_start() {

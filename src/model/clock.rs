@@ -1,6 +1,6 @@
-//! What happens next: the earliest of what is due, and of who comes.
+//! What happens next: the earliest of what is due and of the next arrival.
 //!
-//! Of what happens at once the first of these comes first: cores, agenda, patience, reading, the
+//! Of several events at one instant the order is: cores, agenda, patience, Nginx, gunicorn's
 //! arbiter, tape.
 
 use super::admission::ConnectOutcome;
@@ -11,31 +11,31 @@ use super::{Event, OWN_DATABASE_HOST, WORKERS_HOST, World};
 use crate::outcome::Stopped;
 use crate::units::Time;
 
-/// What a stretch of a run goes on for, if its time is not over before.
+/// What ends a stretch of a run, if its time is not over before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunUntil {
-    /// Its time.
+    /// Nothing but its time.
     End,
-    /// Requests that come.
+    /// The end of the tape.
     TapeEnd,
-    /// Answers to requests that are measured.
+    /// All measured requests have ended.
     AllAnswered,
 }
 
-/// When something is due, by where it comes from, but for arrivals.
+/// When the next event of each source is due, arrivals apart.
 #[derive(Debug, Clone, Copy)]
 struct Due {
     /// The cores of the workers' host.
     host: Time,
-    /// The cores of the database's own.
+    /// The cores of the database's own host.
     database: Time,
     agenda: Time,
-    /// The first of all these, and of whose patience ends.
+    /// The first of these and of all deadlines.
     first: Time,
 }
 
 impl<S: Scope> World<'_, S> {
-    /// Handles what happens before `end`, while there is what the run goes on for.
+    /// Handles what happens before `end`, for as long as `until` says.
     pub(super) fn run_until(&mut self, until: RunUntil, end: Time) {
         self.end = if self.stopped.is_none() { end } else { self.now };
         loop {
@@ -53,13 +53,13 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Nothing more happens in this run.
+    /// A limit ends the run: nothing more happens in it.
     #[cold]
     pub(super) fn stop(&mut self, why: Stopped) {
         (self.stopped, self.end) = (Some(why), self.now);
     }
 
-    /// Handles what happens next, if it happens before the end.
+    /// Handles what happens next. Returns `false` if that is not before the end.
     #[inline(always)]
     fn step(&mut self) -> bool {
         let mut due = self.look_ahead();
@@ -67,7 +67,7 @@ impl<S: Scope> World<'_, S> {
         self.record_answered();
         let first = match self.receive(&mut due) {
             Some(ConnectOutcome::Started(id)) => Some(id),
-            // Nobody at the front of the backlog is let in for this.
+            // No worker has become free: nothing in the backlog can go on.
             Some(_) if self.ready.is_empty() => return true,
             Some(_) => None,
             None if due.first >= self.end => return false,
@@ -77,7 +77,7 @@ impl<S: Scope> World<'_, S> {
         true
     }
 
-    /// When the next thing happens that is not an arrival.
+    /// When the next event is due that is not an arrival.
     #[inline(always)]
     fn look_ahead(&mut self) -> Due {
         let (host, agenda) = (self.cores[WORKERS_HOST].next_change(), self.agenda.next_time());
@@ -91,15 +91,17 @@ impl<S: Scope> World<'_, S> {
         Due { host, database, agenda, first }
     }
 
-    /// When somebody's patience ends: a client's, Nginx's, or that of gunicorn's arbiter.
+    /// The next deadline: of a client's patience, of Nginx's read timeout, or of gunicorn's worker
+    /// timeout.
     #[inline(always)]
     fn patience_ends(&self) -> Time {
         self.patience.next_due().min(self.reading.next_due()).min(self.overtime.next_due())
     }
 
-    /// Requests arrive, one after the other, as long as each only queues, which changes nothing of
-    /// what else is due but when somebody's patience ends. Returns what becomes of the first that
-    /// does not, or of the last of all; nothing, where whatever is due comes first.
+    /// Lets requests arrive for as long as each only joins the backlog: all that this changes is
+    /// the next deadline, which `due` is brought up to date with. Returns the outcome of the first
+    /// request that did more than queue, or of the tape's last one; `None` where something else is
+    /// due first.
     #[inline(always)]
     fn receive(&mut self, due: &mut Due) -> Option<ConnectOutcome> {
         while self.next_arrival.at < due.first {
@@ -120,8 +122,8 @@ impl<S: Scope> World<'_, S> {
         None
     }
 
-    /// Handles the first of what is due, or of what is due at the same time: that is, from cores to
-    /// the arbiter, in this order. Returns who can go on at once.
+    /// Handles the first of what is due; of several at one instant, in the order of the module's
+    /// description. Returns the request that can go on at once, if one can.
     #[inline(always)]
     fn happens(&mut self, due: Due) -> Option<RequestId> {
         self.move_clock(due.first);
@@ -138,20 +140,21 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Nginx has waited for long enough, or gunicorn's arbiter has.
+    /// Nginx's read timeout is over, or gunicorn's worker timeout.
     #[inline(never)]
     fn server_gives_up(&mut self) -> Option<RequestId> {
         if self.reading.next_due() == self.now { self.reading_over() } else { self.overtime_over() }
     }
 
-    /// Something happens at `time`.
+    /// An event happens at `time`.
     #[inline(always)]
     fn move_clock(&mut self, time: Time) {
         self.now = time;
         self.events = self.events.wrapping_add(1);
     }
 
-    /// Handles the next event on the agenda. Returns who can go on at once.
+    /// Handles the next event on the agenda. Returns the request that can go on at once, if one
+    /// can.
     #[inline(always)]
     fn handle(&mut self) -> Option<RequestId> {
         match self.agenda.pop().expect("an event is due") {
@@ -170,8 +173,7 @@ impl<S: Scope> World<'_, S> {
         None
     }
 
-    /// Moves every request that can go on to where it has to wait again, and `first` before all
-    /// others.
+    /// Moves every request that can go on to where it has to wait again, `first` before all others.
     #[inline(always)]
     fn move_on(&mut self, first: Option<RequestId>) {
         let mut next = first;
@@ -186,8 +188,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The request has been answered, now. That is written down once it is known what happens
-    /// next: what follows depends on that, and the processor would wait for it with nothing to do.
+    /// The request has been answered now. That is recorded once it is known what happens next: what
+    /// follows depends on that, and the processor would wait for it with nothing to do.
     #[inline(always)]
     pub(super) fn record_soon(&mut self, id: RequestId) {
         if self.unrecorded_answer != NO_REQUEST {
@@ -196,14 +198,14 @@ impl<S: Scope> World<'_, S> {
         self.unrecorded_answer = id;
     }
 
-    /// The same at once, where that is seldom.
+    /// Records the last answer and the last wait now, where that is rare.
     #[inline(never)]
     fn record_now(&mut self) {
         self.probe.record_wait();
         self.record_answered();
     }
 
-    /// Writes down the request that was answered last, unless it is.
+    /// Records the last answer, unless it is recorded.
     #[inline(always)]
     fn record_answered(&mut self) {
         let id = self.unrecorded_answer;

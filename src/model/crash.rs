@@ -11,8 +11,9 @@ use super::{Event, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage};
 use crate::units::Span;
 
-/// The database is away for so long at least, whatever a site says: to start a process takes some
-/// time. One that does not fit would else be back and dead again, and again, all at one instant.
+/// The database recovers for at least this long, whatever a site says: to start a process takes
+/// some time. Without it, one that does not fit would be back and dead again, over and over, at one
+/// instant.
 const LEAST_RECOVERY: Span = Span::from_millis(1);
 
 impl<S: Scope> World<'_, S> {
@@ -23,8 +24,8 @@ impl<S: Scope> World<'_, S> {
         self.workers[index as usize].state = State::Gone;
     }
 
-    /// Everything in a worker is gone, and it computes no more. Returns the connections of its pool
-    /// that nobody had.
+    /// Removes everything that is in a worker, which computes no more. Returns the idle connections
+    /// of its pool.
     pub(super) fn empty_worker(&mut self, index: u32) -> Closing {
         self.stop_dispatcher(index);
         self.overtime.end(index);
@@ -34,7 +35,7 @@ impl<S: Scope> World<'_, S> {
         for id in self.requests.in_worker(index) {
             self.lose_request(id);
         }
-        // Its boot, or its end.
+        // Its boot or teardown.
         self.cores[WORKERS_HOST].stop(self.now, LIFECYCLE | index);
         self.cores[WORKERS_HOST].stop(self.now, PONG | index);
         let worker = &mut self.workers[index as usize];
@@ -50,7 +51,7 @@ impl<S: Scope> World<'_, S> {
         closing
     }
 
-    /// A request's process is gone. What it is in the database for goes on without it.
+    /// A request's process is gone. The database goes on with what it does for the request.
     fn lose_request(&mut self, id: RequestId) {
         self.settle(id, Some(Failure::silent(Cause::Killed)));
         let request = &self.requests[id];
@@ -77,7 +78,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Whether the database is at work for the request, or about to be.
+    /// Whether the database works for the request, or is about to.
     fn in_database(&self, id: RequestId) -> bool {
         let request = &self.requests[id];
         let waits = matches!(
@@ -96,16 +97,17 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The event that named a dead request has come.
+    /// The event that named a dead request has come: frees its number.
     pub(super) fn drop_dead_request(&mut self, id: RequestId) {
         self.drop_connection(id);
         self.requests.remove(id);
     }
 
-    /// The OOM killer takes a process of the database: every connection drops, and whoever holds
-    /// one fails; nobody gets a new one until it has recovered (reference section 6.5).
+    /// The OOM killer takes a process of the database: every connection drops, and the requests
+    /// that hold one fail. There are no new connections until the database has recovered (reference
+    /// section 6.5).
     pub(super) fn crash_database(&mut self) {
-        // Away at once: what failing requests leave behind may call the OOM killer again.
+        // First, since what failing requests leave behind may call the OOM killer again.
         self.postgres.recovering = true;
         let recovery = self.site.database.recovery.max(LEAST_RECOVERY);
         self.agenda.at(self.now + recovery, Event::DatabaseBack);
@@ -126,14 +128,14 @@ impl<S: Scope> World<'_, S> {
         let connections = self.site.database.connection_memory * u64::from(open);
         self.give_memory(self.database_host, self.site.database.memory + connections);
         for id in connected {
-            // Some went with their worker, before or just now, and have no more to lose.
+            // Not if its worker was killed, before or just now.
             if self.requests[id].worker != NO_WORKER && !self.requests[id].dead {
                 self.fail_without_connection(id);
             }
         }
     }
 
-    /// The request's connection is gone, and the request fails.
+    /// The request's connection dropped, and the request fails.
     fn fail_without_connection(&mut self, id: RequestId) {
         self.settle(id, Some(Failure::with_error_page(Cause::Killed)));
         let request = &self.requests[id];

@@ -70,11 +70,11 @@ use scope::{Full, Plain, Scope};
 use supervisor::HealthCheck;
 use worker::Worker;
 
-/// Runs `site` once. Requests are drawn from `seed`; where traffic is recorded, `seed` says at which
-/// instant of the recording the run begins.
+/// Runs `site` once. Requests are drawn from `seed`; where traffic is recorded, `seed` says at
+/// which instant of the recording the run begins.
 ///
-/// The same site and seed give the same outcome, bit for bit. Where a limit of the horizon ends
-/// the run before its window opens, all that was simulated is measured instead.
+/// The same site and seed give the same outcome, bit for bit. A run that a limit of the horizon
+/// ends before its window opens is repeated without a warm-up, so that all of it is measured.
 pub fn simulate(site: &Site, seed: Seed) -> Outcome {
     let programs = programs(site, Draws::Varying);
     let outcome = if is_plain(site) {
@@ -93,8 +93,8 @@ pub fn simulate(site: &Site, seed: Seed) -> Outcome {
 }
 
 /// Runs `site` once with recorded requests: each with its demands, one per compute step and per
-/// call, two per query (its wait, its CPU), in the order of its endpoint's steps. They come by
-/// rising time. Says how each ended.
+/// call, two per query (its wait, its CPU), in the order of its endpoint's steps. Arrival times
+/// must not fall. Returns how each request ended, in order of arrival.
 pub fn replay(
     site: &Site,
     tape: impl Iterator<Item = (Arrival, Vec<Span>)>,
@@ -109,11 +109,11 @@ pub fn replay(
     (outcome, replies)
 }
 
-/// Runs `site` once with recorded requests as [`replay`] does, but for as long as the tape is,
-/// whatever the horizon: all of it is measured, and the run goes on until every request has
-/// ended, or for the horizon's drain. Each request comes with a value of the caller's; `each` is
-/// given it back with the reply, in order of arrival, as soon as all before it have ended: so a
-/// tape of any length is played in the room that the requests in flight take.
+/// Runs `site` once with recorded requests, as [`replay`] does, but for as long as the tape is,
+/// whatever the horizon: all of it is measured, and the run goes on until every request has ended,
+/// for the horizon's drain at most. Each request comes with a value of the caller's, which `each`
+/// gets back with the reply, in order of arrival, as soon as all requests before it have ended. So
+/// a tape of any length is played in the memory that the requests in flight take.
 pub fn play<V>(
     site: &Site,
     tape: impl Iterator<Item = (Arrival, Vec<Span>, V)>,
@@ -138,31 +138,32 @@ fn programs(site: &Site, draws: Draws) -> Vec<Program> {
 /// What is on the agenda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
-    /// The wait of a request is over.
+    /// A request's wait is over.
     WaitOver(RequestId),
     /// A client's kernel tries to connect again.
     Retry(RequestId),
-    /// Somebody has waited long enough for a worker's turn.
+    /// The turn of a worker may have to be handed over.
     HandOver(u32),
-    /// Somebody may have waited long enough for a connection of a worker's pool.
+    /// A request may have waited for a connection of a worker's pool for as long as the pool
+    /// allows.
     PoolTimeout(u32),
     /// A worker is started.
     Start(u32),
-    /// The parent looks after its workers.
+    /// The supervisor's next health check is due.
     HealthCheck,
-    /// The parent may have waited long enough for word from a worker.
+    /// A worker may have left the supervisor's ping unanswered for too long.
     PingTimeout(u32),
-    /// So many idle workers were woken by a connection that another has accepted.
+    /// This many idle workers were woken by a connection that another worker has accepted.
     Herd(u32),
     /// A killed resident process is back.
     ResidentBack(u32),
     /// The database has recovered.
     DatabaseBack,
-    /// A host without room has looked for some for long enough.
+    /// A host has thrashed for as long as it does: the OOM killer comes.
     ThrashingOver(u32),
 }
 
-/// Bits of what an event is about: 16 million requests or workers.
+/// Bits for the request, worker, host or count that an event is about: 16 million of each.
 const SUBJECT_BITS: u32 = agenda::EVENT_BITS - 4;
 
 impl agenda::Event for Event {
@@ -203,17 +204,17 @@ impl agenda::Event for Event {
     }
 }
 
-/// The workers' host, in `World::cores` and `World::memory`.
+/// The workers' host, as an index of `World::cores` and `World::memory`.
 const WORKERS_HOST: usize = 0;
-/// The database's own, where it has one.
+/// The database's own host, where it has one.
 const OWN_DATABASE_HOST: usize = 1;
 
-/// The request that comes next on the tape.
+/// The next request of the tape.
 #[derive(Debug, Clone, Copy)]
 struct NextArrival {
     /// Its number.
     id: RequestId,
-    /// When it comes; never, at the end of the tape.
+    /// When it arrives; never, at the end of the tape.
     at: Time,
 }
 
@@ -226,64 +227,74 @@ struct World<'a, S: Scope> {
     rules: Rules,
     seed: Seed,
     programs: Vec<Program>,
-    /// The operations of all programs, one program behind the other, and where each begins.
+    /// The operations of all programs in one list.
     ops: Vec<Op>,
+    /// Where each program begins in `ops`.
     starts: Vec<u32>,
     now: Time,
     events: u64,
-    /// Nothing is handled that happens then or later.
+    /// Nothing is handled that happens at this time or later.
     end: Time,
+    /// The limit that ended the run, if one did.
     stopped: Option<Stopped>,
 
     tape: S::Tape,
     next_arrival: NextArrival,
     arrivals: u64,
     streams: RandomStreams,
-    /// When gunicorn's arbiter can start a worker.
+    /// From when on gunicorn's arbiter can fork the next worker.
     forks_from: Time,
 
     agenda: Agenda<Event>,
     requests: Requests,
     /// Requests that can go on.
     ready: Ready,
-    /// The request that was answered last, while it has yet to be written down; or [`NO_REQUEST`].
+    /// The request that was answered last, until its answer is recorded; or [`NO_REQUEST`].
     unrecorded_answer: RequestId,
 
-    /// The workers' host and, where it has one, the database's own.
+    /// By host: the workers' and the database's own. Where the database runs on the workers' host,
+    /// the second of each is unused.
     cores: [S::Cores; 2],
     memory: [Memory; 2],
-    /// Which of them looks for memory before the OOM killer comes.
+    /// Which hosts are out of memory and thrash until the OOM killer comes.
     thrashes: [bool; 2],
-    /// Where the database lives.
+    /// The host that the database runs on.
     database_host: usize,
     code_ran: CodeRan,
-    /// When the database had the query of each request; where its thread looks after that.
+    /// By request number: when the database began to wait over its query. Kept for the threads that
+    /// poll for the result.
     query_sent: Vec<Time>,
-    /// How long each request had waited for a connection when it was last woken up for one.
+    /// By request number: how long it had queued for a connection when it was last woken up for
+    /// one.
     pool_waited: Vec<Span>,
     postgres: Postgres,
     postmaster: Postmaster,
-    /// How many of each of the host's residents the OOM killer took.
+    /// By resident of the workers' host: how many of its processes were killed and are not back
+    /// yet.
     residents_killed: Vec<u32>,
     workers: Vec<Worker>,
-    /// The idle workers of the one queue; who has been idle longest is the first to work.
+    /// The idle workers, where all share one queue. The one that has been idle longest takes the
+    /// next request.
     idle: VecDeque<u32>,
+    /// The shared backlog; where each process has its own, the requests that came while no process
+    /// was up.
     backlog: VecDeque<RequestId>,
-    /// How many the backlog holds at most.
+    /// How many requests a backlog holds at most.
     backlog_room: usize,
-    /// Nobody listens: systemd has stopped the whole unit, or the only process that did is gone.
+    /// Nothing listens: systemd has stopped the whole unit, or the only process is gone.
     is_down: bool,
     /// Numbers the tasks on the cores that nobody waits for.
     asides: u32,
-    /// Workers started so far.
+    /// Worker lives so far: a worker begins a new one whenever it is killed.
     lives: u64,
     health_check: HealthCheck,
+    /// By request: until when its client waits.
     patience: Deadlines,
-    /// How many wait in the backlogs of the processes' own sockets, all together.
+    /// How many requests wait in the backlogs of the processes' own sockets, all together.
     own_backlogs_total: usize,
-    /// What Nginx waits for.
+    /// By request: until when Nginx waits for the answer.
     reading: Deadlines,
-    /// Workers that are at a request, and until when they may be.
+    /// By worker: until when it may be at its request (gunicorn's `timeout`).
     overtime: Deadlines,
     probe: Probe,
 }
@@ -350,7 +361,8 @@ impl<'a, S: Scope> World<'a, S> {
         }
     }
 
-    /// Warm-up, the measured window, and then on until all that arrived in it is answered.
+    /// Simulates the warm-up, the measured window, and then on until all requests that arrived in
+    /// the window have ended.
     fn run(mut self) -> (Outcome, S::Tape) {
         self.start_up();
         self.expect_next();
@@ -369,7 +381,7 @@ impl<'a, S: Scope> World<'a, S> {
         (self.probe.into_outcome(self.seed, ended), self.tape)
     }
 
-    /// The whole tape, and then on until all that came on it is answered.
+    /// Simulates the whole tape, and then on until all requests of it have ended.
     fn run_to_the_end(mut self) -> (Outcome, S::Tape) {
         self.start_up();
         self.expect_next();
@@ -392,7 +404,8 @@ impl<'a, S: Scope> World<'a, S> {
         self.probe.close(self.now, cores);
     }
 
-    /// Moves the clock to `time`, unless the run was stopped before.
+    /// Moves the clock to `time`, unless a limit has stopped the run before. Returns whether it
+    /// did.
     fn advance_clock_to(&mut self, time: Time) -> bool {
         if self.stopped.is_none() {
             self.now = time;
@@ -400,7 +413,7 @@ impl<'a, S: Scope> World<'a, S> {
         self.stopped.is_none()
     }
 
-    /// Lets `id` go on as soon as what is being handled is done.
+    /// Lets `id` go on as soon as the event at hand is handled.
     #[inline(always)]
     fn set_ready(&mut self, id: RequestId) {
         self.requests[id].at = request::At::Moving;

@@ -1,4 +1,4 @@
-//! Memory: who holds how much of it.
+//! Memory: which process holds how much of it.
 
 use rand::RngExt;
 
@@ -9,8 +9,8 @@ use super::{OWN_DATABASE_HOST, WORKERS_HOST, World};
 use crate::units::Bytes;
 
 impl<S: Scope> World<'_, S> {
-    /// What is there when the run begins: everything that stays, and the workers, already up
-    /// where all of them fit; else they boot, and what happens then is what would.
+    /// What is there when the run begins: everything that stays, and the workers, which are up
+    /// already if all of them fit. Else they boot, and memory runs out as it would.
     pub(super) fn start_up(&mut self) {
         let own = self.site.database.host.as_ref().map_or(&[][..], |host| &host.residents[..]);
         for (host, residents) in
@@ -21,7 +21,7 @@ impl<S: Scope> World<'_, S> {
             }
         }
         self.use_memory(self.database_host, self.site.database.memory);
-        // Whoever dies for it has what it gives back.
+        // Only now, since a process that is killed has to have taken what it gives back.
         [WORKERS_HOST, OWN_DATABASE_HOST].into_iter().for_each(|host| self.relieve_memory(host));
         let all = self.site.server.worker_memory * u64::from(self.site.server.workers);
         let used = self.memory[WORKERS_HOST].used();
@@ -39,7 +39,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// A worker in its `life`-th life holds `bytes` more. Returns whether it outlived that.
+    /// A worker in its `life`-th life holds `bytes` more. Returns whether it survives that.
     #[inline]
     pub(super) fn occupy(&mut self, index: u32, life: u64, bytes: Bytes) -> bool {
         if bytes == Bytes::ZERO {
@@ -54,7 +54,8 @@ impl<S: Scope> World<'_, S> {
         lives
     }
 
-    /// What a worker was killed over it never had: nobody waits for that.
+    /// The worker was killed while it asked for memory, and never had what exceeds the host's: that
+    /// need not be freed.
     fn drop_ungranted(&mut self, index: u32) {
         let worker = &mut self.workers[index as usize];
         let excess = self.memory[WORKERS_HOST].excess().min(worker.to_free);
@@ -62,8 +63,8 @@ impl<S: Scope> World<'_, S> {
         self.give_memory(WORKERS_HOST, excess);
     }
 
-    /// A request in a worker takes its memory, which may be there already, and where it is the
-    /// first, what the worker keeps of it.
+    /// A request in a worker takes its memory, which the worker may hold already; the first one
+    /// also takes what it leaves behind.
     pub(super) fn take_request_memory(&mut self, id: RequestId, index: u32) {
         let endpoint = self.requests[id].endpoint;
         let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
@@ -76,7 +77,7 @@ impl<S: Scope> World<'_, S> {
         if std::mem::take(&mut worker.fresh) {
             let first = self.site.server.first_request;
             worker.extra_burst_cpu += first.cpu;
-            // It grows over its first request: as if by half when that begins.
+            // It grows over its first request: as if by half at the beginning.
             worker.growing = Bytes::new(first.memory.get() / 2);
             more += first.memory - worker.growing;
         }
@@ -90,7 +91,7 @@ impl<S: Scope> World<'_, S> {
         self.vacate(index, bytes);
     }
 
-    /// A request for `endpoint` gives its memory back, but for what it leaves behind.
+    /// A request for `endpoint` gives its memory back, except for what it leaves behind.
     pub(super) fn leave_memory(&mut self, index: u32, endpoint: u16) {
         let endpoint = &self.site.traffic.endpoints[endpoint as usize];
         self.vacate_request(index, endpoint.memory);
@@ -107,7 +108,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// `bytes` more are used on `host`; where they do not fit, somebody dies until they do.
+    /// `bytes` more are used on `host`; if they do not fit, processes are killed.
     pub(super) fn take_memory(&mut self, host: usize, bytes: Bytes) {
         if bytes == Bytes::ZERO {
             return;

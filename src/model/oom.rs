@@ -1,4 +1,4 @@
-//! Where memory runs out: whom the OOM killer takes, and what the server makes of that.
+//! Where memory runs out: which process the OOM killer takes, and what the server does about that.
 
 use rand::RngExt;
 
@@ -13,11 +13,11 @@ use crate::site::{Host, OnOom};
 use crate::units::{Bytes, Span};
 
 /// gunicorn's arbiter pauses for a random time up to this after each fork of a missing worker, and
-/// misses the next one after that only (`arbiter.py`, `spawn_workers`). Supervisors of other
-/// resident processes are assumed to pause as long before they start one again.
+/// only then looks for the next one (`arbiter.py`, `spawn_workers`). Supervisors of other resident
+/// processes are assumed to pause as long before they start one again.
 pub(super) const RESPAWN_PAUSE_S: f64 = 0.1;
 
-/// Whom the OOM killer takes.
+/// The process that the OOM killer takes.
 #[derive(Debug, Clone, Copy)]
 enum Victim {
     Worker(u32),
@@ -26,8 +26,8 @@ enum Victim {
 }
 
 impl<'a, S: Scope> World<'a, S> {
-    /// Where too much is used on `host`, somebody dies for it, now or when the kernel has looked for
-    /// memory for long enough.
+    /// If too much is used on `host`, the OOM killer takes processes, at once or after a while of
+    /// thrashing.
     #[inline]
     pub(super) fn relieve_memory(&mut self, host: usize) {
         if self.memory[host].is_over() {
@@ -35,7 +35,8 @@ impl<'a, S: Scope> World<'a, S> {
         }
     }
 
-    /// There is not enough memory on `host`: the kernel looks for some, if it does, and then kills.
+    /// There is not enough memory on `host`: it thrashes for a while, if it does that, and then the
+    /// OOM killer comes.
     #[cold]
     fn out_of_memory(&mut self, host: usize) {
         let thrashing = self.host(host).thrashing;
@@ -54,18 +55,18 @@ impl<'a, S: Scope> World<'a, S> {
         own.unwrap_or(&self.site.host)
     }
 
-    /// The kernel has looked for memory for long enough.
+    /// A host has thrashed for long enough: the OOM killer comes.
     pub(super) fn thrashing_over(&mut self, host: u32) {
         let host = host as usize;
         self.thrashes[host] = false;
         self.kill_for_room(host);
     }
 
-    /// While too much is used on `host`, somebody dies for it, unless somebody is about to.
+    /// Kills processes while too much is used on `host`, unless one is about to die.
     #[cold]
     fn kill_for_room(&mut self, host: usize) {
         while self.memory[host].is_over() && !self.is_about_to_die(host) {
-            // With nobody left to kill Linux would panic; here what is left goes on.
+            // With no process left to kill Linux would panic; here the rest goes on.
             let Some(victim) = self.victim(host) else { return };
             self.probe.killed(host, self.now);
             match victim {
@@ -76,7 +77,7 @@ impl<'a, S: Scope> World<'a, S> {
         }
     }
 
-    /// Whether a killed process on `host` has not given back anything yet.
+    /// Whether a killed process on `host` has yet to give back any memory.
     fn is_about_to_die(&self, host: usize) -> bool {
         let ending =
             |worker: &Worker| matches!(worker.state, State::EndingThreads(_) | State::Unmapping(_));
@@ -120,7 +121,7 @@ impl<'a, S: Scope> World<'a, S> {
         self.kill_and_respawn(index);
     }
 
-    /// A worker process ends, and with it every request in it; the next one boots.
+    /// A worker process ends, and with it every request in it; another will be started.
     fn kill_and_respawn(&mut self, index: u32) {
         let held = self.workers[index as usize].resident;
         let closing = self.empty_worker(index);
@@ -150,12 +151,12 @@ impl<'a, S: Scope> World<'a, S> {
         self.close_socket();
     }
 
-    /// Somebody listens.
+    /// A process listens.
     pub(super) fn open_socket(&mut self) {
         (self.is_down, self.backlog_room) = (false, backlog_room(&self.site.front));
     }
 
-    /// Nobody listens any more, and whoever was in the backlog is cut off.
+    /// No process listens any more, and the requests in the backlog fail.
     fn close_socket(&mut self) {
         (self.is_down, self.backlog_room) = (true, 0);
         while let Some(id) = self.backlog.pop_front() {

@@ -1,13 +1,14 @@
-//! What a run leaves to chance once its requests are drawn, each purpose with a stream of its own.
+//! The streams of random numbers for what a run decides after its requests are drawn, one per
+//! purpose.
 
 use super::rules::Rules;
 use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::seed::Seed;
 
-/// The streams of a run, by what they are for.
+/// The streams of a run; see [`Purpose`] for what each is for.
 #[derive(Debug)]
 pub(super) struct RandomStreams {
-    /// `None` where it makes no difference who accepts.
+    /// `None` where it makes no difference which process accepts.
     pub accept: Option<Stream>,
     pub respawn: Stream,
     pub gil: Stream,
@@ -20,7 +21,7 @@ pub(super) struct RandomStreams {
 }
 
 impl RandomStreams {
-    /// Those of the run with `seed`.
+    /// The streams of the run with `seed`.
     pub(super) fn new(seed: Seed, rules: &Rules) -> RandomStreams {
         RandomStreams {
             accept: rules.draws_acceptor.then(|| stream(seed, Purpose::Accept)),

@@ -1,4 +1,4 @@
-//! Recorded requests as a tape without end.
+//! The requests of a site's trace as a tape without end.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::seed::Seed;
 use crate::site::{Dist, Endpoint, Site, Step, Trace};
 use crate::units::{Span, Time};
 
-/// The requests of a trace, round and round, from a random instant of it on: every instant is as
-/// likely as the next, so that a run begins in a long gap or a rush as often as a visitor would.
+/// The requests of a trace, over and over, from a random instant of it on. Every instant is equally
+/// likely, so that a run begins in a long gap or a rush as often as a visitor would find one.
 pub(super) struct RepeatedTrace<'a> {
     trace: &'a Trace,
-    /// For each endpoint, a column for each quantity that its requests bring.
+    /// For each endpoint, a column of the trace for each quantity that its requests bring.
     columns: Vec<Vec<Arc<[Span]>>>,
-    /// The request that comes next, unless it is left out.
+    /// The next request of the trace.
     next: usize,
     /// Nanoseconds of the recording since the run began.
     now: f64,
@@ -49,7 +49,7 @@ impl<'a> RepeatedTrace<'a> {
         }
     }
 
-    /// Whether the next request comes.
+    /// Whether the next request is kept, or left out.
     fn keeps(&mut self) -> bool {
         let keep = self.trace.keep.get();
         keep >= 1.0 || self.thinning.random::<f64>() < keep
@@ -89,7 +89,7 @@ fn first_after(trace: &Trace, start: Span) -> (usize, Span) {
     (0, Span::ZERO)
 }
 
-/// What the requests for `endpoint` bring; nothing where nobody asks for it.
+/// What the requests for `endpoint` bring; nothing where its weight is zero.
 fn columns(endpoint: &Endpoint, program: &Program) -> Vec<Arc<[Span]>> {
     let wanted = if endpoint.weight > 0.0 { program.draws.as_slice() } else { &[] };
     wanted.iter().map(|drawn| column(&endpoint.steps, *drawn)).collect()

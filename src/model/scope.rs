@@ -1,8 +1,8 @@
-//! What of all that a site can have its world is compiled with.
+//! Which of a site's possible features its world is compiled with.
 //!
 //! Every event asks dozens of times whether the site has this or that: memory to take, code that
-//! goes cold, a client that gives up. Where it has nothing of all this, as a textbook's queue and
-//! many a scenario's first draft, none of it is compiled in: the same source, without the questions.
+//! goes cold, a client that gives up. For a site that has none of it, such as a textbook's queue or
+//! many a scenario's first draft, the same source is compiled without these questions.
 
 use std::marker::PhantomData;
 
@@ -15,8 +15,8 @@ pub(super) trait Scope {
     type Tape: Tape;
     /// The cores of its hosts.
     type Cores: HostCores;
-    /// Whether it has nothing of what [`super::rules::Features`] names, nobody is ever killed, and
-    /// every core is shared fairly.
+    /// Whether it has none of [`super::rules::Features`], nothing is ever killed, and every core is
+    /// shared fairly.
     const PLAIN: bool;
 }
 

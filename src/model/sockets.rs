@@ -1,5 +1,6 @@
-//! A listening socket for each process (`SO_REUSEPORT`): the kernel draws one for each connection,
-//! whether its process is free or not, and each has a backlog of its own, all of the same size.
+//! A listening socket for each process (`SO_REUSEPORT`): the kernel draws a socket for each
+//! connection, whether its process is free or not. Each has a backlog of its own, all of the same
+//! size.
 
 use super::World;
 use super::admission::ConnectOutcome;
@@ -7,8 +8,8 @@ use super::request::{At, RequestId};
 use super::scope::Scope;
 
 impl<S: Scope> World<'_, S> {
-    /// The request knocks at the socket that is drawn for it; where no process is up, it waits until
-    /// one is.
+    /// The request connects to the socket that is drawn for it; where no process is up, it waits
+    /// until one is.
     #[inline(never)]
     pub(super) fn connect_to_one(&mut self, id: RequestId) -> ConnectOutcome {
         let Some(index) = self.hashed_acceptor(self.requests[id].chance) else {
@@ -34,7 +35,7 @@ impl<S: Scope> World<'_, S> {
         ConnectOutcome::Rescan
     }
 
-    /// No process is up: the sockets are there again with the first of them.
+    /// No process is up. The request waits in the shared backlog until one listens again.
     fn wait_for_any(&mut self, id: RequestId) -> ConnectOutcome {
         if self.backlog.len() >= self.backlog_room {
             self.backlog_full(id);
@@ -46,7 +47,7 @@ impl<S: Scope> World<'_, S> {
         ConnectOutcome::Rescan
     }
 
-    /// The request is in the backlog of a process.
+    /// The request joins the backlog of a process.
     fn join_own_backlog(&mut self, id: RequestId, index: u32) {
         let request = &mut self.requests[id];
         (request.worker, request.at) = (index, At::Place);
@@ -54,8 +55,8 @@ impl<S: Scope> World<'_, S> {
         self.own_backlogs_total += 1;
     }
 
-    /// The processes that can accept from their own backlogs; those that came while none was up are
-    /// drawn for first. Returns whether one did at once.
+    /// Lets each process accept from its own backlog if it can. Requests that came while no process
+    /// was up are given a socket first. Returns whether a process accepted at once.
     #[inline(never)]
     pub(super) fn accept_from_sockets(&mut self) -> bool {
         while let Some(id) = self.backlog.front().copied()
@@ -79,7 +80,7 @@ impl<S: Scope> World<'_, S> {
         false
     }
 
-    /// `worker` accepts the first in its own backlog.
+    /// `worker` accepts the first request in its own backlog.
     pub(super) fn accept_from_socket(&mut self, worker: u32) {
         let waiting = &mut self.workers[worker as usize].own_backlog;
         let id = waiting.pop_front().expect("somebody waits");

@@ -13,8 +13,8 @@ use crate::outcome::{Cause, Stage};
 use crate::units::Span;
 
 impl<S: Scope> World<'_, S> {
-    /// Takes the request from operation to operation, until one takes time or has to wait; and where
-    /// it is done, who goes on at once in its place.
+    /// Takes the request from operation to operation, until one takes time or has to wait. Where it
+    /// is done and a request of the backlog takes its place at once, that one goes on here.
     #[inline(always)]
     pub(super) fn advance(&mut self, id: RequestId) {
         let mut id = id;
@@ -52,6 +52,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
+    /// How much of something an operation of the request takes.
     #[inline]
     pub(super) fn amount(&self, id: RequestId, amount: Amount) -> Span {
         match (amount.drawn, amount.share) {
@@ -61,7 +62,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// A share of a drawn quantity, or of several.
+    /// The part of a drawn quantity that `share` says, or several of them.
     #[inline(never)]
     fn part(&self, id: RequestId, index: u16, share: Share) -> Span {
         let drawn = |index| self.requests.demand(id, index);
@@ -93,7 +94,7 @@ impl<S: Scope> World<'_, S> {
         }
         let request = &mut self.requests[id];
         request.left = work;
-        // A sync worker has one request: nobody contends for its turn.
+        // A sync worker has one request at a time: its turn is always free.
         if !self.rules.shares_turn {
             request.at = At::Cores;
             let worker = request.worker;
@@ -104,7 +105,8 @@ impl<S: Scope> World<'_, S> {
         false
     }
 
-    /// The request goes on with its worker's turn, for which it may have to wait, and nothing to compute.
+    /// The request has nothing to compute. Where it needs its worker's turn even so, it may have to
+    /// wait for that.
     #[inline(never)]
     fn compute_nothing(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
@@ -116,15 +118,15 @@ impl<S: Scope> World<'_, S> {
         self.take_turn(id)
     }
 
-    /// The extra CPU that a request's worker takes with its next burst.
+    /// The CPU that the next burst in the request's worker takes beyond what its request asks for.
     fn take_extra_burst_cpu(&mut self, id: RequestId) -> Span {
         let index = self.requests[id].worker;
         std::mem::take(&mut self.workers[index as usize].extra_burst_cpu)
     }
 
-    /// The request's burst is over: its turn goes to the next, and where that ends an iteration of
-    /// a loop, it accepts one connection. Comes last in what makes a request wait, for memory may
-    /// run out over the new one.
+    /// The request's burst is over: its turn goes to the next task, and a loop that ends an
+    /// iteration with it accepts one connection. Call it last when a request begins to wait, for
+    /// memory may run out over the accepted one.
     #[inline]
     fn end_burst(&mut self, id: RequestId) {
         let index = self.requests[id].worker;
@@ -138,13 +140,15 @@ impl<S: Scope> World<'_, S> {
         self.cores[host].start(self.now, task, process, work);
     }
 
-    /// The same where it is rare: not inlined, so that the compiler goes on to inline the others.
+    /// [`World::start_on_cores`] for rare tasks: not inlined, so that the compiler goes on inlining
+    /// the others.
     #[inline(never)]
     pub(super) fn start_apart(&mut self, host: usize, task: u32, process: u32, work: Span) {
         self.start_on_cores(host, task, process, work);
     }
 
-    /// Something is done on the cores of `host`. Returns who can go on at once.
+    /// Something is due on the cores of `host`. Returns the request that can go on at once, if one
+    /// can.
     #[inline(always)]
     pub(super) fn cores_done(&mut self, host: usize) -> Option<RequestId> {
         let task = self.cores[host].change(self.now)?;
@@ -187,7 +191,7 @@ impl<S: Scope> World<'_, S> {
         Some(task)
     }
 
-    /// A task that is not a request is done.
+    /// A task is done that is not a request's.
     #[inline(never)]
     fn no_request_done(&mut self, task: u32) {
         if task & PONG == PONG {
@@ -219,7 +223,7 @@ impl<S: Scope> World<'_, S> {
         false
     }
 
-    /// The request's query is in the database, and its thread wants the GIL back for a moment.
+    /// The database has the request's query, and its thread wants the GIL back for a moment.
     #[inline(never)]
     fn poll_result(&mut self, id: RequestId, amount: Amount) -> bool {
         self.note_query_sent(id);
@@ -254,7 +258,7 @@ impl<S: Scope> World<'_, S> {
         false
     }
 
-    /// What the request waited for is over. Returns it: it can go on.
+    /// The request's wait is over: it can go on.
     #[inline]
     pub(super) fn wait_over(&mut self, id: RequestId) -> Option<RequestId> {
         let request = &mut self.requests[id];
@@ -282,14 +286,14 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The request may open a connection of its own.
+    /// The request may open a new connection.
     pub(super) fn open_own(&mut self, id: RequestId) -> bool {
         let waited = self.requests[id].spend(Stage::Connection, self.now);
         self.has_waited_for_connection(id, waited);
         self.step_on(id)
     }
 
-    /// The request has an open connection and goes `on` operations further.
+    /// The request has an open connection, and goes on with the `on`-th operation from here.
     #[inline]
     fn connected(&mut self, id: RequestId, on: u16) -> bool {
         let request = &mut self.requests[id];
@@ -367,8 +371,9 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Who has waited for a connection is woken up in its loop, to get it if nobody does before. (Where
-    /// it has to wait again, the pool's timeout begins again as well; asyncio's goes on.)
+    /// A request that has waited for a connection is woken up in its loop, to take it unless
+    /// another request does before. (If it has to wait again, the pool's timeout starts afresh;
+    /// asyncio's goes on.)
     fn wake_for_connection(&mut self, id: RequestId) {
         self.leave_pool_queue(id);
         let request = &mut self.requests[id];
@@ -380,15 +385,15 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// A connection is closed by who had it: its process in the database has to end, which
-    /// nobody waits for.
+    /// A worker closes a connection. Its process in the database has to end, which no request waits
+    /// for.
     fn close_in_order(&mut self) {
         self.close_connections(1);
         self.run_aside(self.database_host, None, self.site.database.close_cpu);
     }
 
-    /// The cores of `host` have `work` to do that nobody waits for, in `process`, or in one of the
-    /// database's that has nothing else to do.
+    /// The cores of `host` get `work` that no request waits for, in `process` or else in an idle
+    /// process of the database.
     pub(super) fn run_aside(&mut self, host: usize, process: Option<u32>, work: Span) {
         if !work.is_zero() {
             self.asides = (self.asides + 1) % ASIDES;
@@ -405,7 +410,7 @@ impl<S: Scope> World<'_, S> {
         self.give_memory(self.database_host, bytes);
     }
 
-    /// Somebody waits for a connection: an event will see to it that it does not wait too long.
+    /// A request waits for a connection: an event will end its wait at the pool's timeout.
     fn watch_pool(&mut self, index: u32) {
         let pool = &mut self.workers[index as usize].pool;
         if let Some(timeout) = self.site.server.connections.timeout
@@ -416,7 +421,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Whoever has waited for a connection for the pool's timeout fails.
+    /// Fails the requests that have waited for a connection for the pool's timeout.
     pub(super) fn pool_timeout(&mut self, index: u32) {
         let Some(timeout) = self.site.server.connections.timeout else { return };
         self.workers[index as usize].pool.timeout_due = false;
@@ -434,8 +439,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The client has its answer, and the worker stays with it until it has closed its side: which
-    /// a client that has given up did long ago.
+    /// The client has its answer, and the worker stays with the connection until the client closes
+    /// its side. A client that has given up did so long ago: then the wait for that is skipped.
     fn answer_then_linger(&mut self, id: RequestId) -> bool {
         let gone = self.requests[id].settled;
         self.settle(id, None);
@@ -443,7 +448,7 @@ impl<S: Scope> World<'_, S> {
         self.step_on(id)
     }
 
-    /// The request fails, its application says so, and it is done.
+    /// The request fails with an error page of its application, and is done.
     fn fail(&mut self, id: RequestId, cause: Cause) -> bool {
         if let Some(next) = self.finish(id, Some(cause)) {
             self.ready.push(next);
@@ -451,9 +456,8 @@ impl<S: Scope> World<'_, S> {
         false
     }
 
-    /// The request is done: answered well, or with an error page for this cause. Everything it holds is
-    /// free.
-    /// Returns who takes its place and begins at once.
+    /// The request is done: answered well, or with an error page for this cause. Frees everything
+    /// it holds. Returns the request that takes its place and starts at once, if one does.
     #[inline(always)]
     fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> Option<RequestId> {
         let request = &mut self.requests[id];

@@ -1,5 +1,5 @@
-//! uvicorn's parent process, which looks after its workers every half a second, one after the
-//! other, and so may find out late that one was killed.
+//! uvicorn's parent process, the supervisor: every half a second it checks its workers, one after
+//! the other, so that it may find out late that one was killed.
 
 use rand::RngExt;
 
@@ -10,66 +10,66 @@ use super::worker::State;
 use super::{Event, WORKERS_HOST, World};
 use crate::units::{Span, Time};
 
-/// How often it looks after its workers (uvicorn 0.54, `supervisors/multiprocess.py`).
+/// How often it checks its workers (uvicorn 0.54, `supervisors/multiprocess.py`).
 const CHECK_INTERVAL: Span = Span::from_millis(500);
 
-/// How long it waits for a worker to say that it is well. One that is killed meanwhile is not
-/// missed before that, since the parent holds both ends of the pipe between them (as above).
+/// How long it waits for a worker's pong. It does not notice before that that a pinged worker was
+/// killed, since it holds both ends of the pipe between them (same file).
 const PING_TIMEOUT: Span = Span::from_millis(5_000);
 
-/// How long before it is killed a worker says nothing any more: the kernel looks for memory to
+/// For how long before it is killed a worker answers no ping: the kernel looks for memory to
 /// reclaim in the middle of what the worker does, which holds its GIL, before it kills. Measured: a
 /// memory cgroup stands at its limit for 48 ms before each of 46 kills, on average (four workers of
 /// `sync-w4-ballast100-m400`, on an AMD EPYC).
 const UNRESPONSIVE_BEFORE_KILL: Span = Span::from_millis(50);
 
-/// What it takes the parent to wake up and look. It does not come to that while the processes of a
-/// killed worker's connections have the cores: by then that worker is gone. Traced: 0.04 to 0.25 ms
-/// (`async-oom-c1` at 110/s, on an AMD EPYC).
+/// CPU that the supervisor takes to wake up and begin a check. It does not come to that while the
+/// database processes of a killed worker's connections have the cores; by then that worker is gone.
+/// Traced: 0.04 to 0.25 ms (`async-oom-c1` at 110/s, on an AMD EPYC).
 const CHECK_CPU: Span = Span::from_micros(200);
 
-/// What it costs a worker to say so: a thread of its own reads the question and writes the answer.
-/// Measured: an idle worker answers within 0.2 to 0.5 ms, and a busy one in 6 ms, of 99 times that
-/// its parent asked in a loop of kills (`async-oom-c1` at 110/s, on an AMD EPYC), but in up to
-/// 180 ms where it has to share its core with the ends of 150 connections' processes.
+/// CPU of a worker to answer a ping: a thread of its own reads it and writes the pong. Measured: of
+/// 99 pings in a loop of kills (`async-oom-c1` at 110/s, on an AMD EPYC), an idle worker answers
+/// within 0.2 to 0.5 ms and a busy one in 6 ms, but in up to 180 ms where it has to share its core
+/// with the ends of 150 connections' processes.
 const PONG_CPU: Span = Span::from_micros(300);
 
-/// With more slices of its boot left than this a worker cannot say that it is well: it has not
-/// loaded uvicorn yet. That this is half of its boot is assumed.
+/// With more slices of its boot left than this a worker answers no ping: it has not loaded uvicorn
+/// yet. That this is half of its boot is assumed.
 pub(super) const PONGS_AT_SLICE: u32 = BOOT_SLICES / 2;
 
-/// What uvicorn's parent is doing.
+/// How far the supervisor is with checking its workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HealthCheck {
-    /// Nothing of note: all its workers are up.
+    /// No check is of note: all its workers are up.
     Idle {
-        /// When it last looked, once it has.
+        /// When the last one ended, if there was one.
         last: Option<Time>,
     },
-    /// It will look after its workers.
+    /// The next check is on the agenda.
     Scheduled {
         /// When.
         at: Time,
     },
-    /// It wakes up for that, or does it.
+    /// It wakes up for a check, or is at one.
     Running,
-    /// It waits for word from a worker.
+    /// It waits for a worker's pong.
     AwaitingPong {
-        /// Which one.
+        /// Which worker.
         worker: u32,
-        /// How long at most.
+        /// Until when at most.
         until: Time,
     },
 }
 
 impl<S: Scope> World<'_, S> {
-    /// A worker is killed, the first for a while: sooner or later the parent will find out. If it
-    /// has just asked that worker how it is, it waits in vain for an answer first.
+    /// Worker `index` is killed. Unless it is looking already, the supervisor will find out at its
+    /// next check; if it has just pinged that worker, it waits in vain for the pong first.
     pub(super) fn schedule_discovery(&mut self, index: u32) {
         let HealthCheck::Idle { last } = self.health_check else { return };
         let since_check = match last {
-            // It starts a worker when it looks, and that is killed about as long after as others
-            // were: in a loop of kills they all come in step with its looking.
+            // It starts a worker at a check, and that one is killed about as long after as others
+            // were: in a loop of kills all of them come in step with the checks.
             Some(last) => (self.now - last) % CHECK_INTERVAL,
             None => CHECK_INTERVAL.scaled(self.streams.health_check.random::<f64>()),
         };
@@ -89,7 +89,7 @@ impl<S: Scope> World<'_, S> {
         self.agenda.at(at, Event::HealthCheck);
     }
 
-    /// It is time for the parent to look after its workers, unless it waits for one of them.
+    /// The scheduled check is due, unless another has begun meanwhile.
     pub(super) fn wake_supervisor(&mut self) {
         if self.health_check == (HealthCheck::Scheduled { at: self.now }) {
             self.health_check = HealthCheck::Running;
@@ -97,15 +97,15 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The parent is awake, and looks after all its workers.
+    /// The supervisor is awake, and checks all its workers.
     pub(super) fn run_check(&mut self) {
         self.check_from(0);
     }
 
-    /// The parent looks after its workers, from `first` on: it starts those that are gone, and
-    /// waits for word from those that live.
+    /// Checks the workers from `first` on: starts those that are gone, up to the first process,
+    /// which it pings. Once all are through, it schedules the next check if any is not up yet.
     fn check_from(&mut self, first: u32) {
-        // One that boots in no time has word at once, and nobody waits for it.
+        // Not idle: a worker that boots in no time can pong while it is started.
         self.health_check = HealthCheck::Running;
         for index in first..self.site.server.workers {
             match self.workers[index as usize].state {
@@ -121,9 +121,9 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The parent asks a worker how it is, and waits for its answer. That takes a thread of the
-    /// worker some CPU, and somewhere to compute; one that has been killed and is not yet gone, or
-    /// is not yet there, says nothing.
+    /// The supervisor pings a worker and waits for its pong, which takes a thread of the worker
+    /// some CPU. One that is killed and not yet gone, or has not loaded uvicorn yet, does not
+    /// answer.
     fn ping(&mut self, index: u32, state: State) {
         let until = self.now + PING_TIMEOUT;
         self.health_check = HealthCheck::AwaitingPong { worker: index, until };
@@ -141,7 +141,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// A booting worker can say that it is well: who waited for that goes on.
+    /// A worker has answered, or has booted far enough to: if the supervisor waits for it, it goes
+    /// on to the next worker.
     pub(super) fn ponged(&mut self, index: u32) {
         if matches!(self.health_check, HealthCheck::AwaitingPong { worker, .. } if worker == index)
         {
@@ -149,7 +150,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// A worker has said nothing for too long: what is left of it is killed, and it starts again.
+    /// If a worker has not answered in time, what is left of it is killed, and it is started again.
     pub(super) fn ping_timed_out(&mut self, index: u32) {
         if self.health_check == (HealthCheck::AwaitingPong { worker: index, until: self.now }) {
             if self.workers[index as usize].state != State::Gone {

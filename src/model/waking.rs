@@ -14,25 +14,25 @@ use super::{WORKERS_HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::units::{Span, Time};
 
-/// How often a thread that wakes up stays at the core that it last ran on though another runs there
-/// and a second core is idle: 83 to 93 of 100 times (Linux 6.18 hardly looks for an idle core once
-/// both are half busy, `SIS_UTIL`; traced with gunicorn and uvicorn on two cores).
+/// How often a thread that wakes up stays on the core that it last ran on, though another runs
+/// there and a second core is idle: 83 to 93 of 100 times (Linux 6.18 hardly looks for an idle core
+/// once both are half busy, `SIS_UTIL`; traced with gunicorn and uvicorn on two cores).
 const STAYS_ON_CORE: f64 = 0.85;
 
 /// CPU of a short system call: a send over the loopback.
 pub(super) const SYSTEM_CALL: Span = Span::from_micros(10);
 
 impl<S: Scope> World<'_, S> {
-    /// A thread wakes up and wants the GIL, that another has. To find that out it needs a core, and
-    /// where each is busy it gets one when what runs there has had its slice: only then it begins to
-    /// wait.
+    /// A thread wakes up and wants the GIL, which another has. It needs a core to find that out,
+    /// and where all are busy it gets one when the running task has had its slice: only then does
+    /// it begin to wait for the GIL.
     #[inline(never)]
     pub(super) fn wake_thread(&mut self, id: RequestId) {
         self.requests[id].at = At::Waking;
         self.start_thread(id, SYSTEM_CALL);
     }
 
-    /// A thread wakes up, with so much to do.
+    /// A thread wakes up, with `work` to do.
     #[inline(never)]
     pub(super) fn start_thread(&mut self, thread: u32, work: Span) {
         let stays = self.streams.waking.random::<f64>() < STAYS_ON_CORE;
@@ -80,7 +80,7 @@ impl<S: Scope> World<'_, S> {
         self.probe.waited(&self.requests[id], Queue::Connection, waited);
     }
 
-    /// The thread of `id` is on a core and takes the GIL, or begins to wait for it.
+    /// The thread of `id` is on a core: it takes the GIL, or begins to wait for it.
     #[inline(never)]
     pub(super) fn awake(&mut self, id: RequestId) {
         self.requests[id].spend(Stage::Cores, self.now);
