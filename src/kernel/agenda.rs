@@ -1,4 +1,4 @@
-//! What happens when: pending events, the earliest first, and among equals the first scheduled.
+//! Pending events, the earliest first, and among equals the first scheduled.
 //!
 //! There is no cancelling. An event that has become pointless is for its handler to recognise.
 
@@ -8,12 +8,12 @@ use std::marker::PhantomData;
 
 use crate::units::Time;
 
-/// An event that fits in [`EVENT_BITS`] bits, so that an entry of the agenda is one machine word
-/// pair and one comparison orders it.
+/// An event that fits in [`EVENT_BITS`] bits, so that an entry of the agenda is a pair of machine
+/// words and one comparison orders it.
 pub trait Event: Copy {
     /// The event as a number below 2^[`EVENT_BITS`].
     fn pack(self) -> u32;
-    /// The event that `pack` made `bits` of.
+    /// The event that `pack` turned into `bits`.
     fn unpack(bits: u32) -> Self;
 }
 

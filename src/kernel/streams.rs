@@ -22,9 +22,9 @@ pub enum Purpose {
     Compute,
     /// CPU time and waits of queries.
     Query,
-    /// Waits outside.
+    /// Waits of external calls.
     Call,
-    /// Which process accepts.
+    /// Which process accepts a connection.
     Accept,
     /// Pauses before a killed worker is started again.
     Respawn,
@@ -32,20 +32,21 @@ pub enum Purpose {
     Start,
     /// Which recorded requests are left out.
     Thinning,
-    /// Who of those that wait gets the GIL.
+    /// Which of the waiting threads gets the GIL.
     Gil,
-    /// What allocators keep.
+    /// Which freed blocks allocators keep.
     Memory,
     /// Whether the GIL is lost over a system call.
     SystemCall,
     /// Whether a thread that wakes up stays on its core.
     Waking,
-    /// Whether who waits for the memory of a killed process looks in time.
+    /// Whether a process that waits for memory runs before a killed worker has freed its first
+    /// batch.
     InTime,
     /// How many of a killed process's connections close before it ends.
     Closing,
-    /// Where in its rounds uvicorn's parent is when the first of its workers is killed.
-    Rounds,
+    /// When uvicorn's supervisor last checked its workers before the first of them is killed.
+    HealthCheck,
 }
 
 /// The stream for `purpose` in the run with `seed`.

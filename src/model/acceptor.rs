@@ -7,14 +7,15 @@ use super::worker::State;
 use crate::site::{Accept, WorkerKind};
 
 impl<S: Scope> World<'_, S> {
-    /// Which worker accepts the connection of `id` now, if any would.
+    /// The worker that accepts the connection of `id` now, if any would.
     ///
-    /// Of the idle workers of the one queue that is the one that has been idle longest. All are woken,
-    /// and on one core the scheduler begins with whoever has had least of it: that one had 235 of 253
-    /// requests at 10/s, and 64 of 96 at 60/s (four sync workers of gunicorn, `tests/testbed/probes/accept.py`).
-    /// On two cores the one that had worked last had 181 of 254 at 10/s, 54 of 102 at 60/s and 12 of 36
-    /// at 120/s, and of the others any. They are taken to have turns there as well: who it is matters to
-    /// what is cold and to who has a connection, and turns leave nobody out.
+    /// Of the idle workers of the one queue that is the one that has been idle longest. All are
+    /// woken, and on one core the scheduler begins with the one that has had least of it: that
+    /// worker had 235 of 253 requests at 10/s, and 64 of 96 at 60/s (four sync workers of gunicorn,
+    /// `tests/testbed/probes/accept.py`). On two cores the one that had worked last had 181 of 254
+    /// at 10/s, 54 of 102 at 60/s and 12 of 36 at 120/s, and of the others any. They are taken to
+    /// have turns there as well: which one it is matters for what is cold and for which has a
+    /// connection, and with turns every worker gets its share.
     #[inline(always)]
     pub(super) fn acceptor(&self, id: RequestId) -> Option<u32> {
         match self.rules.one_queue {
@@ -24,10 +25,10 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Which of the workers that each have a queue of their own accepts a connection now.
+    /// The worker that accepts a connection now, where each has a queue of its own.
     fn acceptor_of_many(&self, chance: u32) -> Option<u32> {
         // A dispatcher accepts in its own time.
-        if self.extras().dispatches {
+        if self.features().dispatches {
             return None;
         }
         match (self.site.server.accept, self.site.server.kind) {
@@ -55,10 +56,11 @@ impl<S: Scope> World<'_, S> {
         draw_weighted(self.wake_up_order().filter(accepts), bias, point(chance))
     }
 
-    /// Which of the processes that compute nothing. On one core the scheduler begins with whoever has had least
-    /// of it, which are dispatchers by turns: of two processes of gthread the one that had accepted longer
-    /// ago accepted 290 of 300 at 10/s, 241 at 45/s and 224 at 75/s. (Loops of uvicorn: 177 at 10/s and 225
-    /// at 45/s. On two cores 85 of 300 and 107 at 10/s, 159 and 180 at 60/s.)
+    /// Draws a process among those whose GIL or loop is free. On one core gunicorn's threaded
+    /// processes take turns, since the scheduler begins with the one that has had least of the
+    /// core: of two, the one that accepted longer ago took 290 of 300 connections at 10/s, 241 at
+    /// 45/s and 224 at 75/s. (Loops of uvicorn: 177 at 10/s and 225 at 45/s. On two cores: 85 and
+    /// 107 of 300 at 10/s, 159 and 180 at 60/s.)
     pub(super) fn free_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
         let kind = self.site.server.kind;
         let free = |worker: &u32| {
@@ -68,7 +70,7 @@ impl<S: Scope> World<'_, S> {
         let all = self.wake_up_order().filter(free);
         match (kind, self.site.host.cores) {
             (WorkerKind::Threads { .. }, 1) if !kind.is_behind_loop() => {
-                all.min_by_key(|worker| self.workers[*worker as usize].took)
+                all.min_by_key(|worker| self.workers[*worker as usize].accepted_at)
             }
             _ => draw_weighted(all, bias, point(chance)),
         }
@@ -78,7 +80,8 @@ impl<S: Scope> World<'_, S> {
         (0..self.workers.len() as u32).rev()
     }
 
-    /// The kernel hashes the connection to one of the processes that listen, free or not.
+    /// The process whose socket the kernel's hash gives the connection to: any that listens, free
+    /// or not.
     pub(super) fn hashed_acceptor(&self, chance: u32) -> Option<u32> {
         let listens = |worker: &u32| self.workers[*worker as usize].state == State::Up;
         let all = 0..self.workers.len() as u32;
@@ -88,7 +91,7 @@ impl<S: Scope> World<'_, S> {
     }
 }
 
-/// A number of a request's own, as a share of all there are.
+/// The request's random number, mapped to 0 to 1.
 fn point(chance: u32) -> f64 {
     f64::from(chance) / f64::from(u32::MAX)
 }

@@ -3,10 +3,10 @@
 use rand::Rng;
 
 use super::arrivals::{Arrival, Reply, Tape};
-use super::request::{At, Failure, NOWHERE, Request, RequestId, Waiting};
+use super::request::{At, Failure, NO_WORKER, Request, RequestId, Waiting};
 use super::scope::Scope;
 use super::tasks::FRONT;
-use super::{Coming, Event, HOST, World};
+use super::{Event, NextArrival, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage, Stopped};
 use crate::resource::slots::Seized;
 use crate::site::{Front, Listen};
@@ -18,37 +18,38 @@ use crate::units::{Span, Time};
 /// room for 12 and 22).
 const RETRIES_S: [u64; 10] = [1, 2, 3, 4, 5, 7, 11, 19, 35, 67];
 
-/// When it gives up, at last.
+/// How long after the first attempt at which it gives up.
 const GIVES_UP: Span = Span::from_whole_secs(131);
 
-/// gunicorn's arbiter looks this often for workers whose heartbeat is too old (reference section 2.4).
-const ARBITER_LOOKS: Span = Span::from_whole_secs(1);
+/// How often gunicorn's arbiter looks for workers whose heartbeat is too old (reference section
+/// 2.4).
+const ARBITER_INTERVAL: Span = Span::from_whole_secs(1);
 
-/// How many the backlog holds: the kernel lets in one more than it was asked for (reference section
-/// 1.1).
+/// How many requests the backlog holds: the kernel lets in one more than it was asked for
+/// (reference section 1.1).
 pub(super) fn backlog_room(front: &Front) -> usize {
     front.backlog.map_or(usize::MAX, |most| most as usize + 1)
 }
 
-/// What becomes of a request that knocks at the listening socket.
+/// What becomes of a request that connects to the listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reception {
-    /// It has a place in a worker, and begins.
-    Begins(RequestId),
+pub(super) enum ConnectOutcome {
+    /// It has a place in a worker, and starts.
+    Started(RequestId),
     /// It waits in the backlog, and nothing else has changed.
     Queued,
-    /// It is at Nginx, turned away, refused, or in a queue whose state changed: look at what is due
-    /// again.
-    Elsewhere,
+    /// Anything else, after which other events may be due: it is at Nginx, dropped, refused, or in
+    /// a queue whose state has changed.
+    Rescan,
 }
 
-impl Reception {
-    /// Who begins.
+impl ConnectOutcome {
+    /// The request that starts, if it does.
     #[inline(always)]
-    pub(super) fn who_begins(self) -> Option<RequestId> {
+    pub(super) fn started(self) -> Option<RequestId> {
         match self {
-            Reception::Begins(id) => Some(id),
-            Reception::Queued | Reception::Elsewhere => None,
+            ConnectOutcome::Started(id) => Some(id),
+            ConnectOutcome::Queued | ConnectOutcome::Rescan => None,
         }
     }
 }
@@ -56,37 +57,37 @@ impl Reception {
 impl<S: Scope> World<'_, S> {
     /// The next request of the tape arrives.
     #[inline(always)]
-    pub(super) fn arrive(&mut self) -> Reception {
-        let id = self.coming.id;
+    pub(super) fn arrive(&mut self) -> ConnectOutcome {
+        let id = self.next_arrival.id;
         self.probe.arrived(self.now);
         self.arrivals = self.arrivals.wrapping_add(1);
         self.check_limits();
         self.expect_next();
-        if self.extras().has_more_sources {
+        if self.features().has_deadlines_or_second_host {
             self.patience.begin(id, self.now);
         }
-        if self.extras().front_cpu.is_zero() {
+        if self.features().front_cpu.is_zero() {
             return self.connect(id);
         }
         self.requests[id].at = At::Front;
-        self.start_on_cores(HOST, id, FRONT, self.extras().front_cpu);
-        Reception::Elsewhere
+        self.start_on_cores(WORKERS_HOST, id, FRONT, self.features().front_cpu);
+        ConnectOutcome::Rescan
     }
 
-    /// Takes the next request off the tape; it waits for its time to come.
+    /// Takes the next request off the tape; it arrives when its time comes.
     #[inline(always)]
     pub(super) fn expect_next(&mut self) {
         let id = self.requests.reserve();
-        let (request, demands) = self.requests.place_mut(id);
+        let (request, demands) = self.requests.entry_mut(id);
         let Arrival { at, endpoint } = self.tape.next(demands).unwrap_or(Arrival::NEVER);
-        self.coming = Coming { id, at };
+        self.next_arrival = NextArrival { id, at };
         *request = Request {
             number: self.arrivals as u32,
-            chance: self.chances.accept.as_mut().map_or(0, Rng::next_u32),
+            chance: self.streams.accept.as_mut().map_or(0, Rng::next_u32),
             next: self.starts[endpoint as usize],
             endpoint,
             measured: self.probe.measures(at),
-            ..Request::coming(at)
+            ..Request::arriving(at)
         };
     }
 
@@ -100,40 +101,40 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The request knocks at the listening socket.
+    /// The request connects to the listening socket.
     #[inline(always)]
-    pub(super) fn connect(&mut self, id: RequestId) -> Reception {
-        if self.extras().per_process {
+    pub(super) fn connect(&mut self, id: RequestId) -> ConnectOutcome {
+        if self.features().per_process {
             return self.connect_to_one(id);
         }
         if self.backlog.is_empty()
             && let Some(worker) = self.acceptor(id)
         {
-            self.come_in(id);
-            let begins = self.admit(id, worker);
-            if !self.extras().herd_cpu.is_zero() {
+            self.client_connected(id);
+            let begins = self.admit_now(id, worker);
+            if !self.features().herd_cpu.is_zero() {
                 self.wake_herd();
             }
             return match begins {
-                Some(id) => Reception::Begins(id),
-                None => Reception::Elsewhere,
+                Some(id) => ConnectOutcome::Started(id),
+                None => ConnectOutcome::Rescan,
             };
         }
         if self.backlog.len() >= self.backlog_room {
-            self.shut_out(id);
-            return Reception::Elsewhere;
+            self.backlog_full(id);
+            return ConnectOutcome::Rescan;
         }
-        self.come_in(id);
+        self.client_connected(id);
         self.backlog.push_back(id);
         self.probe.levels.backlog.rise(self.now, 1);
-        if self.extras().dispatches {
-            self.knock();
-            return Reception::Elsewhere;
+        if self.features().dispatches {
+            self.wake_acceptors();
+            return ConnectOutcome::Rescan;
         }
-        Reception::Queued
+        ConnectOutcome::Queued
     }
 
-    /// The idle workers that are left were woken as well, to find out when the first has begun.
+    /// The connection has woken the other idle workers as well, which will find it taken.
     #[inline(never)]
     fn wake_herd(&mut self) {
         if self.rules.one_queue && !self.idle.is_empty() {
@@ -141,29 +142,31 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// So many idle workers look for a connection that is gone.
+    /// `count` idle workers look for a connection that is taken already.
     pub(super) fn herd(&mut self, count: u32) {
         for place in 0..self.idle.len().min(count as usize) {
-            self.run_aside(HOST, Some(self.idle[place]), self.extras().herd_cpu);
+            self.run_aside(WORKERS_HOST, Some(self.idle[place]), self.features().herd_cpu);
         }
     }
 
-    /// The backlog has no room for the request, or nobody listens.
+    /// The backlog has no room for the request, or nothing listens.
     #[cold]
-    pub(super) fn shut_out(&mut self, id: RequestId) {
+    pub(super) fn backlog_full(&mut self, id: RequestId) {
         match self.site.front.listen {
-            _ if self.is_down => self.turn_down(id, Failure::untold(Cause::Down)),
-            Listen::Unix => self.turn_down(id, Failure::untold(Cause::Backlog)),
+            _ if self.is_down => self.fail_before_worker(id, Failure::silent(Cause::Down)),
+            Listen::Unix => self.fail_before_worker(id, Failure::silent(Cause::Backlog)),
             Listen::Tcp => self.try_later(id),
         }
     }
 
-    /// The connection stands: from now on Nginx waits for the answer, unless its client gave up
-    /// before.
+    /// The connection stands. From now on Nginx waits for the answer, unless its client has given
+    /// up.
     #[inline]
-    pub(super) fn come_in(&mut self, id: RequestId) {
+    pub(super) fn client_connected(&mut self, id: RequestId) {
         self.probe.levels.inside.rise(self.now, 1);
-        if self.extras().has_more_sources && self.reading.is_limited() && !self.requests[id].settled
+        if self.features().has_deadlines_or_second_host
+            && self.reading.is_limited()
+            && !self.requests[id].settled
         {
             self.reading.begin(id, self.now);
         }
@@ -173,7 +176,7 @@ impl<S: Scope> World<'_, S> {
     /// gives up.
     fn try_later(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
-        request.at = At::Away;
+        request.at = At::Retrying;
         let arrived = request.arrived;
         let patience = self.site.front.connect_timeout.unwrap_or(GIVES_UP).min(GIVES_UP);
         // Where Nginx took longer than a whole step, the step is over already.
@@ -183,144 +186,146 @@ impl<S: Scope> World<'_, S> {
         self.agenda.at(next.min(arrived + patience).max(self.now), Event::Retry(id));
     }
 
-    /// A client's kernel tries again, or Nginx has given up trying. Returns the request where it
-    /// begins at once.
+    /// The client's kernel tries again, unless its client or Nginx has given up. Returns the
+    /// request where it starts at once.
     pub(super) fn retry(&mut self, id: RequestId) -> Option<RequestId> {
         let request = &mut self.requests[id];
         let (patience, trying) = (self.site.front.connect_timeout, self.now - request.arrived);
         if request.settled {
             self.requests.remove(id);
         } else if patience.is_some_and(|span| trying >= span) {
-            self.turn_down(id, Failure::untold(Cause::Timeout));
+            self.fail_before_worker(id, Failure::silent(Cause::Timeout));
         } else if trying >= GIVES_UP {
-            self.turn_down(id, Failure::untold(Cause::Backlog));
+            self.fail_before_worker(id, Failure::silent(Cause::Backlog));
         } else {
-            request.at = At::Door;
-            return self.connect(id).who_begins();
+            request.at = At::Socket;
+            return self.connect(id).started();
         }
         None
     }
 
-    /// Lets the first in the backlog in, if a worker would have it.
+    /// Admits the first request in the backlog, if a worker would have it. Returns whether one went
+    /// on.
     #[inline(always)]
     pub(super) fn accept_from_backlog(&mut self) -> bool {
-        // Who it is does not matter where there is one queue, and there it is not looked up.
+        // With one queue any idle worker will do: no need to look at the request.
         if self.rules.one_queue {
             return self.accept_from_one_queue();
         }
-        if self.extras().per_process {
+        if self.features().per_process {
             return self.accept_from_sockets();
         }
-        if self.extras().dispatches {
-            self.knock();
+        if self.features().dispatches {
+            self.wake_acceptors();
             return false;
         }
         let worker = self.backlog.front().and_then(|id| self.acceptor(*id));
-        worker.map(|worker| self.accept(worker)).is_some()
+        worker.map(|worker| self.accept_next(worker)).is_some()
     }
 
-    /// Lets the first in the backlog in where somebody is idle.
+    /// Admits the first request in the backlog if a worker of the one queue is idle.
     #[inline(always)]
     fn accept_from_one_queue(&mut self) -> bool {
         let Some(index) = self.idle.pop_front() else { return false };
         let id = self.backlog.pop_front().expect("somebody waits");
         self.probe.levels.backlog.fall(self.now, 1);
-        self.enter(id, index);
+        self.occupy_place(id, index);
         self.ready.push(id);
-        if self.extras().uses_memory {
+        if self.features().uses_memory {
             self.take_request_memory(id, index);
         }
         true
     }
 
-    /// `worker` accepts the first in the backlog.
+    /// `worker` accepts the first request in the backlog.
     #[inline(always)]
-    pub(super) fn accept(&mut self, worker: u32) {
+    pub(super) fn accept_next(&mut self, worker: u32) {
         let id = self.backlog.pop_front().expect("somebody waits");
         self.probe.levels.backlog.fall(self.now, 1);
-        self.admit_last(id, worker);
+        self.admit_queued(id, worker);
     }
 
-    /// `worker` accepts the request: it has a place in it, or waits for one. Returns it where it
-    /// begins, before whoever else can go on now.
+    /// Worker `index` accepts the request, which takes a place or waits for one. Returns it where
+    /// it starts, before the requests that can go on already.
     #[inline(always)]
-    pub(super) fn admit(&mut self, id: RequestId, index: u32) -> Option<RequestId> {
+    pub(super) fn admit_now(&mut self, id: RequestId, index: u32) -> Option<RequestId> {
         if self.is_full(index) {
-            self.turn_away(id);
+            self.refuse_over_limit(id);
             return None;
         }
-        let begins = self.seat(id, index);
+        let begins = self.take_place(id, index);
         // Until it has a thread it holds no more than its connection.
-        if begins && self.extras().uses_memory {
+        if begins && self.features().uses_memory {
             self.take_request_memory(id, index);
         }
         begins.then_some(id)
     }
 
-    /// The same, but it goes on after all that can already.
+    /// [`World::admit_now`], but a request that starts does so after those that can go on already.
     #[inline(always)]
-    pub(super) fn admit_last(&mut self, id: RequestId, index: u32) {
+    pub(super) fn admit_queued(&mut self, id: RequestId, index: u32) {
         if self.is_full(index) {
-            return self.turn_away(id);
+            return self.refuse_over_limit(id);
         }
-        if !self.seat(id, index) {
+        if !self.take_place(id, index) {
             return;
         }
         self.ready.push(id);
-        if self.extras().uses_memory {
+        if self.features().uses_memory {
             self.take_request_memory(id, index);
         }
     }
 
-    /// Whether a worker refuses whom it has just accepted.
+    /// Whether worker `index` refuses the request that it has just accepted.
     #[inline(always)]
     fn is_full(&self, index: u32) -> bool {
         let accepted = |limit| self.workers[index as usize].accepted + 1 >= limit;
-        self.extras().limit.is_some_and(accepted)
+        self.features().limit_concurrency.is_some_and(accepted)
     }
 
-    /// The request is refused by the worker that accepted it.
-    fn turn_away(&mut self, id: RequestId) {
+    /// The worker that accepted the request refuses it.
+    fn refuse_over_limit(&mut self, id: RequestId) {
         self.probe.levels.inside.fall(self.now, 1);
-        self.turn_down(id, Failure::told(Cause::Limit));
+        self.fail_before_worker(id, Failure::with_error_page(Cause::Limit));
     }
 
-    /// The request has a place in a worker, or waits for one. Returns whether it begins.
+    /// The request takes a place in a worker, or waits for one. Returns whether it starts.
     #[inline(always)]
-    fn seat(&mut self, id: RequestId, index: u32) -> bool {
+    fn take_place(&mut self, id: RequestId, index: u32) -> bool {
         if self.rules.one_queue {
             self.idle.pop_front();
-        } else if self.workers[index as usize].take_in(id, self.now) == Seized::Queued {
+        } else if self.workers[index as usize].accept(id, self.now) == Seized::Queued {
             let request = &mut self.requests[id];
             (request.worker, request.at) = (index, At::Place);
             return false;
         }
-        self.enter(id, index);
+        self.occupy_place(id, index);
         true
     }
 
-    /// The request has its place in a worker and begins.
+    /// The request has its place in a worker, and starts.
     #[inline(always)]
-    fn enter(&mut self, id: RequestId, index: u32) {
+    fn occupy_place(&mut self, id: RequestId, index: u32) {
         self.probe.levels.workers.rise(self.now, 1);
-        self.begin(id, index);
+        self.start_in_worker(id, index);
     }
 
-    /// The request begins in a worker.
+    /// The request starts in a worker.
     #[inline(always)]
-    fn begin(&mut self, id: RequestId, index: u32) {
+    fn start_in_worker(&mut self, id: RequestId, index: u32) {
         let request = &mut self.requests[id];
         request.spend(Stage::Worker, self.now);
         (request.worker, request.at) = (index, At::Moving);
         let waited = self.now - request.arrived;
         self.probe.waited_for_place(request, waited);
-        if self.rules.one_queue && self.extras().has_more_sources {
+        if self.rules.one_queue && self.features().has_deadlines_or_second_host {
             self.overtime.end(index);
-            self.overtime.begin_looked_at(index, self.now, ARBITER_LOOKS);
+            self.overtime.begin_polled(index, self.now, ARBITER_INTERVAL);
         }
     }
 
-    /// Who would be accepted by a worker that falls idle now, and nothing happens before that.
+    /// Takes the next request of the backlog for a worker that falls idle now, if no other could
+    /// take it first.
     #[inline(always)]
     pub(super) fn successor(&mut self) -> Option<RequestId> {
         if self.backlog.is_empty() || !self.rules.hands_over || !self.ready.is_empty() {
@@ -329,48 +334,49 @@ impl<S: Scope> World<'_, S> {
         self.backlog.pop_front()
     }
 
-    /// A request has left the worker, and its successor takes its place: the worker has not been
-    /// idle in between.
+    /// A request has left the worker, and `next` takes its place: the worker is not idle in
+    /// between.
     #[inline(always)]
     pub(super) fn succeed(&mut self, next: RequestId, index: u32) {
         self.probe.levels.inside.fall(self.now, 1);
         self.probe.levels.backlog.fall(self.now, 1);
-        self.begin(next, index);
+        self.start_in_worker(next, index);
     }
 
     /// The request is no longer in its worker.
     pub(super) fn leave_worker(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
-        let index = std::mem::replace(&mut request.worker, NOWHERE);
+        let index = std::mem::replace(&mut request.worker, NO_WORKER);
         let endpoint = request.endpoint;
         self.free_place(index, endpoint);
     }
 
-    /// A request for `endpoint` has left the worker: its place goes to the next, and its memory
-    /// back.
+    /// A request for `endpoint` has left the worker: its place goes to the next request, and its
+    /// memory back.
     #[inline(always)]
     pub(super) fn free_place(&mut self, index: u32, endpoint: u16) {
         self.probe.levels.inside.fall(self.now, 1);
         self.probe.levels.workers.fall(self.now, 1);
         let mut next = None;
         if self.rules.one_queue {
-            if self.extras().has_more_sources {
+            if self.features().has_deadlines_or_second_host {
                 self.overtime.end(index);
             }
             self.idle.push_back(index);
         } else {
-            next = self.workers[index as usize].let_out();
+            next = self.workers[index as usize].release_place();
             if let Some(next) = next {
-                self.enter(next, index);
+                self.occupy_place(next, index);
                 self.ready.push(next);
             }
         }
-        if self.extras().uses_memory {
+        if self.features().uses_memory {
             self.change_memory(index, endpoint, next);
         }
     }
 
-    /// The memory of a request for `endpoint` goes back, and whoever has its place takes its own.
+    /// The memory of a request for `endpoint` goes back, and the request that has its place takes
+    /// its own.
     #[inline(never)]
     fn change_memory(&mut self, index: u32, endpoint: u16, next: Option<RequestId>) {
         let life = self.workers[index as usize].life;
@@ -382,28 +388,29 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The request never got to a worker.
-    fn turn_down(&mut self, id: RequestId, failure: Failure) {
+    /// The request fails without having got to a worker.
+    fn fail_before_worker(&mut self, id: RequestId, failure: Failure) {
         self.settle(id, Some(failure));
         self.requests.remove(id);
     }
 
-    /// The longest-waiting client's patience is over. The server does not learn of it.
+    /// The patience of the first client to run out of it is over. The server does not learn of
+    /// that.
     pub(super) fn patience_over(&mut self) -> Option<RequestId> {
         let id = self.patience.expire();
-        self.settle(id, Some(Failure::untold(Cause::Patience)));
+        self.settle(id, Some(Failure::silent(Cause::Patience)));
         None
     }
 
-    /// Nginx has waited long enough for an answer.
+    /// Nginx has waited for an answer for its read timeout.
     pub(super) fn reading_over(&mut self) -> Option<RequestId> {
         let id = self.reading.expire();
-        self.settle(id, Some(Failure::untold(Cause::Timeout)));
+        self.settle(id, Some(Failure::silent(Cause::Timeout)));
         None
     }
 
-    /// Somebody's wait is over, one way or another: answered, or failed for this cause. What
-    /// happens to the request after that is nobody's business but the server's.
+    /// A client's wait is over, one way or another: its request was answered, or failed. Whatever
+    /// happens to the request afterwards concerns the server alone.
     #[inline(always)]
     pub(super) fn settle(&mut self, id: RequestId, failure: Option<Failure>) {
         if let Some(waiting) = self.requests[id].settle() {
@@ -411,26 +418,26 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Who waited for the request is told how that ended.
+    /// The client that waited for the request learns how it ended.
     #[inline(always)]
     pub(super) fn inform(&mut self, id: RequestId, waiting: Waiting, failure: Option<Failure>) {
         let failed = failure.map(|failure| failure.cause);
         let is_there = matches!(failed, None | Some(Cause::Patience));
-        let way = if is_there { self.extras().round_trip } else { Span::ZERO };
+        let way = if is_there { self.features().round_trip } else { Span::ZERO };
         match failed {
-            None => self.write_down_soon(id),
+            None => self.record_soon(id),
             Some(cause) => self.probe.failed(waiting.measured, cause),
         }
         let ended = Some(self.now + way);
         let error_page = failure.is_some_and(|failure| failure.error_page);
         let reply = Reply { arrived: waiting.arrived, ended, failed, error_page };
         self.tape.note(waiting.number, reply);
-        if self.extras().has_more_sources {
+        if self.features().has_deadlines_or_second_host {
             self.patience.end(id);
             self.reading.end(id);
         }
-        if failed.is_none() && !self.extras().client_cpu.is_zero() {
-            self.run_aside(HOST, Some(FRONT), self.extras().client_cpu);
+        if failed.is_none() && !self.features().client_cpu.is_zero() {
+            self.run_aside(WORKERS_HOST, Some(FRONT), self.features().client_cpu);
         }
     }
 }

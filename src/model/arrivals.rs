@@ -1,16 +1,17 @@
-//! Who arrives when, wanting what: drawn whole, on arrival, from streams by purpose.
+//! The requests of a run: when each arrives and what it wants, drawn whole before it arrives, from
+//! one stream of random numbers per purpose.
 //!
-//! So a plan with another worker, pool or core count faces the same requests wanting the same
-//! work at the same instants, and another rate the same requests closer together.
+//! So a plan with another number of workers, connections or cores faces the same requests wanting
+//! the same work at the same instants; and another rate, the same requests closer together.
 
 use std::collections::VecDeque;
 
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Exp1, Gamma, LogNormal};
 
-use super::looping::Looping;
 use super::program::{Program, Quantity};
-use super::request::{Demands, FIRST_DEMANDS, FirstDemands, NO_DEMANDS};
+use super::repeated_trace::RepeatedTrace;
+use super::request::{DemandSlots, FIRST_DEMANDS, FirstDemands, NO_DEMANDS};
 use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::outcome::Cause;
 use crate::seed::Seed;
@@ -22,12 +23,12 @@ use crate::units::{Span, Time};
 pub struct Arrival {
     /// When.
     pub at: Time,
-    /// Which of the site's endpoints it asks for.
+    /// The endpoint it asks for, as an index of the site's.
     pub endpoint: u16,
 }
 
 impl Arrival {
-    /// Of one that does not come.
+    /// A request that never arrives.
     pub(super) const NEVER: Arrival = Arrival { at: Time::NEVER, endpoint: 0 };
 }
 
@@ -36,13 +37,13 @@ impl Arrival {
 pub struct Reply {
     /// When the client first tried.
     pub arrived: Time,
-    /// When it had its answer, or learned that there would be none, or gave up; `None` where the
-    /// run ended before.
+    /// When it had its answer, or learned that there would be none, or gave up; `None` if the run
+    /// ended before.
     pub ended: Option<Time>,
-    /// The cause, where it was not answered well.
+    /// Why it failed; `None` if it was answered well.
     pub failed: Option<Cause>,
-    /// Whether the server itself told it so with an error page: a connection that only closes has none,
-    /// and Nginx has its own.
+    /// Whether the server itself answered with an error page: a connection that only closes has
+    /// none, and Nginx has its own.
     pub error_page: bool,
 }
 
@@ -50,38 +51,38 @@ pub struct Reply {
 pub(super) trait Tape {
     /// The next request, and into `demands` what it wants, in the order of its program's draws
     /// (there is room for the longest); `None` at the end of the tape.
-    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival>;
+    fn next(&mut self, demands: DemandSlots<'_>) -> Option<Arrival>;
 
     /// Takes note of how the request with this number (counted from 0, modulo 2^32) ended.
     fn note(&mut self, _number: u32, _reply: Reply) {}
 }
 
-/// The requests of a run: drawn, or those of the site's trace. One type for both, for there to be
-/// one simulated world to compile: of two the compiler inlines less, and a drawn request takes 30
-/// to 80 instructions more; to tell which it is takes 10.
-pub(super) enum Visitors<'a> {
-    Drawn(Box<Drawing>),
-    Recorded(Looping<'a>),
+/// The requests of a site: drawn, or those of its trace. One type for both, so that there is one
+/// simulated world to compile: of two the compiler inlines less, and a drawn request takes 30 to 80
+/// instructions more; to tell which it is takes 10.
+pub(super) enum SiteTape<'a> {
+    Drawn(Box<DrawnTape>),
+    Repeated(RepeatedTrace<'a>),
 }
 
-impl<'a> Visitors<'a> {
+impl<'a> SiteTape<'a> {
     /// The tape of `site` under `seed`, for requests that follow `programs`.
-    pub(super) fn new(site: &'a Site, programs: &[Program], seed: Seed) -> Visitors<'a> {
+    pub(super) fn new(site: &'a Site, programs: &[Program], seed: Seed) -> SiteTape<'a> {
         match &site.traffic.arrivals {
-            Arrivals::Poisson => Visitors::Drawn(Box::new(Drawing::new(site, programs, seed))),
+            Arrivals::Poisson => SiteTape::Drawn(Box::new(DrawnTape::new(site, programs, seed))),
             Arrivals::Recorded(trace) => {
-                Visitors::Recorded(Looping::new(site, trace, programs, seed))
+                SiteTape::Repeated(RepeatedTrace::new(site, trace, programs, seed))
             }
         }
     }
 }
 
-impl Tape for Visitors<'_> {
+impl Tape for SiteTape<'_> {
     #[inline(always)]
-    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
+    fn next(&mut self, demands: DemandSlots<'_>) -> Option<Arrival> {
         match self {
-            Visitors::Drawn(drawing) => drawing.next(demands),
-            Visitors::Recorded(looping) => looping.next(demands),
+            SiteTape::Drawn(drawn) => drawn.next(demands),
+            SiteTape::Repeated(trace) => trace.next(demands),
         }
     }
 }
@@ -90,36 +91,35 @@ impl Tape for Visitors<'_> {
 ///
 /// It is drawn a block at a time, one stream after the other: the numbers are the same, and the
 /// state of a generator stays in registers for a whole block.
-pub(super) struct Drawing {
+pub(super) struct DrawnTape {
     now: Time,
     mean_gap_nanos: f64,
     /// Cumulated shares of the endpoints.
     shares: Vec<f64>,
-    /// What is drawn from each source for each endpoint, and where among the request's demands it
-    /// goes.
+    /// By source and endpoint: what is drawn, and its place among the request's demands.
     samplers: [Vec<Vec<(Sampler, usize)>>; 3],
     gaps: Stream,
     endpoint: Stream,
     sources: [Stream; 3],
-    block: [Drawn; BLOCK],
-    /// What the requests of the block want beyond that, so much each.
+    block: [DrawnRequest; BLOCK],
+    /// The demands of the block's requests beyond their first: `stride` for each.
     more: Vec<Span>,
     stride: usize,
-    /// How many of the block have arrived.
+    /// How many requests of the block have been taken.
     taken: usize,
 }
 
-/// A request that is drawn: when it comes and what for, and what it wants first.
+/// A drawn request, and its first demands.
 #[derive(Debug, Clone, Copy)]
-struct Drawn {
+struct DrawnRequest {
     arrival: Arrival,
     demands: FirstDemands,
 }
 
-impl Drawn {
-    /// Nothing yet.
-    const NOTHING: Drawn =
-        Drawn { arrival: Arrival { at: Time::ZERO, endpoint: 0 }, demands: NO_DEMANDS };
+impl DrawnRequest {
+    /// A place in a block that is not drawn yet.
+    const NOTHING: DrawnRequest =
+        DrawnRequest { arrival: Arrival { at: Time::ZERO, endpoint: 0 }, demands: NO_DEMANDS };
 }
 
 /// How many requests are drawn at a time.
@@ -133,9 +133,9 @@ pub(super) enum Source {
     Call,
 }
 
-impl Drawing {
+impl DrawnTape {
     /// The tape of `site` under `seed`, for requests that follow `programs`.
-    pub(super) fn new(site: &Site, programs: &[Program], seed: Seed) -> Drawing {
+    pub(super) fn new(site: &Site, programs: &[Program], seed: Seed) -> DrawnTape {
         let total: f64 = site.traffic.endpoints.iter().map(|endpoint| endpoint.weight).sum();
         let mut below = 0.0;
         let shares = site.traffic.endpoints.iter().map(|endpoint| {
@@ -145,7 +145,7 @@ impl Drawing {
         let sources = [Source::Compute, Source::Query, Source::Call];
         let demands = programs.iter().map(Program::demands).max().unwrap_or(0);
         let stride = demands.saturating_sub(FIRST_DEMANDS);
-        Drawing {
+        DrawnTape {
             now: Time::ZERO,
             mean_gap_nanos: 1e9 / site.traffic.rate.get(),
             shares: shares.collect(),
@@ -154,7 +154,7 @@ impl Drawing {
             endpoint: stream(seed, Purpose::Endpoint),
             sources: [Purpose::Compute, Purpose::Query, Purpose::Call]
                 .map(|purpose| stream(seed, purpose)),
-            block: [Drawn::NOTHING; BLOCK],
+            block: [DrawnRequest::NOTHING; BLOCK],
             more: vec![Span::ZERO; BLOCK * stride],
             stride,
             taken: BLOCK,
@@ -186,8 +186,8 @@ impl Drawing {
         (self.gaps, self.now) = (gaps, now);
     }
 
-    /// Which endpoints the requests ask for. One number is drawn for each whatever the shares, so
-    /// that a change in them shifts nothing.
+    /// Draws which endpoints the requests ask for: one number for each whatever the shares, so that
+    /// a change in them shifts nothing.
     fn draw_endpoints(&mut self) {
         for next in &mut self.block {
             let point: f64 = self.endpoint.random();
@@ -221,9 +221,9 @@ impl Drawing {
     }
 }
 
-impl Tape for Drawing {
+impl Tape for DrawnTape {
     #[inline(always)]
-    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
+    fn next(&mut self, demands: DemandSlots<'_>) -> Option<Arrival> {
         if self.taken >= BLOCK {
             self.draw();
         }
@@ -238,7 +238,7 @@ impl Tape for Drawing {
     }
 }
 
-/// What is drawn from `source`, for each endpoint: in the order of its program.
+/// What is drawn from `source`, for each endpoint, in the order of its program.
 fn samplers(site: &Site, programs: &[Program], source: Source) -> Vec<Vec<(Sampler, usize)>> {
     let endpoints = site.traffic.endpoints.iter().zip(programs);
     let of_endpoint = endpoints.map(|(endpoint, program)| {
@@ -279,8 +279,8 @@ enum Sampler {
     Other(Other),
 }
 
-/// A distribution that takes more to draw from. Apart from the others, whose few steps would have
-/// to make room for it.
+/// A distribution that takes more to draw from. Not variants of [`Sampler`], whose simple draws
+/// would have to make room for its state.
 enum Other {
     LogNormal(LogNormal<f64>),
     Gamma(Gamma<f64>),
@@ -321,7 +321,7 @@ impl Sampler {
                 whole(unit * mean)
             }
             Sampler::Other(other) => {
-                // A stream that is lent out has its state in memory, and only a copy needs that.
+                // A stream that is lent out has to lie in memory: lend a copy.
                 let mut lent = stream.clone();
                 let span = other.draw(&mut lent);
                 *stream = lent;
@@ -330,7 +330,7 @@ impl Sampler {
         }
     }
 
-    /// Draws one after the other. What is drawn most has a loop of its own.
+    /// Draws one span after the other. The most frequent distribution has a loop of its own.
     #[inline(always)]
     fn fill<'a>(&self, stream: &mut Stream, spans: impl Iterator<Item = &'a mut Span>) {
         match self {
@@ -379,23 +379,22 @@ impl Other {
     }
 }
 
-/// A drawn span: the whole nanoseconds of it. What is drawn is never negative; beyond 2^63 it
-/// becomes that.
+/// The whole nanoseconds of a drawn span, which is never negative; beyond 2^63 it becomes that.
 #[inline]
 pub(super) fn whole(nanos: f64) -> Span {
     Span::from_nanos(nanos as i64 as u64)
 }
 
-/// A whole number below `end`, each as likely as the next to within 2^-32 (Lemire 2019, without
-/// the rejection).
+/// A whole number below `end`, all equally likely to within 2^-32 (Lemire 2019, without the
+/// rejection).
 pub(super) fn below(stream: &mut Stream, end: usize) -> usize {
     ((u128::from(stream.next_u64()) * end as u128) >> 64) as usize
 }
 
 /// A tape recorded beforehand. Each request comes with a value of the caller's, which is handed
-/// back with its reply, in order of arrival: kept are the requests in flight, and those that came
-/// later than the oldest of them.
-pub(super) struct Recording<I, V, F> {
+/// back with its reply, in order of arrival. Kept are the requests in flight, and those that came
+/// after the oldest of them.
+pub(super) struct CallerTape<I, V, F> {
     arrivals: I,
     each: F,
     /// The requests from number `first` on, and how each ended, once it has.
@@ -403,15 +402,15 @@ pub(super) struct Recording<I, V, F> {
     first: u32,
 }
 
-impl<I, V, F: FnMut(V, Reply)> Recording<I, V, F> {
-    /// The tape of `arrivals`: each with its demands, one per compute step and per call, two per
-    /// query (wait, CPU), in the order of its endpoint's steps; by rising time. `each` learns how
-    /// each ended.
-    pub(super) fn new(arrivals: I, each: F) -> Recording<I, V, F> {
-        Recording { arrivals, each, window: VecDeque::new(), first: 0 }
+impl<I, V, F: FnMut(V, Reply)> CallerTape<I, V, F> {
+    /// The tape of `arrivals`, by rising time: each with its demands, one per compute step and per
+    /// call, two per query (wait, CPU), in the order of its endpoint's steps. `each` is called with
+    /// how each ended.
+    pub(super) fn new(arrivals: I, each: F) -> CallerTape<I, V, F> {
+        CallerTape { arrivals, each, window: VecDeque::new(), first: 0 }
     }
 
-    /// The run is over: what has not ended never will.
+    /// The run is over: reports the requests that have not ended.
     pub(super) fn finish(mut self) {
         for (value, reply) in self.window {
             (self.each)(value, reply);
@@ -419,12 +418,12 @@ impl<I, V, F: FnMut(V, Reply)> Recording<I, V, F> {
     }
 }
 
-impl<I, V, F> Tape for Recording<I, V, F>
+impl<I, V, F> Tape for CallerTape<I, V, F>
 where
     I: Iterator<Item = (Arrival, Vec<Span>, V)>,
     F: FnMut(V, Reply),
 {
-    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
+    fn next(&mut self, demands: DemandSlots<'_>) -> Option<Arrival> {
         let (arrival, wanted, value) = self.arrivals.next()?;
         let arrived = arrival.at;
         let open = Reply { arrived, ended: None, failed: None, error_page: false };

@@ -1,27 +1,27 @@
-//! How a worker comes up: its imports, the memory it takes over them and at their end, its pool.
+//! How a worker comes up: its imports, the memory it takes during and after them, and its pool.
 
 use super::scope::Scope;
-use super::supervisor::HAS_NO_WORD;
-use super::tasks::BOOT;
+use super::supervisor::PONGS_AT_SLICE;
+use super::tasks::LIFECYCLE;
 use super::worker::State;
-use super::{HOST, World};
+use super::{WORKERS_HOST, World};
 use crate::site::OnOom;
 use crate::units::{Bytes, Span};
 
 /// In how many slices a booting worker's memory grows to its full size: importing an application
-/// touches memory all along, so the OOM killer meets it half-grown.
+/// touches memory all along, so the OOM killer finds it half-grown.
 pub(super) const BOOT_SLICES: u32 = 8;
 
-/// With so many slices of its boot left a worker asks for all connections of its pool, each a
+/// With this many slices of its boot left a worker asks for all connections of its pool, each a
 /// process that the database starts. It comes up when it has them all.
-const OPENS_POOL: u32 = 1;
+const POOL_OPENS_AT_SLICE: u32 = 1;
 
-/// In how many pieces a booting worker takes what it takes at once.
-const PIECES: u32 = 16;
+/// In how many pieces a booting worker takes memory that it asks for at once.
+const MEMORY_PIECES: u32 = 16;
 
 impl<S: Scope> World<'_, S> {
-    /// A worker is started, and boots, unless systemd has stopped the unit: then the arbiter that was to
-    /// start it is gone.
+    /// A worker is started, and boots; unless systemd has stopped the unit, and with it the arbiter
+    /// that was to start the worker.
     pub(super) fn start(&mut self, index: u32) {
         if self.is_stopped() {
             return;
@@ -34,56 +34,58 @@ impl<S: Scope> World<'_, S> {
     /// The next slice of a worker's boot.
     fn boot_on(&mut self, index: u32) {
         let mut slice = self.site.server.boot_cpu.scaled(1.0 / f64::from(BOOT_SLICES));
-        if self.workers[index as usize].state == State::Booting(OPENS_POOL) {
+        if self.workers[index as usize].state == State::Booting(POOL_OPENS_AT_SLICE) {
             let pool = self.pool_at_start();
             slice += self.site.server.costs.connect_cpu * u64::from(pool);
             self.ask_for_pool(index, pool);
         }
         if slice.is_zero() {
-            self.booted(index);
+            self.lifecycle_task_done(index);
         } else {
-            self.start_apart(HOST, BOOT | index, index, slice);
+            self.start_apart(WORKERS_HOST, LIFECYCLE | index, index, slice);
         }
     }
 
-    /// What a booting worker was at is done.
-    pub(super) fn booted(&mut self, index: u32) {
+    /// A worker's boot or teardown has finished a task: its state says which, and what comes next.
+    pub(super) fn lifecycle_task_done(&mut self, index: u32) {
         match self.workers[index as usize].state {
             State::Booting(slices) => self.imported(index, slices - 1),
             State::Filling(pieces) => self.filled(index, pieces - 1),
-            State::Ending(closing) => self.unmap(index, closing),
+            State::EndingThreads(closing) => self.unmap(index, closing),
             State::Unmapping(closing) => self.unmapped(index, closing),
             State::Freeing(closing) => self.freed(index, closing),
-            State::Closed => self.ended(index),
+            State::Closed => self.torn_down(index),
             State::Opening | State::Up | State::Gone => {}
         }
     }
 
-    /// A slice of a worker's boot is done, and so many are left: it has grown.
+    /// A slice of a worker's boot is done, and `left` are left: it has grown.
     fn imported(&mut self, index: u32, left: u32) {
         if !self.grow(index, State::Booting(left)) {
             return;
         }
         let worker = &mut self.workers[index as usize];
         match left {
-            0 if self.postmaster.owes(index, worker.life) => worker.state = State::Opening,
-            0 => self.filled(index, PIECES),
+            0 if self.postmaster.is_opening_pool_of(index, worker.life) => {
+                worker.state = State::Opening
+            }
+            0 => self.filled(index, MEMORY_PIECES),
             _ => self.boot_on(index),
         }
-        if left == HAS_NO_WORD {
-            self.has_word(index);
+        if left == PONGS_AT_SLICE {
+            self.ponged(index);
         }
     }
 
     /// The pool of a booting worker is open.
     pub(super) fn has_pool(&mut self, index: u32) {
         if self.workers[index as usize].state == State::Opening {
-            self.filled(index, PIECES);
+            self.filled(index, MEMORY_PIECES);
         }
     }
 
-    /// Of a worker's late memory so many pieces are left, each of which it has to touch; after the
-    /// last it takes traffic.
+    /// The worker has `left` pieces of its late memory left to touch. After the last it takes
+    /// traffic.
     fn filled(&mut self, index: u32, left: u32) {
         let touching = self.touching(self.site.server.late_memory);
         let left = if touching.is_zero() { 0 } else { left };
@@ -93,11 +95,16 @@ impl<S: Scope> World<'_, S> {
         if left == 0 {
             self.come_up(index)
         } else {
-            self.start_apart(HOST, BOOT | index, index, touching.scaled(1.0 / f64::from(PIECES)));
+            self.start_apart(
+                WORKERS_HOST,
+                LIFECYCLE | index,
+                index,
+                touching.scaled(1.0 / f64::from(MEMORY_PIECES)),
+            );
         }
     }
 
-    /// What the kernel computes before a process has `bytes` more.
+    /// CPU of the kernel until a process has `bytes` more.
     pub(super) fn touching(&self, bytes: Bytes) -> Span {
         let each = self.site.server.touch_cpu;
         if each.is_zero() { each } else { each.scaled(bytes.as_mib()) }
@@ -109,7 +116,7 @@ impl<S: Scope> World<'_, S> {
         server.connections.limit.filter(|_| server.opens_pool).unwrap_or(0)
     }
 
-    /// What a worker holds so far into its boot.
+    /// What a worker in `state` of its boot holds.
     fn grown(&self, state: State) -> Bytes {
         let server = &self.site.server;
         let late = server.late_memory.get();
@@ -119,9 +126,9 @@ impl<S: Scope> World<'_, S> {
         Bytes::new(match state {
             State::Booting(left) => part(early, left, BOOT_SLICES),
             State::Opening => early,
-            State::Filling(left) => early + part(late, left, PIECES),
+            State::Filling(left) => early + part(late, left, MEMORY_PIECES),
             State::Up
-            | State::Ending(_)
+            | State::EndingThreads(_)
             | State::Unmapping(_)
             | State::Freeing(_)
             | State::Closed
@@ -129,7 +136,7 @@ impl<S: Scope> World<'_, S> {
         })
     }
 
-    /// A booting worker is so far, and holds what it does by then. Returns whether it outlived
+    /// A booting worker enters `state`, and holds what it does by then. Returns whether it survives
     /// that.
     fn grow(&mut self, index: u32, state: State) -> bool {
         let worker = &mut self.workers[index as usize];
@@ -139,13 +146,14 @@ impl<S: Scope> World<'_, S> {
         self.occupy_by_and_by(index, life, more)
     }
 
-    /// A booting worker takes `bytes` more, where they do not fit piece by piece: so whoever is
-    /// larger than what it holds by then dies for it. Returns whether it outlived that.
+    /// A booting worker takes `bytes` more. Where they do not fit it takes them piece by piece, so
+    /// that the OOM killer takes a process that is larger than what the worker holds by then.
+    /// Returns whether the worker survives.
     fn occupy_by_and_by(&mut self, index: u32, life: u64, bytes: Bytes) -> bool {
-        if self.memory[HOST].has_room_for(bytes) {
+        if self.memory[WORKERS_HOST].has_room_for(bytes) {
             return self.occupy(index, life, bytes);
         }
-        let piece = Bytes::new(bytes.get().div_ceil(u64::from(PIECES)));
+        let piece = Bytes::new(bytes.get().div_ceil(u64::from(MEMORY_PIECES)));
         let mut left = bytes;
         while left > Bytes::ZERO {
             let now = left.min(piece);
@@ -171,12 +179,12 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The worker's pool is open, as far as the database grants it. Returns whether the worker
-    /// outlived that.
+    /// The worker's pool is open, as far as the database grants connections. Returns whether the
+    /// worker survives what that takes.
     fn open_pool(&mut self, index: u32) -> bool {
         let life = self.workers[index as usize].life;
         for _ in 0..self.pool_at_start() {
-            if self.postgres.away || !self.postgres.open() {
+            if self.postgres.recovering || !self.postgres.open() {
                 break;
             }
             self.workers[index as usize].pool.opened_idle();

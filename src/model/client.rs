@@ -55,7 +55,7 @@ impl Deadlines {
 
     /// The same for somebody who looks only every so often whether the time is over.
     #[inline]
-    pub(super) fn begin_looked_at(&mut self, id: u32, from: Time, every: Span) {
+    pub(super) fn begin_polled(&mut self, id: u32, from: Time, every: Span) {
         if let Some(span) = self.span {
             let due = from + span - Time::ZERO;
             self.list(id, Time::ZERO + due.round_up_to(every));

@@ -1,49 +1,49 @@
-//! What happens next: the earliest of what is due, and of who comes.
+//! What happens next: the earliest of what is due and of the next arrival.
 //!
-//! Of what happens at once the first of these comes first: cores, agenda, patience, reading, the
+//! Of several events at one instant the order is: cores, agenda, patience, Nginx, gunicorn's
 //! arbiter, tape.
 
-use super::admission::Reception;
-use super::processor::Processor;
-use super::request::{NOBODY, RequestId};
+use super::admission::ConnectOutcome;
+use super::host_cores::HostCores;
+use super::request::{NO_REQUEST, RequestId};
 use super::scope::Scope;
-use super::{Event, HOST, OWN_HOST, World};
+use super::{Event, OWN_DATABASE_HOST, WORKERS_HOST, World};
 use crate::outcome::Stopped;
 use crate::units::Time;
 
-/// What a stretch of a run goes on for, if its time is not over before.
+/// What ends a stretch of a run, if its time is not over before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum For {
-    /// Its time.
-    Time,
-    /// Requests that come.
-    Arrivals,
-    /// Answers to requests that are measured.
-    Answers,
+pub(super) enum RunUntil {
+    /// Nothing but its time.
+    End,
+    /// The end of the tape.
+    TapeEnd,
+    /// All measured requests have ended.
+    AllAnswered,
 }
 
-/// When something is due, by where it comes from, but for arrivals.
+/// When the next event of each source is due, arrivals apart.
 #[derive(Debug, Clone, Copy)]
 struct Due {
     /// The cores of the workers' host.
     host: Time,
-    /// The cores of the database's own.
+    /// The cores of the database's own host.
     database: Time,
     agenda: Time,
-    /// The first of all these, and of whose patience ends.
+    /// The first of these and of all deadlines.
     first: Time,
 }
 
 impl<S: Scope> World<'_, S> {
-    /// Handles what happens before `end`, while there is what the run goes on for.
-    pub(super) fn run_for(&mut self, aim: For, end: Time) {
+    /// Handles what happens before `end`, for as long as `until` says.
+    pub(super) fn run_until(&mut self, until: RunUntil, end: Time) {
         self.end = if self.stopped.is_none() { end } else { self.now };
         loop {
-            let goes_on = match aim {
-                For::Time => true,
-                For::Arrivals => self.coming.at < Time::NEVER,
-                For::Answers => {
-                    self.write_down_at_once();
+            let goes_on = match until {
+                RunUntil::End => true,
+                RunUntil::TapeEnd => self.next_arrival.at < Time::NEVER,
+                RunUntil::AllAnswered => {
+                    self.record_now();
                     self.probe.pending() > 0
                 }
             };
@@ -53,21 +53,21 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Nothing more happens in this run.
+    /// A limit ends the run: nothing more happens in it.
     #[cold]
     pub(super) fn stop(&mut self, why: Stopped) {
         (self.stopped, self.end) = (Some(why), self.now);
     }
 
-    /// Handles what happens next, if it happens before the end.
+    /// Handles what happens next. Returns `false` if that is not before the end.
     #[inline(always)]
     fn step(&mut self) -> bool {
         let mut due = self.look_ahead();
-        self.probe.write_down_wait();
-        self.write_down_answered();
+        self.probe.record_wait();
+        self.record_answered();
         let first = match self.receive(&mut due) {
-            Some(Reception::Begins(id)) => Some(id),
-            // Nobody at the front of the backlog is let in for this.
+            Some(ConnectOutcome::Started(id)) => Some(id),
+            // No worker has become free: nothing in the backlog can go on.
             Some(_) if self.ready.is_empty() => return true,
             Some(_) => None,
             None if due.first >= self.end => return false,
@@ -77,58 +77,60 @@ impl<S: Scope> World<'_, S> {
         true
     }
 
-    /// When the next thing happens that is not an arrival.
+    /// When the next event is due that is not an arrival.
     #[inline(always)]
     fn look_ahead(&mut self) -> Due {
-        let (host, agenda) = (self.cores[HOST].next_change(), self.agenda.next_time());
+        let (host, agenda) = (self.cores[WORKERS_HOST].next_change(), self.agenda.next_time());
         let (mut database, mut first) = (Time::NEVER, host.min(agenda));
-        if self.extras().has_more_sources {
-            if self.database_host == OWN_HOST {
-                database = self.cores[OWN_HOST].next_change();
+        if self.features().has_deadlines_or_second_host {
+            if self.database_host == OWN_DATABASE_HOST {
+                database = self.cores[OWN_DATABASE_HOST].next_change();
             }
             first = first.min(database).min(self.patience_ends());
         }
         Due { host, database, agenda, first }
     }
 
-    /// When somebody's patience ends: a client's, Nginx's, or that of gunicorn's arbiter.
+    /// The next deadline: of a client's patience, of Nginx's read timeout, or of gunicorn's worker
+    /// timeout.
     #[inline(always)]
     fn patience_ends(&self) -> Time {
         self.patience.next_due().min(self.reading.next_due()).min(self.overtime.next_due())
     }
 
-    /// Requests arrive, one after the other, as long as each only queues, which changes nothing of
-    /// what else is due but when somebody's patience ends. Returns what becomes of the first that
-    /// does not, or of the last of all; nothing, where whatever is due comes first.
+    /// Lets requests arrive for as long as each only joins the backlog: all that this changes is
+    /// the next deadline, which `due` is brought up to date with. Returns the outcome of the first
+    /// request that did more than queue, or of the tape's last one; `None` where something else is
+    /// due first.
     #[inline(always)]
-    fn receive(&mut self, due: &mut Due) -> Option<Reception> {
-        while self.coming.at < due.first {
-            if self.coming.at >= self.end {
+    fn receive(&mut self, due: &mut Due) -> Option<ConnectOutcome> {
+        while self.next_arrival.at < due.first {
+            if self.next_arrival.at >= self.end {
                 break;
             }
-            self.move_clock(self.coming.at);
-            let reception = self.arrive();
+            self.move_clock(self.next_arrival.at);
+            let outcome = self.arrive();
             // Where the tape has an end, a run may go on for just as long.
-            let was_last = !S::PLAIN && self.coming.at == Time::NEVER;
-            if reception != Reception::Queued || was_last {
-                return Some(reception);
+            let was_last = !S::PLAIN && self.next_arrival.at == Time::NEVER;
+            if outcome != ConnectOutcome::Queued || was_last {
+                return Some(outcome);
             }
-            if self.extras().has_more_sources {
+            if self.features().has_deadlines_or_second_host {
                 due.first = due.first.min(self.patience_ends());
             }
         }
         None
     }
 
-    /// Handles the first of what is due, or of what is due at the same time: that is, from cores to
-    /// the arbiter, in this order. Returns who can go on at once.
+    /// Handles the first of what is due; of several at one instant, in the order of the module's
+    /// description. Returns the request that can go on at once, if one can.
     #[inline(always)]
     fn happens(&mut self, due: Due) -> Option<RequestId> {
         self.move_clock(due.first);
         if due.host == due.first {
-            self.cores_done(HOST)
+            self.cores_done(WORKERS_HOST)
         } else if due.database == due.first {
-            self.cores_done(OWN_HOST)
+            self.cores_done(OWN_DATABASE_HOST)
         } else if due.agenda == due.first {
             self.handle()
         } else if self.patience.next_due() == due.first {
@@ -138,20 +140,21 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Nginx has waited for long enough, or gunicorn's arbiter has.
+    /// Nginx's read timeout is over, or gunicorn's worker timeout.
     #[inline(never)]
     fn server_gives_up(&mut self) -> Option<RequestId> {
         if self.reading.next_due() == self.now { self.reading_over() } else { self.overtime_over() }
     }
 
-    /// Something happens at `time`.
+    /// An event happens at `time`.
     #[inline(always)]
     fn move_clock(&mut self, time: Time) {
         self.now = time;
         self.events = self.events.wrapping_add(1);
     }
 
-    /// Handles the next event on the agenda. Returns who can go on at once.
+    /// Handles the next event on the agenda. Returns the request that can go on at once, if one
+    /// can.
     #[inline(always)]
     fn handle(&mut self) -> Option<RequestId> {
         match self.agenda.pop().expect("an event is due") {
@@ -160,18 +163,17 @@ impl<S: Scope> World<'_, S> {
             Event::HandOver(worker) => self.hand_over(worker),
             Event::PoolTimeout(worker) => self.pool_timeout(worker),
             Event::Start(worker) => self.start(worker),
-            Event::LookAfter => self.look(),
-            Event::NoWord(worker) => self.no_word(worker),
+            Event::HealthCheck => self.wake_supervisor(),
+            Event::PingTimeout(worker) => self.ping_timed_out(worker),
             Event::Herd(count) => self.herd(count),
             Event::ResidentBack(index) => self.resident_back(index),
             Event::DatabaseBack => self.database_back(),
-            Event::OutOfMemory(host) => self.looked_for_memory(host),
+            Event::ThrashingOver(host) => self.thrashing_over(host),
         }
         None
     }
 
-    /// Moves every request that can go on to where it has to wait again, and `first` before all
-    /// others.
+    /// Moves every request that can go on to where it has to wait again, `first` before all others.
     #[inline(always)]
     fn move_on(&mut self, first: Option<RequestId>) {
         let mut next = first;
@@ -179,37 +181,37 @@ impl<S: Scope> World<'_, S> {
             while let Some(id) = next.take().or_else(|| self.ready.pop()) {
                 self.advance(id);
             }
-            let waits = !self.backlog.is_empty() || !S::PLAIN && self.knocking > 0;
+            let waits = !self.backlog.is_empty() || !S::PLAIN && self.own_backlogs_total > 0;
             if !waits || !self.accept_from_backlog() {
                 break;
             }
         }
     }
 
-    /// The request has been answered, now. That is written down once it is known what happens
-    /// next: what follows depends on that, and the processor would wait for it with nothing to do.
+    /// The request has been answered now. That is recorded once it is known what happens next: what
+    /// follows depends on that, and the processor would wait for it with nothing to do.
     #[inline(always)]
-    pub(super) fn write_down_soon(&mut self, id: RequestId) {
-        if self.answered != NOBODY {
-            self.write_down_at_once();
+    pub(super) fn record_soon(&mut self, id: RequestId) {
+        if self.unrecorded_answer != NO_REQUEST {
+            self.record_now();
         }
-        self.answered = id;
+        self.unrecorded_answer = id;
     }
 
-    /// The same at once, where that is seldom.
+    /// Records the last answer and the last wait now, where that is rare.
     #[inline(never)]
-    fn write_down_at_once(&mut self) {
-        self.probe.write_down_wait();
-        self.write_down_answered();
+    fn record_now(&mut self) {
+        self.probe.record_wait();
+        self.record_answered();
     }
 
-    /// Writes down the request that was answered last, unless it is.
+    /// Records the last answer, unless it is recorded.
     #[inline(always)]
-    fn write_down_answered(&mut self) {
-        let id = self.answered;
-        if id != NOBODY {
-            self.answered = NOBODY;
-            let way = self.extras().round_trip;
+    fn record_answered(&mut self) {
+        let id = self.unrecorded_answer;
+        if id != NO_REQUEST {
+            self.unrecorded_answer = NO_REQUEST;
+            let way = self.features().round_trip;
             self.probe.answered(&self.requests[id], self.now + way);
         }
     }

@@ -1,18 +1,19 @@
 //! What is lost with a worker, or with the database.
 
 use super::database::Closing;
-use super::processor::Processor;
+use super::host_cores::HostCores;
 use super::program::Op;
-use super::request::{At, Connection, Failure, NOWHERE, RequestId};
+use super::request::{At, ConnectionState, Failure, NO_WORKER, RequestId};
 use super::scope::Scope;
-use super::tasks::{ANSWER, BOOT};
+use super::tasks::{LIFECYCLE, PONG};
 use super::worker::State;
-use super::{Event, HOST, World};
+use super::{Event, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage};
 use crate::units::Span;
 
-/// The database is away for so long at least, whatever a site says: to start a process takes some
-/// time. One that does not fit would else be back and dead again, and again, all at one instant.
+/// The database recovers for at least this long, whatever a site says: to start a process takes
+/// some time. Without it, one that does not fit would be back and dead again, over and over, at one
+/// instant.
 const LEAST_RECOVERY: Span = Span::from_millis(1);
 
 impl<S: Scope> World<'_, S> {
@@ -23,36 +24,36 @@ impl<S: Scope> World<'_, S> {
         self.workers[index as usize].state = State::Gone;
     }
 
-    /// Everything in a worker is gone, and it computes no more. Returns the connections of its pool
-    /// that nobody had.
+    /// Removes everything that is in a worker, which computes no more. Returns the idle connections
+    /// of its pool.
     pub(super) fn empty_worker(&mut self, index: u32) -> Closing {
         self.stop_dispatcher(index);
         self.overtime.end(index);
-        let knocking = self.workers[index as usize].knocking.len();
-        self.knocking -= knocking;
-        self.probe.levels.backlog.fall(self.now, knocking as u64);
+        let waiting = self.workers[index as usize].own_backlog.len();
+        self.own_backlogs_total -= waiting;
+        self.probe.levels.backlog.fall(self.now, waiting as u64);
         for id in self.requests.in_worker(index) {
-            self.lose(id);
+            self.lose_request(id);
         }
-        // Its boot, or its end.
-        self.cores[HOST].stop(self.now, BOOT | index);
-        self.cores[HOST].stop(self.now, ANSWER | index);
+        // Its boot or teardown.
+        self.cores[WORKERS_HOST].stop(self.now, LIFECYCLE | index);
+        self.cores[WORKERS_HOST].stop(self.now, PONG | index);
         let worker = &mut self.workers[index as usize];
         let (resident, busy) = (worker.resident, !worker.turn.is_free());
-        let leaving = std::mem::take(&mut worker.leaving);
+        let to_free = std::mem::take(&mut worker.to_free);
         let closing = worker.clear(&self.site.server);
         worker.life = self.lives;
         self.lives += 1;
         self.idle.retain(|other| *other != index);
         self.probe.levels.turns.fall(self.now, u64::from(busy));
-        self.give_memory(HOST, resident + leaving);
+        self.give_memory(WORKERS_HOST, resident + to_free);
         self.close_connections(closing.count());
         closing
     }
 
-    /// A request's process is gone. What it is in the database for goes on without it.
-    fn lose(&mut self, id: RequestId) {
-        self.settle(id, Some(Failure::untold(Cause::Killed)));
+    /// A request's process is gone. The database goes on with what it does for the request.
+    fn lose_request(&mut self, id: RequestId) {
+        self.settle(id, Some(Failure::silent(Cause::Killed)));
         let request = &self.requests[id];
         let at = request.at;
         self.probe.levels.inside.fall(self.now, 1);
@@ -60,35 +61,35 @@ impl<S: Scope> World<'_, S> {
         self.probe.levels.pool_queue.fall(self.now, u64::from(at == At::Pool));
         match at {
             At::Place | At::Turn | At::Pool | At::Loop => {
-                self.hang_up(id);
+                self.drop_connection(id);
                 self.requests.remove(id);
             }
             At::Cores | At::Waking => {
-                self.cores[HOST].stop(self.now, id);
-                self.hang_up(id);
+                self.cores[WORKERS_HOST].stop(self.now, id);
+                self.drop_connection(id);
                 self.requests.remove(id);
             }
             _ => {
                 if !self.in_database(id) {
-                    self.hang_up(id);
+                    self.drop_connection(id);
                 }
                 self.requests[id].dead = true;
             }
         }
     }
 
-    /// Whether the database is at work for the request, or about to be.
+    /// Whether the database works for the request, or is about to.
     fn in_database(&self, id: RequestId) -> bool {
         let request = &self.requests[id];
         let waits = matches!(
             self.ops[request.next as usize],
-            Op::Wait(_, Stage::Database | Stage::Connection) | Op::WaitOn(..)
+            Op::Wait(_, Stage::Database | Stage::Connection) | Op::WaitRemaining(..)
         );
         request.at == At::DatabaseCores || request.at == At::Wait && waits
     }
 
     /// The request's connection closes with its process.
-    fn hang_up(&mut self, id: RequestId) {
+    fn drop_connection(&mut self, id: RequestId) {
         if std::mem::take(&mut self.requests[id].connection).is_held() {
             self.probe.levels.connections.fall(self.now, 1);
             self.close_connections(1);
@@ -96,22 +97,23 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The event that named a dead request has come.
-    pub(super) fn bury(&mut self, id: RequestId) {
-        self.hang_up(id);
+    /// The event that named a dead request has come: frees its number.
+    pub(super) fn drop_dead_request(&mut self, id: RequestId) {
+        self.drop_connection(id);
         self.requests.remove(id);
     }
 
-    /// The OOM killer takes a process of the database: every connection drops, and whoever holds
-    /// one fails; nobody gets a new one until it has recovered (reference section 6.5).
+    /// The OOM killer takes a process of the database: every connection drops, and the requests
+    /// that hold one fail. There are no new connections until the database has recovered (reference
+    /// section 6.5).
     pub(super) fn crash_database(&mut self) {
-        // Away at once: what failing requests leave behind may call the OOM killer again.
-        self.postgres.away = true;
+        // First, since what failing requests leave behind may call the OOM killer again.
+        self.postgres.recovering = true;
         let recovery = self.site.database.recovery.max(LEAST_RECOVERY);
         self.agenda.at(self.now + recovery, Event::DatabaseBack);
         let connected = self.requests.connected();
         for id in &connected {
-            self.requests[*id].connection = Connection::None;
+            self.requests[*id].connection = ConnectionState::None;
             self.probe.levels.connections.fall(self.now, 1);
         }
         for index in 0..self.workers.len() {
@@ -126,20 +128,20 @@ impl<S: Scope> World<'_, S> {
         let connections = self.site.database.connection_memory * u64::from(open);
         self.give_memory(self.database_host, self.site.database.memory + connections);
         for id in connected {
-            // Some went with their worker, before or just now, and have no more to lose.
-            if self.requests[id].worker != NOWHERE && !self.requests[id].dead {
+            // Not if its worker was killed, before or just now.
+            if self.requests[id].worker != NO_WORKER && !self.requests[id].dead {
                 self.fail_without_connection(id);
             }
         }
     }
 
-    /// The request's connection is gone, and the request fails.
+    /// The request's connection dropped, and the request fails.
     fn fail_without_connection(&mut self, id: RequestId) {
-        self.settle(id, Some(Failure::told(Cause::Killed)));
+        self.settle(id, Some(Failure::with_error_page(Cause::Killed)));
         let request = &self.requests[id];
         match request.at {
             At::Cores | At::Waking => {
-                self.cores[HOST].stop(self.now, id);
+                self.cores[WORKERS_HOST].stop(self.now, id);
             }
             At::Turn => self.workers[request.worker as usize].turn.leave(id),
             _ => {}
@@ -156,7 +158,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The database has recovered.
     pub(super) fn database_back(&mut self) {
-        self.postgres.away = false;
+        self.postgres.recovering = false;
         self.take_memory(self.database_host, self.site.database.memory);
     }
 }

@@ -7,27 +7,28 @@ use crate::site::Connections;
 
 /// The connections of one worker process.
 ///
-/// Every way to connect is a pool: a connection per request is one that keeps nothing and knows
-/// no limit, a persistent connection per thread keeps as many as there are threads.
+/// Every way to connect is a pool: a connection per request is a pool that keeps nothing and has no
+/// limit, a persistent connection per thread is one that keeps as many as there are threads.
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// As many stay open that are nobody's.
+    /// Idle connections kept open at most.
     keep: u32,
-    /// As many are open, or being opened, in all.
+    /// Connections open or being opened at most.
     limit: u32,
-    /// Open and nobody's.
+    /// Open, and no request's.
     idle: u32,
-    /// How many of those nobody has used yet: what was given back last is taken first.
+    /// Of the idle ones, those that never had a query. (The one given back last is taken first.)
     unused: u32,
-    /// Open and somebody's.
+    /// Open, and a request's.
     used: u32,
     /// Being opened.
     opening: u32,
     waiting: VecDeque<RequestId>,
-    /// Whether who waits is only woken up for what is given back, and may come late.
+    /// Whether the first in the queue is only woken up for a connection that is given back, and may
+    /// come late; else it gets it.
     wakes: bool,
-    /// Whether an event is due that looks after those who wait.
-    pub timer: bool,
+    /// Whether an event is on the agenda that ends the wait of the first in the queue.
+    pub timeout_due: bool,
 }
 
 /// What a request that wants a connection gets.
@@ -35,7 +36,7 @@ pub(super) struct Pool {
 pub(super) enum Acquired {
     /// An open one.
     Open,
-    /// Leave to open one.
+    /// Permission to open one.
     ToOpen,
     /// A place in the queue.
     Queued,
@@ -46,7 +47,7 @@ pub(super) enum Acquired {
 pub(super) enum Returned {
     /// The first in the queue has it.
     To(RequestId),
-    /// It stays open, and the first in the queue, who has left it, may try to get it.
+    /// It stays open, and the first in the queue, which has left it, may try to take it.
     Wakes(RequestId),
     /// It stays open.
     Kept,
@@ -56,9 +57,10 @@ pub(super) enum Returned {
 
 impl Pool {
     /// An empty pool: connections are opened when first needed. In a loop, pools wait with
-    /// `asyncio.Queue` (asyncpg's, and SQLAlchemy's for asyncio): what is given back lies there until
-    /// the task that has waited for longest has been woken up. Another that comes before takes it, and
-    /// that one waits again, behind all others. Those of threads hand it over.
+    /// `asyncio.Queue` (asyncpg's, and SQLAlchemy's for asyncio): a connection that is given back
+    /// lies there until the task that has waited for longest has been woken up. If another request
+    /// takes it before, that task waits again, behind all others. The pools of threads hand it
+    /// over.
     pub(super) fn new(connections: &Connections, in_loop: bool) -> Pool {
         Pool {
             keep: connections.keep,
@@ -69,7 +71,7 @@ impl Pool {
             opening: 0,
             waiting: VecDeque::new(),
             wakes: in_loop,
-            timer: false,
+            timeout_due: false,
         }
     }
 
@@ -90,26 +92,26 @@ impl Pool {
         }
     }
 
-    /// Open or being opened.
+    /// How many are open or being opened.
     fn size(&self) -> u32 {
         self.idle + self.used + self.opening
     }
 
-    /// A connection is open that nobody asked for yet.
+    /// A connection is open that no request asked for.
     pub(super) fn opened_idle(&mut self) {
         self.idle += 1;
         self.unused += 1;
     }
 
-    /// A connection that somebody was to open is open.
+    /// A connection that a request was to open is open.
     pub(super) fn opened(&mut self) {
         self.opening -= 1;
         self.used += 1;
     }
 
-    /// A connection is given back. As many lie idle as the pool keeps, however many are in use besides:
-    /// what is beyond that is closed. (SQLAlchemy 2.0, `QueuePool._do_return_conn`: `put` into a
-    /// queue for `pool_size`, and closed where that is full. "The total number of sleeping
+    /// A connection is given back. As many lie idle as the pool keeps, however many are in use
+    /// besides: any beyond that are closed. (SQLAlchemy 2.0, `QueuePool._do_return_conn`: `put`
+    /// into a queue for `pool_size`, and closed where that is full. "The total number of sleeping
     /// connections the pool will allow is pool_size.")
     #[inline]
     pub(super) fn give_back(&mut self) -> Returned {
@@ -129,7 +131,7 @@ impl Pool {
         }
     }
 
-    /// A connection could not be opened: the first in the queue, who is returned, may try.
+    /// A connection could not be opened. Returns the first in the queue, which may try.
     pub(super) fn failed_to_open(&mut self) -> Option<RequestId> {
         self.opening -= 1;
         let next = self.waiting.pop_front();
@@ -137,7 +139,7 @@ impl Pool {
         next
     }
 
-    /// Who is first in the queue.
+    /// The first request in the queue.
     pub(super) fn first_waiting(&self) -> Option<RequestId> {
         self.waiting.front().copied()
     }
@@ -147,15 +149,16 @@ impl Pool {
         self.waiting.retain(|other| *other != who);
     }
 
-    /// The server closed every connection. Returns who waited for one: each may open its own now.
+    /// The server closed every connection. Returns the requests that waited for one: each may open
+    /// its own now.
     pub(super) fn lose_all(&mut self) -> VecDeque<RequestId> {
         (self.idle, self.unused, self.used) = (0, 0, 0);
         self.opening += self.waiting.len() as u32;
         std::mem::take(&mut self.waiting)
     }
 
-    /// The process is gone, and its queue with it; its timer will still come. Returns which idle
-    /// connections closed.
+    /// The process is gone, and its queue with it; an event for its timeout may still come. Returns
+    /// the idle connections that close.
     pub(super) fn clear(&mut self) -> Closing {
         let closing = Closing { used: self.idle - self.unused, unused: self.unused };
         (self.idle, self.unused, self.used, self.opening) = (0, 0, 0, 0);
@@ -180,22 +183,22 @@ impl Closing {
     }
 }
 
-/// PostgreSQL, as far as it counts connections.
+/// PostgreSQL's count of connections.
 #[derive(Debug)]
 pub(super) struct Postgres {
     slots: u32,
     open: u32,
-    /// Recovering from a crash: it refuses everyone.
-    pub away: bool,
+    /// Whether it recovers from a crash: it refuses every connection.
+    pub recovering: bool,
 }
 
 impl Postgres {
-    /// No connection open, of `slots`, or of as many as anyone wants.
+    /// No connection is open, of `slots` or without a limit.
     pub(super) fn new(slots: Option<u32>) -> Postgres {
-        Postgres { slots: slots.unwrap_or(u32::MAX), open: 0, away: false }
+        Postgres { slots: slots.unwrap_or(u32::MAX), open: 0, recovering: false }
     }
 
-    /// Opens a connection, or refuses.
+    /// Opens a connection. Returns whether there was a slot for it.
     #[inline]
     pub(super) fn open(&mut self) -> bool {
         let granted = self.open < self.slots;
@@ -209,7 +212,7 @@ impl Postgres {
         self.open -= count;
     }
 
-    /// Closes them all, and says how many there were.
+    /// Closes them all. Returns how many there were.
     pub(super) fn close_all(&mut self) -> u32 {
         std::mem::take(&mut self.open)
     }

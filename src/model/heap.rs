@@ -1,25 +1,25 @@
-//! What a worker holds of its requests' memory where its allocator keeps freed blocks.
+//! How much of its requests' memory a worker keeps, where its allocator keeps freed blocks.
 
 use std::collections::VecDeque;
 
 use crate::site::{Server, WorkerKind};
 use crate::units::Bytes;
 
-/// So many of the free blocks have something small and lasting in them, and are of no use. Measured:
-/// workers with up to 45 and 41 requests of 3 MB in flight held 48 and 43 such blocks.
+/// How many of the free blocks have something small and lasting in them, and are of no use.
+/// Measured: workers with up to 45 and 41 requests of 3 MB in flight held 48 and 43 such blocks.
 const SPLIT_BLOCKS: u64 = 2;
 
 /// What a worker holds of its requests' memory.
 #[derive(Debug)]
 pub(super) enum Heap {
-    /// One for all its requests.
+    /// One heap for all its requests.
     OfProcess(Blocks),
-    /// One for each of its threads.
+    /// One arena for each of its threads.
     OfThreads(Arenas),
 }
 
 impl Heap {
-    /// That of a process of `server`, which has all of its threads or none yet.
+    /// The heap of a process of `server`, which has all of its threads or none yet.
     pub(super) fn new(server: &Server, has_threads: bool) -> Heap {
         match server.kind {
             WorkerKind::Threads { threads, .. }
@@ -45,28 +45,28 @@ impl Heap {
     pub(super) fn free(&mut self, bytes: Bytes, chance: impl FnOnce() -> f64) -> Bytes {
         match self {
             Heap::OfProcess(blocks) => blocks.free(bytes),
-            Heap::OfThreads(arenas) => arenas.free(bytes, chance() < STAYS),
+            Heap::OfThreads(arenas) => arenas.free(bytes, chance() < BLOCK_STAYS),
         }
     }
 }
 
-/// How likely a block that a thread frees stays in its arena, because something small and lasting has
-/// come to lie above it. Measured: of the threads of a pool that held no block, 0.2 (at 3 requests a
-/// second) to 0.6 (at 10) did after their next request.
-const STAYS: f64 = 0.4;
+/// How likely a block that a thread frees stays in its arena, because something small and lasting
+/// has come to lie above it. Measured: of the threads of a pool that held no block, 0.2 (at 3
+/// requests a second) to 0.6 (at 10) did after their next request.
+const BLOCK_STAYS: f64 = 0.4;
 
-/// What each thread of a pool keeps in its arena: in the end, the largest block that it had. Whoever
-/// has been idle for longest takes the next request, and a thread is only added where none is idle
-/// (`ThreadPoolExecutor`), so each has its turn. Measured: pools of 8, 16, 24 and 40 threads come to
-/// hold 9, 17, 31 and 41 blocks of 3 MB, however few requests are in flight.
+/// What each thread of a pool keeps in its arena: in the end, the largest block that it had. The
+/// thread that has been idle for longest takes the next request, and a thread is only added where
+/// none is idle (`ThreadPoolExecutor`), so each has its turn. Measured: pools of 8, 16, 24 and 40
+/// threads come to hold 9, 17, 31 and 41 blocks of 3 MB, however few requests are in flight.
 ///
-/// The threads behind a loop, anyio's, are not such a pool: who has been idle for the shortest time is
-/// next, so only as many as are at work hold anything.
+/// The threads behind a loop, anyio's, are not such a pool: the one that has been idle for the
+/// shortest time is next, so only as many as are at work hold anything.
 #[derive(Debug)]
 pub(super) struct Arenas {
-    /// Of those that are idle, the longest first.
+    /// What idle threads keep, the one that has been idle longest first.
     idle: VecDeque<Bytes>,
-    /// What those at work were asked for, and had kept.
+    /// For each thread at work: what its request takes, and what the thread had kept.
     busy: Vec<(Bytes, Bytes)>,
 }
 
@@ -100,13 +100,13 @@ pub(super) struct Blocks {
     may_keep: bool,
     /// Of requests in flight.
     used: Bytes,
-    /// Of those that began before any had ended.
+    /// Of requests that began before any had ended.
     mapped: Bytes,
-    /// Whether any has ended.
+    /// Whether any request has ended.
     keeps: bool,
-    /// Free.
+    /// In free blocks.
     spare: Bytes,
-    /// What was freed since the heap's last block was.
+    /// What was freed since the last block of the heap was.
     freed: Bytes,
 }
 
@@ -121,8 +121,8 @@ impl Blocks {
         bytes - reused
     }
 
-    /// Those who began first are the first to end. What goes back to the system is what they had,
-    /// or where blocks are kept, once those have gone round, all that are free.
+    /// The requests that began first are the first to end. What goes back to the system is their
+    /// blocks or, where blocks are kept, all free ones once they have gone round.
     fn free(&mut self, bytes: Bytes) -> Bytes {
         self.used -= bytes;
         self.keeps = self.may_keep;

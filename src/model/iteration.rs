@@ -1,4 +1,4 @@
-//! A loop's iterations: whatever is ready runs, then the loop looks at its sockets.
+//! A loop's iterations: all that is ready runs, then the loop looks at its sockets.
 
 use super::World;
 use super::request::{At, RequestId};
@@ -8,8 +8,9 @@ use crate::site::WorkerKind;
 use crate::units::Span;
 
 impl<S: Scope> World<'_, S> {
-    /// Goes behind everything that the loop has ready.
-    pub(super) fn pass(&mut self, id: RequestId) -> bool {
+    /// The request goes behind everything that its loop has ready. Returns whether it keeps the
+    /// turn, since nothing is.
+    pub(super) fn yield_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         request.step_on();
         request.left = Span::ZERO;
@@ -21,7 +22,7 @@ impl<S: Scope> World<'_, S> {
         let stays = worker.turn.waiting() == 0;
         if !stays {
             (request.has_turn, request.at) = (false, At::Turn);
-            // Whoever is first takes over before this one queues.
+            // The first waiter takes over before this request queues.
             self.pass_turn_on(index);
             self.workers[index as usize].turn.seize(id);
         }
@@ -29,9 +30,9 @@ impl<S: Scope> World<'_, S> {
         stays
     }
 
-    /// A loop runs every burst that is ready, then looks at its sockets, and accepts one
-    /// connection (libuv 1.45 and later; reference section 3.1): whoever comes back from a query
-    /// waits behind one newcomer an iteration, however many there are.
+    /// A loop runs every burst that is ready, then looks at its sockets, and accepts one connection
+    /// (libuv 1.45 and later; reference section 3.1). So a request that comes back from a query
+    /// waits behind one newcomer per iteration, however many there are.
     #[inline]
     pub(super) fn between_bursts(&mut self, index: u32) {
         if !matches!(self.site.server.kind, WorkerKind::Async { .. }) {
@@ -40,18 +41,18 @@ impl<S: Scope> World<'_, S> {
         if !self.workers[index as usize].burst_over() {
             return;
         }
-        if self.extras().per_process {
+        if self.features().per_process {
             self.look_at_own_socket(index);
         } else if !self.backlog.is_empty() && self.workers[index as usize].state == State::Up {
-            self.accept(index);
+            self.accept_next(index);
         }
     }
 
-    /// The same where the loop has a socket of its own.
+    /// The loop looks at its own socket, where each process has one.
     #[inline(never)]
     fn look_at_own_socket(&mut self, index: u32) {
         let worker = &self.workers[index as usize];
-        if worker.state == State::Up && !worker.knocking.is_empty() {
+        if worker.state == State::Up && !worker.own_backlog.is_empty() {
             self.accept_from_socket(index);
         }
     }

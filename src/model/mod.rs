@@ -14,31 +14,31 @@ mod acceptor;
 mod admission;
 mod arrivals;
 mod boot;
-mod calls;
-mod chances;
 mod client;
 mod clock;
 mod cold;
 mod crash;
 mod database;
 mod dispatcher;
-mod ending;
 mod heap;
+mod host_cores;
 mod iteration;
-mod looping;
 mod occupancy;
 mod oom;
 mod postmaster;
 mod probe;
-mod processor;
 mod program;
+mod random_streams;
+mod repeated_trace;
 mod request;
 mod rules;
 mod scope;
 mod sockets;
 mod steps;
 mod supervisor;
+mod system_calls;
 mod tasks;
+mod teardown;
 mod turn;
 mod waking;
 mod worker;
@@ -54,35 +54,35 @@ use crate::seed::Seed;
 use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
 use admission::backlog_room;
-use arrivals::{Drawing, Recording, Visitors};
-use chances::Chances;
+use arrivals::{CallerTape, DrawnTape, SiteTape};
 use client::Deadlines;
-use clock::For;
+use clock::RunUntil;
 use cold::CodeRan;
 use database::Postgres;
+use host_cores::HostCores;
 use postmaster::Postmaster;
 use probe::{Ended, Probe};
-use processor::Processor;
 use program::{Draws, Op, Program};
-use request::{NOBODY, Ready, RequestId, Requests};
+use random_streams::RandomStreams;
+use request::{NO_REQUEST, Ready, RequestId, Requests};
 use rules::{Rules, is_plain};
 use scope::{Full, Plain, Scope};
-use supervisor::Rounds;
+use supervisor::HealthCheck;
 use worker::Worker;
 
-/// Runs `site` once. Requests are drawn from `seed`; where traffic is recorded, `seed` says at which
-/// instant of the recording the run begins.
+/// Runs `site` once. Requests are drawn from `seed`; where traffic is recorded, `seed` says at
+/// which instant of the recording the run begins.
 ///
-/// The same site and seed give the same outcome, bit for bit. Where a limit of the horizon ends
-/// the run before its window opens, all that was simulated is measured instead.
+/// The same site and seed give the same outcome, bit for bit. A run that a limit of the horizon
+/// ends before its window opens is repeated without a warm-up, so that all of it is measured.
 pub fn simulate(site: &Site, seed: Seed) -> Outcome {
     let programs = programs(site, Draws::Varying);
     let outcome = if is_plain(site) {
-        let tape = Drawing::new(site, &programs, seed);
+        let tape = DrawnTape::new(site, &programs, seed);
         World::<Plain>::new(site, programs, tape, seed).run().0
     } else {
-        let tape = Visitors::new(site, &programs, seed);
-        World::<Full<Visitors<'_>>>::new(site, programs, tape, seed).run().0
+        let tape = SiteTape::new(site, &programs, seed);
+        World::<Full<SiteTape<'_>>>::new(site, programs, tape, seed).run().0
     };
     if outcome.stopped.is_some() && outcome.measured.is_zero() && !site.horizon.warmup.is_zero() {
         let mut at_once = site.clone();
@@ -93,8 +93,8 @@ pub fn simulate(site: &Site, seed: Seed) -> Outcome {
 }
 
 /// Runs `site` once with recorded requests: each with its demands, one per compute step and per
-/// call, two per query (its wait, its CPU), in the order of its endpoint's steps. They come by
-/// rising time. Says how each ended.
+/// call, two per query (its wait, its CPU), in the order of its endpoint's steps. Arrival times
+/// must not fall. Returns how each request ended, in order of arrival.
 pub fn replay(
     site: &Site,
     tape: impl Iterator<Item = (Arrival, Vec<Span>)>,
@@ -103,17 +103,17 @@ pub fn replay(
     let mut replies = Vec::new();
     let programs = programs(site, Draws::All);
     let tape = tape.map(|(arrival, demands)| (arrival, demands, ()));
-    let tape = Recording::new(tape, |(), reply| replies.push(reply));
+    let tape = CallerTape::new(tape, |(), reply| replies.push(reply));
     let (outcome, tape) = World::<Full<_>>::new(site, programs, tape, seed).run();
     tape.finish();
     (outcome, replies)
 }
 
-/// Runs `site` once with recorded requests as [`replay`] does, but for as long as the tape is,
-/// whatever the horizon: all of it is measured, and the run goes on until every request has
-/// ended, or for the horizon's drain. Each request comes with a value of the caller's; `each` is
-/// given it back with the reply, in order of arrival, as soon as all before it have ended: so a
-/// tape of any length is played in the room that the requests in flight take.
+/// Runs `site` once with recorded requests, as [`replay`] does, but for as long as the tape is,
+/// whatever the horizon: all of it is measured, and the run goes on until every request has ended,
+/// for the horizon's drain at most. Each request comes with a value of the caller's, which `each`
+/// gets back with the reply, in order of arrival, as soon as all requests before it have ended. So
+/// a tape of any length is played in the memory that the requests in flight take.
 pub fn play<V>(
     site: &Site,
     tape: impl Iterator<Item = (Arrival, Vec<Span>, V)>,
@@ -121,7 +121,7 @@ pub fn play<V>(
     each: impl FnMut(V, Reply),
 ) -> Outcome {
     let programs = programs(site, Draws::All);
-    let tape = Recording::new(tape, each);
+    let tape = CallerTape::new(tape, each);
     let mut site = site.clone();
     site.horizon.warmup = Span::ZERO;
     site.horizon.measured = Time::NEVER - Time::ZERO;
@@ -138,31 +138,32 @@ fn programs(site: &Site, draws: Draws) -> Vec<Program> {
 /// What is on the agenda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
-    /// The wait of a request is over.
+    /// A request's wait is over.
     WaitOver(RequestId),
     /// A client's kernel tries to connect again.
     Retry(RequestId),
-    /// Somebody has waited long enough for a worker's turn.
+    /// The turn of a worker may have to be handed over.
     HandOver(u32),
-    /// Somebody may have waited long enough for a connection of a worker's pool.
+    /// A request may have waited for a connection of a worker's pool for as long as the pool
+    /// allows.
     PoolTimeout(u32),
     /// A worker is started.
     Start(u32),
-    /// The parent looks after its workers.
-    LookAfter,
-    /// The parent may have waited long enough for word from a worker.
-    NoWord(u32),
-    /// So many idle workers were woken by a connection that another has accepted.
+    /// The supervisor's next health check is due.
+    HealthCheck,
+    /// A worker may have left the supervisor's ping unanswered for too long.
+    PingTimeout(u32),
+    /// This many idle workers were woken by a connection that another worker has accepted.
     Herd(u32),
     /// A killed resident process is back.
     ResidentBack(u32),
     /// The database has recovered.
     DatabaseBack,
-    /// A host without room has looked for some for long enough.
-    OutOfMemory(u32),
+    /// A host has thrashed for as long as it does: the OOM killer comes.
+    ThrashingOver(u32),
 }
 
-/// Bits of what an event is about: 16 million requests or workers.
+/// Bits for the request, worker, host or count that an event is about: 16 million of each.
 const SUBJECT_BITS: u32 = agenda::EVENT_BITS - 4;
 
 impl agenda::Event for Event {
@@ -176,10 +177,10 @@ impl agenda::Event for Event {
             Event::Start(worker) => (4, worker),
             Event::ResidentBack(index) => (5, index),
             Event::DatabaseBack => (6, 0),
-            Event::LookAfter => (7, 0),
-            Event::NoWord(worker) => (8, worker),
+            Event::HealthCheck => (7, 0),
+            Event::PingTimeout(worker) => (8, worker),
             Event::Herd(count) => (9, count),
-            Event::OutOfMemory(host) => (10, host),
+            Event::ThrashingOver(host) => (10, host),
         };
         kind << SUBJECT_BITS | subject
     }
@@ -195,25 +196,25 @@ impl agenda::Event for Event {
             4 => Event::Start(subject),
             5 => Event::ResidentBack(subject),
             6 => Event::DatabaseBack,
-            7 => Event::LookAfter,
-            8 => Event::NoWord(subject),
+            7 => Event::HealthCheck,
+            8 => Event::PingTimeout(subject),
             9 => Event::Herd(subject),
-            _ => Event::OutOfMemory(subject),
+            _ => Event::ThrashingOver(subject),
         }
     }
 }
 
-/// The workers' host, in `World::cores` and `World::memory`.
-const HOST: usize = 0;
-/// The database's own, where it has one.
-const OWN_HOST: usize = 1;
+/// The workers' host, as an index of `World::cores` and `World::memory`.
+const WORKERS_HOST: usize = 0;
+/// The database's own host, where it has one.
+const OWN_DATABASE_HOST: usize = 1;
 
-/// The request that comes next on the tape.
+/// The next request of the tape.
 #[derive(Debug, Clone, Copy)]
-struct Coming {
+struct NextArrival {
     /// Its number.
     id: RequestId,
-    /// When it comes; never, at the end of the tape.
+    /// When it arrives; never, at the end of the tape.
     at: Time,
 }
 
@@ -226,64 +227,74 @@ struct World<'a, S: Scope> {
     rules: Rules,
     seed: Seed,
     programs: Vec<Program>,
-    /// The operations of all programs, one program behind the other, and where each begins.
+    /// The operations of all programs in one list.
     ops: Vec<Op>,
+    /// Where each program begins in `ops`.
     starts: Vec<u32>,
     now: Time,
     events: u64,
-    /// Nothing is handled that happens then or later.
+    /// Nothing is handled that happens at this time or later.
     end: Time,
+    /// The limit that ended the run, if one did.
     stopped: Option<Stopped>,
 
     tape: S::Tape,
-    coming: Coming,
+    next_arrival: NextArrival,
     arrivals: u64,
-    chances: Chances,
-    /// When gunicorn's arbiter can start a worker.
+    streams: RandomStreams,
+    /// From when on gunicorn's arbiter can fork the next worker.
     forks_from: Time,
 
     agenda: Agenda<Event>,
     requests: Requests,
     /// Requests that can go on.
     ready: Ready,
-    /// The request that was answered last, while it has yet to be written down; or [`NOBODY`].
-    answered: RequestId,
+    /// The request that was answered last, until its answer is recorded; or [`NO_REQUEST`].
+    unrecorded_answer: RequestId,
 
-    /// The workers' host and, where it has one, the database's own.
+    /// By host: the workers' and the database's own. Where the database runs on the workers' host,
+    /// the second of each is unused.
     cores: [S::Cores; 2],
     memory: [Memory; 2],
-    /// Which of them looks for memory before the OOM killer comes.
+    /// Which hosts are out of memory and thrash until the OOM killer comes.
     thrashes: [bool; 2],
-    /// Where the database lives.
+    /// The host that the database runs on.
     database_host: usize,
     code_ran: CodeRan,
-    /// When the database had the query of each request; where its thread looks after that.
-    asked: Vec<Time>,
-    /// How long each request had waited for a connection when it was last woken up for one.
-    waited: Vec<Span>,
+    /// By request number: when the database began to wait over its query. Kept for the threads that
+    /// poll for the result.
+    query_sent: Vec<Time>,
+    /// By request number: how long it had queued for a connection when it was last woken up for
+    /// one.
+    pool_waited: Vec<Span>,
     postgres: Postgres,
     postmaster: Postmaster,
-    /// How many of each of the host's residents the OOM killer took.
-    residents_away: Vec<u32>,
+    /// By resident of the workers' host: how many of its processes were killed and are not back
+    /// yet.
+    residents_killed: Vec<u32>,
     workers: Vec<Worker>,
-    /// The idle workers of the one queue; who has been idle longest is the first to work.
+    /// The idle workers, where all share one queue. The one that has been idle longest takes the
+    /// next request.
     idle: VecDeque<u32>,
+    /// The shared backlog; where each process has its own, the requests that came while no process
+    /// was up.
     backlog: VecDeque<RequestId>,
-    /// How many the backlog holds at most.
+    /// How many requests a backlog holds at most.
     backlog_room: usize,
-    /// Nobody listens: systemd has stopped the whole unit, or the only process that did is gone.
+    /// Nothing listens: systemd has stopped the whole unit, or the only process is gone.
     is_down: bool,
     /// Numbers the tasks on the cores that nobody waits for.
     asides: u32,
-    /// Workers started so far.
+    /// Worker lives so far: a worker begins a new one whenever it is killed.
     lives: u64,
-    rounds: Rounds,
+    health_check: HealthCheck,
+    /// By request: until when its client waits.
     patience: Deadlines,
-    /// How many wait in the backlogs of the processes' own sockets, all together.
-    knocking: usize,
-    /// What Nginx waits for.
+    /// How many requests wait in the backlogs of the processes' own sockets, all together.
+    own_backlogs_total: usize,
+    /// By request: until when Nginx waits for the answer.
     reading: Deadlines,
-    /// Workers that are at a request, and until when they may be.
+    /// By worker: until when it may be at its request (gunicorn's `timeout`).
     overtime: Deadlines,
     probe: Probe,
 }
@@ -291,7 +302,7 @@ struct World<'a, S: Scope> {
 impl<'a, S: Scope> World<'a, S> {
     fn new(site: &'a Site, programs: Vec<Program>, tape: S::Tape, seed: Seed) -> World<'a, S> {
         let rules = Rules::of(site);
-        let chances = Chances::new(seed, &rules);
+        let streams = RandomStreams::new(seed, &rules);
         let threaded = matches!(site.server.kind, WorkerKind::Threads { .. });
         let own = site.database.host.as_ref();
         let other = own.unwrap_or(&site.host);
@@ -308,33 +319,33 @@ impl<'a, S: Scope> World<'a, S> {
             end: Time::ZERO,
             stopped: None,
             tape,
-            coming: Coming { id: 0, at: Time::NEVER },
+            next_arrival: NextArrival { id: 0, at: Time::NEVER },
             arrivals: 0,
-            chances,
+            streams,
             forks_from: Time::ZERO,
             agenda: Agenda::new(),
             requests: Requests::new(demands),
             ready: Ready::new(),
-            answered: NOBODY,
+            unrecorded_answer: NO_REQUEST,
             cores: [S::Cores::new(&site.host, threaded), S::Cores::new(other, threaded)],
             memory: [Memory::new(site.host.memory), Memory::new(other.memory)],
             thrashes: [false; 2],
-            database_host: if own.is_some() { OWN_HOST } else { HOST },
+            database_host: if own.is_some() { OWN_DATABASE_HOST } else { WORKERS_HOST },
             code_ran: CodeRan::NEVER,
-            asked: Vec::new(),
-            waited: Vec::new(),
+            query_sent: Vec::new(),
+            pool_waited: Vec::new(),
             postgres: Postgres::new(site.database.connection_slots),
             postmaster: Postmaster::default(),
-            residents_away: vec![0; site.host.residents.len()],
+            residents_killed: vec![0; site.host.residents.len()],
             workers: workers.collect(),
             idle: VecDeque::new(),
             backlog: VecDeque::new(),
             backlog_room: backlog_room(&site.front),
             is_down: false,
-            knocking: 0,
+            own_backlogs_total: 0,
             asides: 0,
             lives: u64::from(site.server.workers),
-            rounds: Rounds::Over { looked: None },
+            health_check: HealthCheck::Idle { last: None },
             patience: Deadlines::new(client::patience_here(&site.client)),
             reading: Deadlines::new(site.front.read_timeout),
             overtime: Deadlines::new(site.server.timeout),
@@ -350,34 +361,35 @@ impl<'a, S: Scope> World<'a, S> {
         }
     }
 
-    /// Warm-up, the measured window, and then on until all that arrived in it is answered.
+    /// Simulates the warm-up, the measured window, and then on until all requests that arrived in
+    /// the window have ended.
     fn run(mut self) -> (Outcome, S::Tape) {
         self.start_up();
         self.expect_next();
         let horizon = self.site.horizon;
         let opens = Time::ZERO + horizon.warmup;
         let closes = opens + horizon.measured;
-        self.run_for(For::Time, opens);
-        if self.now_is(opens) {
+        self.run_until(RunUntil::End, opens);
+        if self.advance_clock_to(opens) {
             self.open_window();
-            self.run_for(For::Time, closes);
-            self.now_is(closes);
+            self.run_until(RunUntil::End, closes);
+            self.advance_clock_to(closes);
             self.close_window();
         }
-        self.run_for(For::Answers, closes + horizon.drain);
+        self.run_until(RunUntil::AllAnswered, closes + horizon.drain);
         let ended = Ended { stopped: self.stopped, events: self.events };
         (self.probe.into_outcome(self.seed, ended), self.tape)
     }
 
-    /// The whole tape, and then on until all that came on it is answered.
+    /// Simulates the whole tape, and then on until all requests of it have ended.
     fn run_to_the_end(mut self) -> (Outcome, S::Tape) {
         self.start_up();
         self.expect_next();
         self.open_window();
-        self.run_for(For::Arrivals, Time::NEVER);
+        self.run_until(RunUntil::TapeEnd, Time::NEVER);
         self.close_window();
         let end = self.now + self.site.horizon.drain;
-        self.run_for(For::Answers, end);
+        self.run_until(RunUntil::AllAnswered, end);
         let ended = Ended { stopped: self.stopped, events: self.events };
         (self.probe.into_outcome(self.seed, ended), self.tape)
     }
@@ -392,15 +404,16 @@ impl<'a, S: Scope> World<'a, S> {
         self.probe.close(self.now, cores);
     }
 
-    /// Moves the clock to `time`, unless the run was stopped before.
-    fn now_is(&mut self, time: Time) -> bool {
+    /// Moves the clock to `time`, unless a limit has stopped the run before. Returns whether it
+    /// did.
+    fn advance_clock_to(&mut self, time: Time) -> bool {
         if self.stopped.is_none() {
             self.now = time;
         }
         self.stopped.is_none()
     }
 
-    /// Lets `id` go on as soon as what is being handled is done.
+    /// Lets `id` go on as soon as the event at hand is handled.
     #[inline(always)]
     fn set_ready(&mut self, id: RequestId) {
         self.requests[id].at = request::At::Moving;

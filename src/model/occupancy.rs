@@ -1,28 +1,30 @@
-//! Memory: who holds how much of it.
+//! Memory: which process holds how much of it.
 
 use rand::RngExt;
 
 use super::heap::Heap;
 use super::request::RequestId;
 use super::scope::Scope;
-use super::{HOST, OWN_HOST, World};
+use super::{OWN_DATABASE_HOST, WORKERS_HOST, World};
 use crate::units::Bytes;
 
 impl<S: Scope> World<'_, S> {
-    /// What is there when the run begins: everything that stays, and the workers, already up
-    /// where all of them fit; else they boot, and what happens then is what would.
+    /// What is there when the run begins: everything that stays, and the workers, which are up
+    /// already if all of them fit. Else they boot, and memory runs out as it would.
     pub(super) fn start_up(&mut self) {
         let own = self.site.database.host.as_ref().map_or(&[][..], |host| &host.residents[..]);
-        for (host, residents) in [(HOST, &self.site.host.residents[..]), (OWN_HOST, own)] {
+        for (host, residents) in
+            [(WORKERS_HOST, &self.site.host.residents[..]), (OWN_DATABASE_HOST, own)]
+        {
             for resident in residents {
                 self.use_memory(host, resident.memory * u64::from(resident.count));
             }
         }
         self.use_memory(self.database_host, self.site.database.memory);
-        // Whoever dies for it has what it gives back.
-        [HOST, OWN_HOST].into_iter().for_each(|host| self.kill_until_it_fits(host));
+        // Only now, since a process that is killed has to have taken what it gives back.
+        [WORKERS_HOST, OWN_DATABASE_HOST].into_iter().for_each(|host| self.relieve_memory(host));
         let all = self.site.server.worker_memory * u64::from(self.site.server.workers);
-        let used = self.memory[HOST].used();
+        let used = self.memory[WORKERS_HOST].used();
         let fits = self.site.host.memory.is_none_or(|ceiling| used + all <= ceiling);
         for index in 0..self.site.server.workers {
             if fits && !self.is_stopped() {
@@ -37,31 +39,32 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// A worker in its `life`-th life holds `bytes` more. Returns whether it outlived that.
+    /// A worker in its `life`-th life holds `bytes` more. Returns whether it survives that.
     #[inline]
     pub(super) fn occupy(&mut self, index: u32, life: u64, bytes: Bytes) -> bool {
         if bytes == Bytes::ZERO {
             return true;
         }
         self.workers[index as usize].resident += bytes;
-        self.take_memory(HOST, bytes);
+        self.take_memory(WORKERS_HOST, bytes);
         let lives = self.workers[index as usize].life == life;
         if !lives {
-            self.never_had_it(index);
+            self.drop_ungranted(index);
         }
         lives
     }
 
-    /// What a worker was killed over it never had: nobody waits for that.
-    fn never_had_it(&mut self, index: u32) {
+    /// The worker was killed while it asked for memory, and never had what exceeds the host's: that
+    /// need not be freed.
+    fn drop_ungranted(&mut self, index: u32) {
         let worker = &mut self.workers[index as usize];
-        let excess = self.memory[HOST].excess().min(worker.leaving);
-        worker.leaving -= excess;
-        self.give_memory(HOST, excess);
+        let excess = self.memory[WORKERS_HOST].excess().min(worker.to_free);
+        worker.to_free -= excess;
+        self.give_memory(WORKERS_HOST, excess);
     }
 
-    /// A request in a worker takes its memory, which may be there already, and where it is the
-    /// first, what the worker keeps of it.
+    /// A request in a worker takes its memory, which the worker may hold already; the first one
+    /// also takes what it leaves behind.
     pub(super) fn take_request_memory(&mut self, id: RequestId, index: u32) {
         let endpoint = self.requests[id].endpoint;
         let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
@@ -70,11 +73,11 @@ impl<S: Scope> World<'_, S> {
         let mut more = worker.heap.take(bytes);
         let touching = self.touching(more);
         let worker = &mut self.workers[index as usize];
-        worker.owed += touching;
+        worker.extra_burst_cpu += touching;
         if std::mem::take(&mut worker.fresh) {
             let first = self.site.server.first_request;
-            worker.owed += first.cpu;
-            // It grows over its first request: as if by half when that begins.
+            worker.extra_burst_cpu += first.cpu;
+            // It grows over its first request: as if by half at the beginning.
             worker.growing = Bytes::new(first.memory.get() / 2);
             more += first.memory - worker.growing;
         }
@@ -83,12 +86,12 @@ impl<S: Scope> World<'_, S> {
 
     /// A request in a worker gives its memory back: to the worker, or to the system.
     fn vacate_request(&mut self, index: u32, bytes: Bytes) {
-        let chance = || self.chances.memory.random();
+        let chance = || self.streams.memory.random();
         let bytes = self.workers[index as usize].heap.free(bytes, chance);
         self.vacate(index, bytes);
     }
 
-    /// A request for `endpoint` gives its memory back, but for what it leaves behind.
+    /// A request for `endpoint` gives its memory back, except for what it leaves behind.
     pub(super) fn leave_memory(&mut self, index: u32, endpoint: u16) {
         let endpoint = &self.site.traffic.endpoints[endpoint as usize];
         self.vacate_request(index, endpoint.memory);
@@ -101,24 +104,24 @@ impl<S: Scope> World<'_, S> {
     fn vacate(&mut self, index: u32, bytes: Bytes) {
         if bytes > Bytes::ZERO {
             self.workers[index as usize].resident -= bytes;
-            self.give_memory(HOST, bytes);
+            self.give_memory(WORKERS_HOST, bytes);
         }
     }
 
-    /// `bytes` more are used on `host`; where they do not fit, somebody dies until they do.
+    /// `bytes` more are used on `host`; if they do not fit, processes are killed.
     pub(super) fn take_memory(&mut self, host: usize, bytes: Bytes) {
         if bytes == Bytes::ZERO {
             return;
         }
         self.use_memory(host, bytes);
-        self.kill_until_it_fits(host);
+        self.relieve_memory(host);
     }
 
     /// `bytes` more are used on `host`, whether or not they fit.
     #[inline]
     pub(super) fn use_memory(&mut self, host: usize, bytes: Bytes) {
         let more = self.memory[host].take(bytes);
-        if host == HOST {
+        if host == WORKERS_HOST {
             self.probe.levels.memory.rise(self.now, more.get());
         }
     }
@@ -128,7 +131,7 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn give_memory(&mut self, host: usize, bytes: Bytes) {
         if bytes > Bytes::ZERO {
             let fewer = self.memory[host].give(bytes);
-            if host == HOST {
+            if host == WORKERS_HOST {
                 self.probe.levels.memory.fall(self.now, fewer.get());
             }
         }

@@ -1,23 +1,23 @@
-//! Where memory runs out: whom the OOM killer takes, and what the server makes of that.
+//! Where memory runs out: which process the OOM killer takes, and what the server does about that.
 
 use rand::RngExt;
 
 use super::admission::backlog_room;
-use super::processor::Processor;
+use super::host_cores::HostCores;
 use super::request::{Failure, RequestId};
 use super::scope::Scope;
 use super::worker::{State, Worker};
-use super::{Event, HOST, OWN_HOST, World};
+use super::{Event, OWN_DATABASE_HOST, WORKERS_HOST, World};
 use crate::outcome::Cause;
 use crate::site::{Host, OnOom};
 use crate::units::{Bytes, Span};
 
 /// gunicorn's arbiter pauses for a random time up to this after each fork of a missing worker, and
-/// misses the next one after that only (`arbiter.py`, `spawn_workers`). Supervisors of other
-/// resident processes are assumed to pause as long before they start one again.
+/// only then looks for the next one (`arbiter.py`, `spawn_workers`). Supervisors of other resident
+/// processes are assumed to pause as long before they start one again.
 pub(super) const RESPAWN_PAUSE_S: f64 = 0.1;
 
-/// Whom the OOM killer takes.
+/// The process that the OOM killer takes.
 #[derive(Debug, Clone, Copy)]
 enum Victim {
     Worker(u32),
@@ -26,16 +26,17 @@ enum Victim {
 }
 
 impl<'a, S: Scope> World<'a, S> {
-    /// Where too much is used on `host`, somebody dies for it, now or when the kernel has looked for
-    /// memory for long enough.
+    /// If too much is used on `host`, the OOM killer takes processes, at once or after a while of
+    /// thrashing.
     #[inline]
-    pub(super) fn kill_until_it_fits(&mut self, host: usize) {
+    pub(super) fn relieve_memory(&mut self, host: usize) {
         if self.memory[host].is_over() {
             self.out_of_memory(host);
         }
     }
 
-    /// There is not enough memory on `host`: the kernel looks for some, if it does, and then kills.
+    /// There is not enough memory on `host`: it thrashes for a while, if it does that, and then the
+    /// OOM killer comes.
     #[cold]
     fn out_of_memory(&mut self, host: usize) {
         let thrashing = self.host(host).thrashing;
@@ -44,28 +45,28 @@ impl<'a, S: Scope> World<'a, S> {
         } else if !self.thrashes[host] && !self.is_about_to_die(host) {
             self.thrashes[host] = true;
             self.cores[host].stall(self.now, thrashing);
-            self.agenda.at(self.now + thrashing, Event::OutOfMemory(host as u32));
+            self.agenda.at(self.now + thrashing, Event::ThrashingOver(host as u32));
         }
     }
 
     /// One of the two hosts.
     pub(super) fn host(&self, host: usize) -> &'a Host {
-        let own = self.site.database.host.as_ref().filter(|_| host == OWN_HOST);
+        let own = self.site.database.host.as_ref().filter(|_| host == OWN_DATABASE_HOST);
         own.unwrap_or(&self.site.host)
     }
 
-    /// The kernel has looked for memory for long enough.
-    pub(super) fn looked_for_memory(&mut self, host: u32) {
+    /// A host has thrashed for long enough: the OOM killer comes.
+    pub(super) fn thrashing_over(&mut self, host: u32) {
         let host = host as usize;
         self.thrashes[host] = false;
         self.kill_for_room(host);
     }
 
-    /// While too much is used on `host`, somebody dies for it, unless somebody is about to.
+    /// Kills processes while too much is used on `host`, unless one is about to die.
     #[cold]
     fn kill_for_room(&mut self, host: usize) {
         while self.memory[host].is_over() && !self.is_about_to_die(host) {
-            // With nobody left to kill Linux would panic; here what is left goes on.
+            // With no process left to kill Linux would panic; here the rest goes on.
             let Some(victim) = self.victim(host) else { return };
             self.probe.killed(host, self.now);
             match victim {
@@ -76,29 +77,29 @@ impl<'a, S: Scope> World<'a, S> {
         }
     }
 
-    /// Whether a killed process on `host` has not given back anything yet.
+    /// Whether a killed process on `host` has yet to give back any memory.
     fn is_about_to_die(&self, host: usize) -> bool {
         let ending =
-            |worker: &Worker| matches!(worker.state, State::Ending(_) | State::Unmapping(_));
-        host == HOST && self.workers.iter().any(ending)
+            |worker: &Worker| matches!(worker.state, State::EndingThreads(_) | State::Unmapping(_));
+        host == WORKERS_HOST && self.workers.iter().any(ending)
     }
 
     /// The process with the largest resident set; among equals the one started last (reference
     /// section 1.4).
     fn victim(&self, host: usize) -> Option<Victim> {
-        let mut fattest: Option<((Bytes, u64), Victim)> = None;
+        let mut largest: Option<((Bytes, u64), Victim)> = None;
         let mut consider = |size: Bytes, started: u64, victim: Victim| {
-            let larger = fattest.is_none_or(|(score, _)| (size, started) > score);
+            let larger = largest.is_none_or(|(score, _)| (size, started) > score);
             if size > Bytes::ZERO && larger {
-                fattest = Some(((size, started), victim));
+                largest = Some(((size, started), victim));
             }
         };
-        if self.database_host == host && !self.postgres.away {
+        if self.database_host == host && !self.postgres.recovering {
             consider(self.site.database.largest_process, 0, Victim::Database);
         }
-        if host == HOST {
+        if host == WORKERS_HOST {
             for (index, resident) in self.site.host.residents.iter().enumerate() {
-                if resident.killable && self.residents_away[index] < resident.count {
+                if resident.killable && self.residents_killed[index] < resident.count {
                     consider(resident.memory, 0, Victim::Resident(index));
                 }
             }
@@ -106,25 +107,25 @@ impl<'a, S: Scope> World<'a, S> {
                 consider(worker.resident, worker.life, Victim::Worker(index));
             }
         }
-        fattest.map(|(_, victim)| victim)
+        largest.map(|(_, victim)| victim)
     }
 
     /// The OOM killer takes a worker, and with it every request in it.
     fn kill_worker(&mut self, index: u32) {
         match self.site.server.on_oom {
             OnOom::Stop => return self.stop_all(),
-            OnOom::Polled => self.will_be_missed(index),
+            OnOom::Polled => self.schedule_discovery(index),
             OnOom::Alone => self.close_socket(),
             OnOom::Respawn => {}
         }
-        self.begin_anew(index);
+        self.kill_and_respawn(index);
     }
 
-    /// A worker process ends, and with it every request in it; the next one boots.
-    fn begin_anew(&mut self, index: u32) {
+    /// A worker process ends, and with it every request in it; another will be started.
+    fn kill_and_respawn(&mut self, index: u32) {
         let held = self.workers[index as usize].resident;
         let closing = self.empty_worker(index);
-        self.begin_to_end(index, held, closing);
+        self.start_teardown(index, held, closing);
     }
 
     /// gunicorn's arbiter kills a worker that has been at its request for too long. The request is
@@ -133,9 +134,9 @@ impl<'a, S: Scope> World<'a, S> {
     pub(super) fn overtime_over(&mut self) -> Option<RequestId> {
         let index = self.overtime.expire();
         for id in self.requests.in_worker(index) {
-            self.settle(id, Some(Failure::told(Cause::Timeout)));
+            self.settle(id, Some(Failure::with_error_page(Cause::Timeout)));
         }
-        self.begin_anew(index);
+        self.kill_and_respawn(index);
         None
     }
 
@@ -150,33 +151,33 @@ impl<'a, S: Scope> World<'a, S> {
         self.close_socket();
     }
 
-    /// Somebody listens.
+    /// A process listens.
     pub(super) fn open_socket(&mut self) {
         (self.is_down, self.backlog_room) = (false, backlog_room(&self.site.front));
     }
 
-    /// Nobody listens any more, and whoever was in the backlog is cut off.
+    /// No process listens any more, and the requests in the backlog fail.
     fn close_socket(&mut self) {
         (self.is_down, self.backlog_room) = (true, 0);
         while let Some(id) = self.backlog.pop_front() {
             self.probe.levels.backlog.fall(self.now, 1);
             self.probe.levels.inside.fall(self.now, 1);
-            self.settle(id, Some(Failure::untold(Cause::Down)));
+            self.settle(id, Some(Failure::silent(Cause::Down)));
             self.requests.remove(id);
         }
     }
 
     /// The OOM killer takes one of a host's other processes.
     fn kill_resident(&mut self, index: usize) {
-        self.residents_away[index] += 1;
-        self.give_memory(HOST, self.site.host.residents[index].memory);
-        let pause = Span::from_secs(self.chances.respawn.random::<f64>() * RESPAWN_PAUSE_S);
+        self.residents_killed[index] += 1;
+        self.give_memory(WORKERS_HOST, self.site.host.residents[index].memory);
+        let pause = Span::from_secs(self.streams.respawn.random::<f64>() * RESPAWN_PAUSE_S);
         self.agenda.at(self.now + pause, Event::ResidentBack(index as u32));
     }
 
     /// A killed resident process is back.
     pub(super) fn resident_back(&mut self, index: u32) {
-        self.residents_away[index as usize] -= 1;
-        self.take_memory(HOST, self.site.host.residents[index as usize].memory);
+        self.residents_killed[index as usize] -= 1;
+        self.take_memory(WORKERS_HOST, self.site.host.residents[index as usize].memory);
     }
 }

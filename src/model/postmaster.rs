@@ -1,6 +1,6 @@
-//! PostgreSQL's postmaster. It forks a process for each connection, one after the other, so that a
-//! pool which is opened at once leaves the cores some room: a fifth of them and more for whoever
-//! else wants to compute, where 150 processes at once would leave next to nothing.
+//! PostgreSQL's postmaster, which forks the processes of connections one at a time. So a pool that
+//! is opened at once leaves part of the cores to other work; 150 processes that all started
+//! together would leave almost nothing.
 
 use std::collections::VecDeque;
 
@@ -8,23 +8,26 @@ use super::World;
 use super::scope::Scope;
 use super::tasks::{BACKEND, FORK};
 
-/// What a connection costs the postmaster, and what the process that it forks, as shares of what one
-/// that is opened alone costs the database. Many in a row cost less, since the code for them is warm.
-/// Traced: 0.56 and 1.5 ms, on average of 3,900 that pools opened, where one alone costs 2.8
-/// (`async-oom-c1` at 110/s and `sync-w5-noconnreuse-c1` at 5/s, on an AMD EPYC).
+/// What a new connection costs the postmaster, as a share of what one that is opened alone costs
+/// the database. Many in a row cost less, since the code for them is warm. Traced: 0.56 ms for the
+/// postmaster and 1.5 ms for the process that it forks, on average of 3,900 that pools opened,
+/// where one alone costs 2.8 (`async-oom-c1` at 110/s and `sync-w5-noconnreuse-c1` at 5/s, on an
+/// AMD EPYC).
 const FORKING: f64 = 0.2;
+/// What it costs the process that is forked, as a share of the same (see [`FORKING`]).
 const REST: f64 = 0.54;
 
-/// Pools that it has yet to fork processes for, each in turn: workers that boot at once ask by turns
-/// as well. What a killed worker has asked for waits in the listening socket, and is forked too.
+/// The pools that it has yet to fork processes for, each in turn: workers that boot at once ask by
+/// turns as well. What a killed worker has asked for waits in the listening socket, and is forked
+/// too.
 #[derive(Debug, Default)]
 pub(super) struct Postmaster {
-    pools: VecDeque<Asked>,
+    pools: VecDeque<PoolRequest>,
 }
 
-/// So many connections, for a worker in one of its lives.
+/// Connections still wanted by a worker in one of its lives.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct PoolRequest {
     worker: u32,
     life: u64,
     left: u32,
@@ -32,8 +35,8 @@ struct Asked {
 
 impl Postmaster {
     /// Whether it has yet to fork processes for a worker in one of its lives.
-    pub(super) fn owes(&self, worker: u32, life: u64) -> bool {
-        self.pools.iter().any(|asked| (asked.worker, asked.life) == (worker, life))
+    pub(super) fn is_opening_pool_of(&self, worker: u32, life: u64) -> bool {
+        self.pools.iter().any(|request| (request.worker, request.life) == (worker, life))
     }
 }
 
@@ -45,7 +48,7 @@ impl<S: Scope> World<'_, S> {
         }
         let is_idle = self.postmaster.pools.is_empty();
         let life = self.workers[worker as usize].life;
-        self.postmaster.pools.push_back(Asked { worker, life, left: count });
+        self.postmaster.pools.push_back(PoolRequest { worker, life, left: count });
         if is_idle {
             self.fork();
         }
@@ -56,15 +59,17 @@ impl<S: Scope> World<'_, S> {
         self.start_apart(self.database_host, FORK, BACKEND, work);
     }
 
-    /// A process for a connection is forked, and does the rest. With the last one of a pool the
-    /// worker goes on, if it lives.
+    /// The process of a connection is forked, and does the rest. With the last one of a pool the
+    /// worker goes on, if it is alive.
     pub(super) fn forked(&mut self) {
         let rest = self.site.database.connect_cpu.scaled(REST);
         self.run_aside(self.database_host, Some(BACKEND), rest);
-        let Some(Asked { worker, life, left }) = self.postmaster.pools.pop_front() else { return };
+        let Some(PoolRequest { worker, life, left }) = self.postmaster.pools.pop_front() else {
+            return;
+        };
         let left = left - 1;
         if left > 0 {
-            self.postmaster.pools.push_back(Asked { worker, life, left });
+            self.postmaster.pools.push_back(PoolRequest { worker, life, left });
         }
         if !self.postmaster.pools.is_empty() {
             self.fork();

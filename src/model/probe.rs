@@ -1,5 +1,5 @@
-//! What is measured, from the end of warm-up on. The only writer of measurements, and the only
-//! place that knows the window.
+//! What is measured, from the end of the warm-up on. Nothing else writes measurements or knows the
+//! window.
 
 use super::request::Request;
 use crate::outcome::{Cause, Counts, Levels, Outcome, Profile, Queue, Stopped};
@@ -20,8 +20,8 @@ pub(super) struct Probe {
     waits: [Histogram; Queue::COUNT],
     profile: Profile,
     seen: Histogram,
-    /// The last wait for a place in a worker, while it has yet to be written down.
-    unwritten: Span,
+    /// The last wait for a place in a worker, until it is recorded.
+    unrecorded_wait: Span,
     inside: (u64, u64),
     kills: u64,
     first_kill: [Option<Time>; 2],
@@ -29,11 +29,11 @@ pub(super) struct Probe {
     cold_cpu: [Span; 2],
     cold_closing_cpu: Span,
     measured: Span,
-    /// Everything that goes up and down, but for the cores.
+    /// All levels except those of the cores.
     pub levels: Gauges,
 }
 
-/// What goes up and down, but for the cores; see [`Levels`] for what each means.
+/// The levels except those of the cores; see [`Levels`] for what each means.
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
     pub backlog: Level,
@@ -76,12 +76,12 @@ impl Gauges {
     }
 }
 
-/// Nobody waits for so long.
+/// No wait is as long.
 const NO_WAIT: Span = Span::from_nanos(u64::MAX);
 
 impl Probe {
-    /// Measures from `opens` to `closes`, for `endpoints` endpoints, and clients who are so long a `way`
-    /// there and back from the site.
+    /// Measures from `opens` to `closes`, for `endpoints` endpoints, and clients with a round trip
+    /// of `way` to the site.
     pub(super) fn new(opens: Time, closes: Time, endpoints: usize, way: Span) -> Probe {
         Probe {
             opens,
@@ -92,7 +92,7 @@ impl Probe {
             waits: std::array::from_fn(|_| Histogram::new()),
             profile: Profile::new(way),
             seen: Histogram::new(),
-            unwritten: NO_WAIT,
+            unrecorded_wait: NO_WAIT,
             inside: (0, 0),
             kills: 0,
             first_kill: [None; 2],
@@ -144,40 +144,40 @@ impl Probe {
         }
     }
 
-    /// A request has waited for a place in a worker. That is written down by
-    /// [`Probe::write_down_wait`], once it is known what happens next.
+    /// A request has waited for a place in a worker. That is recorded by [`Probe::record_wait`],
+    /// once it is known what happens next.
     #[inline(always)]
     pub(super) fn waited_for_place(&mut self, request: &Request, span: Span) {
         if request.measured {
-            if self.unwritten != NO_WAIT {
-                self.write_down_at_once();
+            if self.unrecorded_wait != NO_WAIT {
+                self.record_now();
             }
-            self.unwritten = span;
+            self.unrecorded_wait = span;
         }
     }
 
     #[inline(never)]
-    fn write_down_at_once(&mut self) {
-        self.write_down_wait();
+    fn record_now(&mut self) {
+        self.record_wait();
     }
 
-    /// Writes down the last wait for a place, unless it is.
+    /// Records the last wait for a place, unless it is recorded.
     #[inline(always)]
-    pub(super) fn write_down_wait(&mut self) {
-        if self.unwritten != NO_WAIT {
-            self.waits[Queue::Worker as usize].record_span(self.unwritten);
-            self.unwritten = NO_WAIT;
+    pub(super) fn record_wait(&mut self) {
+        if self.unrecorded_wait != NO_WAIT {
+            self.waits[Queue::Worker as usize].record_span(self.unrecorded_wait);
+            self.unrecorded_wait = NO_WAIT;
         }
     }
 
-    /// A request takes `more` CPU of `host` than its work: code there has gone cold.
+    /// A task takes `more` CPU of `host` than its work: the code for it has gone cold.
     pub(super) fn cold_cpu(&mut self, host: usize, more: Span) {
         if self.is_open {
             self.cold_cpu[host] += more;
         }
     }
 
-    /// Of what was told last, so much was taken in closing a connection.
+    /// `more` of the cold CPU was taken to close a connection.
     pub(super) fn cold_closing_cpu(&mut self, more: Span) {
         if self.is_open {
             self.cold_closing_cpu += more;
@@ -196,7 +196,7 @@ impl Probe {
         }
     }
 
-    /// A request failed, which is measured or not.
+    /// A request failed; `measured` says whether it counts.
     pub(super) fn failed(&mut self, measured: bool, cause: Cause) {
         if measured {
             self.counts.failed[cause as usize] += 1;

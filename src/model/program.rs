@@ -1,41 +1,41 @@
 //! What a request does on a given site, worked out once per endpoint: its steps with everything
 //! that the stack adds to them, as a flat list of operations.
 //!
-//! What takes no time at all is left out here, so that a run makes no event of it.
+//! What takes no time at all is left out, so that a run makes no event of it.
 
 use crate::outcome::Stage;
 use crate::site::{Database, Dispatcher, Dist, Endpoint, Hold, Sharing, Site, Step, WorkerKind};
 use crate::units::Span;
 
-/// The share of a request's own CPU that a thread of gunicorn needs when the endpoint is done:
-/// timed here, 0.28 of 0.74 ms.
+/// The share of the stack's CPU for a request that a thread of gunicorn takes after the endpoint is
+/// done: timed here, 0.28 of 0.74 ms.
 const AFTER_ENDPOINT: f64 = 0.38;
 
-/// What a thread does with the GIL between sending a query and waiting for its result: 17 us in a
-/// trace of psycopg 3.3's.
-const LOOK_BACK: Span = Span::from_micros(17);
+/// CPU that a thread takes with the GIL between sending a query and waiting for its result, to see
+/// that there is none yet: 17 us in a trace of psycopg 3.3's.
+const RESULT_POLL_CPU: Span = Span::from_micros(17);
 
 /// What an operation needs: a known part, and perhaps one drawn when the request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Amount {
-    /// The known part.
+    /// The part that is the same for every request.
     pub known: Span,
-    /// How much of that the endpoint asks for, and not what the stack adds.
-    pub asked: Span,
-    /// Which of the request's demands comes on top.
+    /// The part of `known` that the endpoint asks for; the rest is what the stack adds.
+    pub endpoint_cpu: Span,
+    /// Which of the request's drawn demands is added, if any.
     pub drawn: Option<u16>,
-    /// How much of the drawn part that is.
+    /// How much of that demand is taken.
     pub share: Share,
 }
 
 impl Amount {
-    /// The same up to the next whole `step` of the database's clock.
+    /// This amount, rounded up to whole `step`s of the database's clock.
     fn stepped(self, step: Span) -> Amount {
         let share = if self.drawn.is_some() { Share::Stepped } else { self.share };
         Amount { known: self.known.round_up_to(step), share, ..self }
     }
 
-    /// This and then `next` at once, where that can be said.
+    /// This amount and then `next`, as one; `None` where that cannot be expressed.
     fn and(self, next: Amount) -> Option<Amount> {
         let (drawn, share) = match (self.drawn, next.drawn) {
             (None, _) => (next.drawn, next.share),
@@ -50,8 +50,9 @@ impl Amount {
                 follows.then_some((Some(first), Share::Run(more + 1)))?
             }
         };
-        let (known, asked) = (self.known + next.known, self.asked + next.asked);
-        Some(Amount { known, asked, drawn, share })
+        let (known, endpoint_cpu) =
+            (self.known + next.known, self.endpoint_cpu + next.endpoint_cpu);
+        Some(Amount { known, endpoint_cpu, drawn, share })
     }
 }
 
@@ -65,7 +66,7 @@ pub(super) enum Share {
     Stepped,
     /// Half of it.
     Half,
-    /// All of it, and of so many that follow it.
+    /// All of it, and of this many demands after it.
     Run(u16),
 }
 
@@ -74,10 +75,10 @@ pub(super) enum Share {
 pub(super) enum Op {
     /// Computes on the workers' host, holding the worker's turn.
     Compute(Amount),
-    /// Goes behind everything that its loop has ready: on in the loop's next iteration.
-    Pass,
-    /// Takes a connection of its process's pool. Where that is an open one, the next `opening`
-    /// operations, which open one, are left out.
+    /// Goes behind everything that its loop has ready, to go on in the loop's next iteration.
+    Yield,
+    /// Takes a connection of its process's pool. If that is an open one, the next `opening`
+    /// operations are skipped: they open one.
     Acquire {
         /// How many operations opening one takes.
         opening: u16,
@@ -86,78 +87,79 @@ pub(super) enum Op {
     Open,
     /// Computes on the database's host, with the turn released.
     DatabaseCompute(Amount, Stage),
-    /// The database has the query, and its thread has come back from sending it: it takes so much
+    /// The database has the query, and the thread has come back from sending it: takes this much
     /// with the turn, to see that there is no result yet.
-    LookBack(Amount),
+    PollResult(Amount),
     /// Waits, with the turn released.
     Wait(Amount, Stage),
-    /// Waits for what is left of it since the last [`Op::LookBack`], with the turn released where
-    /// something is.
-    WaitOn(Amount, Stage),
+    /// Waits for what is left of a query's wait since the last [`Op::PollResult`], with the turn
+    /// released if anything is.
+    WaitRemaining(Amount, Stage),
     /// Gives the connection back.
     Release,
     /// Its thread makes system calls, and drops the GIL for each.
-    Call(Call),
-    /// Its endpoint is done: the stack's code makes an answer of what that returned.
-    Respond,
-    /// Hands its answer to the event loop in front of its thread, which sends it.
+    SystemCalls(SystemCalls),
+    /// Its endpoint is done, and the stack's code makes an answer of the result: notes that this
+    /// code ran now.
+    MarkStackRan,
+    /// Its thread hands the answer to the event loop, which sends it.
     HandBack,
-    /// Has its answer, and goes on.
-    Reply,
-    /// Has its answer, and is done with.
+    /// Its client has the answer, and its worker stays with the connection.
+    AnswerThenLinger,
+    /// Its client has the answer, and it is done.
     Answer,
-    /// Has been refused a connection, and fails.
+    /// It has been refused a connection, and fails.
     Refused,
 }
 
 impl Op {
-    /// Whether code of the stack has a part in what it computes on the workers' host, and not only the
-    /// endpoint's.
+    /// Whether what it computes on the workers' host is code of the stack at least in part, and not
+    /// the endpoint's alone.
     #[inline]
     pub(super) fn runs_stack(self) -> bool {
-        !matches!(self, Op::Compute(amount) if amount.known == amount.asked)
+        !matches!(self, Op::Compute(amount) if amount.known == amount.endpoint_cpu)
     }
 }
 
 /// System calls of a thread that has the GIL and wants it back at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
-    /// Some that take microseconds each: to receive its request, or the rows of a result.
+pub(super) enum SystemCalls {
+    /// Several that take microseconds each: to receive its request, or the rows of a result.
     Brief,
-    /// One that wakes somebody up: it sends its answer.
+    /// One that wakes up its receiver: to send its answer.
     Send,
 }
 
-/// How often a request goes behind everything that its loop has ready before it begins: uvloop
-/// calls the protocol's `connection_made` in the iteration after the one that accepted, and what
-/// is read there starts a task in the one after that (uvloop 0.23's `basetransport.pyx`, uvicorn
-/// 0.54's `httptools_impl.py`).
-const PASSES_TO_BEGIN: usize = 2;
-/// The same between a query's answer and the pool's reset: the answer wakes the task, which leaves
-/// giving back the connection to a task of its own (asyncpg 0.32's `Pool.release`).
-const PASSES_TO_RESET: usize = 2;
-/// And between the reset's answer, which wakes that task, and the request going on: the task's end
-/// is told to its shield, and that wakes the request.
-const PASSES_AFTER_RESET: usize = 2;
+/// How often a request yields to its loop before it begins: uvloop calls the protocol's
+/// `connection_made` in the iteration after the one that accepted, and what is read there starts a
+/// task in the one after that (uvloop 0.23's `basetransport.pyx`, uvicorn 0.54's
+/// `httptools_impl.py`).
+const YIELDS_TO_BEGIN: usize = 2;
+/// How often it yields between a query's answer and the pool's reset: the answer wakes the task,
+/// which leaves giving back the connection to a task of its own (asyncpg 0.32's `Pool.release`).
+const YIELDS_TO_RESET: usize = 2;
+/// How often it yields between the reset's answer, which wakes that task, and going on: the end of
+/// the task is reported to its shield, and that wakes the request.
+const YIELDS_AFTER_RESET: usize = 2;
 
 /// A quantity that is drawn for each request when it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quantity {
-    /// CPU of the worker, by step `0`.
+    /// CPU of the worker for the step of this index.
     Compute(usize),
-    /// A query's wait.
+    /// The wait of the query at this index.
     QueryWait(usize),
-    /// A query's CPU.
+    /// The CPU of the query at this index.
     QueryCpu(usize),
-    /// A wait outside.
+    /// The wait of the external call at this index.
     Call(usize),
 }
 
 /// What a request for one endpoint does.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Program {
-    /// Its operations, from admission to [`Op::Answer`], and behind that what a refused
-    /// connection leads to.
+    /// Its operations: from admission to [`Op::Answer`], and behind that those that follow a
+    /// refused connection.
     pub ops: Vec<Op>,
     /// Where the operations after a refused connection begin.
     pub refused: u32,
@@ -165,10 +167,10 @@ pub(super) struct Program {
     pub draws: Vec<Quantity>,
 }
 
-/// Which quantities come with the request.
+/// Which quantities are drawn for each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Draws {
-    /// Those that vary: what is always the same is known beforehand.
+    /// Those that vary; what is always the same is known beforehand.
     Varying,
     /// All of them, as a recorded tape has them.
     All,
@@ -178,11 +180,11 @@ impl Program {
     /// The operations of a request for `endpoint` on `site`.
     pub(super) fn new(site: &Site, endpoint: &Endpoint, draws: Draws) -> Program {
         let mut builder = Builder { site, draws, ops: Vec::new(), drawn: Vec::new() };
-        builder.passes(PASSES_TO_BEGIN);
+        builder.yields(YIELDS_TO_BEGIN);
         let (before, after) = builder.request_parts();
         builder.compute(before);
         if matches!(site.server.kind.dispatcher(), Some(Dispatcher { answer_cpu: None, .. })) {
-            builder.brief_calls();
+            builder.brief_system_calls();
         }
         for (index, step) in endpoint.steps.iter().enumerate() {
             builder.step(index, step, &endpoint.steps);
@@ -200,7 +202,7 @@ impl Program {
     }
 }
 
-/// The operations of all programs, one program behind the other, and where each begins.
+/// The operations of all programs in one list, and where each program begins in it.
 pub(super) fn linked(programs: &[Program]) -> (Vec<Op>, Vec<u32>) {
     let (mut ops, mut starts) = (Vec::new(), Vec::new());
     for program in programs {
@@ -223,7 +225,7 @@ impl Builder<'_> {
         match step {
             Step::Compute(dist) => {
                 let amount = self.amount(dist, Quantity::Compute(index));
-                self.compute(Amount { asked: amount.known, ..amount });
+                self.compute(Amount { endpoint_cpu: amount.known, ..amount });
             }
             Step::Query { wait, cpu, driver } => {
                 let driver = driver.unwrap_or(self.site.server.costs.query_cpu);
@@ -236,7 +238,7 @@ impl Builder<'_> {
                 let cpu = self.amount(cpu, Quantity::QueryCpu(index));
                 self.query(wait, cpu);
                 self.compute(taking);
-                self.brief_calls();
+                self.brief_system_calls();
                 let last = !steps[index + 1..].iter().any(is_query);
                 let hold = self.site.server.connections.hold;
                 if hold == Hold::Query || hold == Hold::Queries && last {
@@ -245,7 +247,7 @@ impl Builder<'_> {
                 self.come_back();
             }
             Step::Call { wait, cpu } => {
-                self.compute(Amount { known: *cpu, asked: *cpu, ..Amount::default() });
+                self.compute(Amount { known: *cpu, endpoint_cpu: *cpu, ..Amount::default() });
                 let wait = self.amount(wait, Quantity::Call(index));
                 self.wait(wait, Stage::Call);
                 self.come_back();
@@ -253,35 +255,39 @@ impl Builder<'_> {
         }
     }
 
-    /// After a wait a thread needs the GIL to go on, and a task its loop, whatever is left to do: the
-    /// next call, or no more than the answer (reference section 4.2). One burst with what is computed
-    /// next.
+    /// After a wait a thread needs the GIL to go on, and a task its loop, even if nothing is left
+    /// to compute but the next call or the answer (reference section 4.2). What is computed next
+    /// joins this burst.
     fn come_back(&mut self) {
         let mut before = self.ops.iter().rev().filter(|op| !matches!(op, Op::Release));
-        let waited =
-            matches!(before.next(), Some(Op::Wait(..) | Op::WaitOn(..) | Op::DatabaseCompute(..)));
+        let waited = matches!(
+            before.next(),
+            Some(Op::Wait(..) | Op::WaitRemaining(..) | Op::DatabaseCompute(..))
+        );
         if waited && self.site.server.goes_on_in_turn() {
             self.ops.push(Op::Compute(Amount::default()));
         }
     }
 
-    /// The driver's CPU before a query has its connection, to send it, and to take the result.
-    /// Where threads wait for CPython's GIL, one that has waited for a connection needs the GIL to
-    /// send its query, and again to take the result, before the connection is free. What a query says
-    /// that it takes beyond the stack's own goes into its many rows, and is the endpoint's.
+    /// The driver's CPU before a query has its connection, to send the query, and to take the
+    /// result. Where threads wait for CPython's GIL, one that has waited for a connection needs the
+    /// GIL to send its query, and again to take the result before it gives the connection back.
+    /// What a query's driver takes beyond the stack's own goes into its many rows, and counts as
+    /// the endpoint's CPU.
     fn driver_parts(&self, driver: Span) -> (Amount, Amount, Amount) {
-        let asked = driver.saturating_sub(self.site.server.costs.query_cpu);
-        let whole = Amount { known: driver, asked, ..Amount::default() };
+        let endpoint_cpu = driver.saturating_sub(self.site.server.costs.query_cpu);
+        let whole = Amount { known: driver, endpoint_cpu, ..Amount::default() };
         if self.site.server.kind.dispatcher().is_none() {
             return (whole, Amount::default(), Amount::default());
         }
-        let [half, own] = [driver, asked].map(|it| it.scaled(0.5));
-        let first = Amount { known: half, asked: own, ..Amount::default() };
-        let second = Amount { known: driver - half, asked: asked - own, ..Amount::default() };
+        let [half, own] = [driver, endpoint_cpu].map(|it| it.scaled(0.5));
+        let first = Amount { known: half, endpoint_cpu: own, ..Amount::default() };
+        let second =
+            Amount { known: driver - half, endpoint_cpu: endpoint_cpu - own, ..Amount::default() };
         (Amount::default(), first, second)
     }
 
-    /// Takes a connection, where the request does not hold one from an earlier query.
+    /// Takes a connection, unless the request holds one from an earlier query.
     fn connect(&mut self, first: bool) {
         if !first && self.site.server.connections.hold != Hold::Query {
             return;
@@ -304,36 +310,36 @@ impl Builder<'_> {
         self.ops[at] = Op::Acquire { opening };
     }
 
-    /// The connection goes back to the pool: in a loop, once that comes to the answer. The pool may
-    /// reset it first: one query more, sent by a task of its own, and the request goes on some
-    /// iterations later.
+    /// The connection goes back to the pool; in a loop, once the loop comes to the query's answer.
+    /// The pool may reset it first, with one query more that a task of its own sends: then the
+    /// request goes on some iterations later.
     fn give_back(&mut self) {
         if !self.resets() {
-            self.passes(usize::from(self.site.server.shares_connections_in_loop()));
+            self.yields(usize::from(self.site.server.shares_connections_in_loop()));
             return self.ops.push(Op::Release);
         }
         let known = |known| Amount { known, ..Amount::default() };
-        self.passes(PASSES_TO_RESET);
+        self.yields(YIELDS_TO_RESET);
         self.compute(known(self.site.server.costs.reset_cpu));
         self.query(known(Span::ZERO), known(self.site.database.reset_cpu));
-        self.passes(1);
+        self.yields(1);
         self.ops.push(Op::Release);
-        self.passes(PASSES_AFTER_RESET);
+        self.yields(YIELDS_AFTER_RESET);
     }
 
-    /// Whether the pool resets what it is given back.
+    /// Whether the pool resets a connection that it gets back.
     fn resets(&self) -> bool {
         !self.site.server.costs.reset_cpu.is_zero()
     }
 
-    /// Goes behind everything that is ready so many times, in a loop.
-    fn passes(&mut self, count: usize) {
+    /// In a loop, yields to it `count` times.
+    fn yields(&mut self, count: usize) {
         if matches!(self.site.server.kind, WorkerKind::Async { .. }) {
-            self.ops.extend(std::iter::repeat_n(Op::Pass, count));
+            self.ops.extend(std::iter::repeat_n(Op::Yield, count));
         }
     }
 
-    /// Half the latency, the database's CPU, its wait, half the latency.
+    /// Half the latency, the database's CPU, the query's wait, half the latency.
     fn query(&mut self, wait: Amount, cpu: Amount) {
         let latency = self.site.database.latency;
         let there = Span::from_nanos(latency.as_nanos() / 2);
@@ -357,25 +363,25 @@ impl Builder<'_> {
         self.wait(Amount { known: back, ..Amount::default() }, Stage::Database);
     }
 
-    /// The database has the query and takes its time, and its thread waits for that, if only at the
-    /// second look.
+    /// The database has the query and takes its time. The thread waits for the result, where it has
+    /// to after polling for it once.
     fn wait_for_result(&mut self, wait: Amount) {
-        if self.looks_back() {
-            self.ops.push(Op::LookBack(Amount { known: LOOK_BACK, ..Amount::default() }));
-            self.ops.push(Op::WaitOn(wait, Stage::Database));
+        if self.polls_result() {
+            self.ops.push(Op::PollResult(Amount { known: RESULT_POLL_CPU, ..Amount::default() }));
+            self.ops.push(Op::WaitRemaining(wait, Stage::Database));
         } else {
             self.wait(wait, Stage::Database);
         }
     }
 
-    /// Whether a thread that has sent a query finds the GIL gone when it comes back from that: the
-    /// process of the database that it has woken up runs on the same cores, and longer than a short
-    /// system call takes.
-    fn looks_back(&self) -> bool {
+    /// Whether a thread that has sent a query finds the GIL taken when it comes back from that: the
+    /// database process that it has woken up runs on the same cores, for longer than a short system
+    /// call takes.
+    fn polls_result(&self) -> bool {
         self.threads_wake() && self.site.database.host.is_none()
     }
 
-    /// Computes; one burst with what was computed right before.
+    /// Computes, in one burst with what was computed right before.
     fn compute(&mut self, amount: Amount) {
         if let Some(Op::Compute(last)) = self.ops.last_mut()
             && let Some(both) = last.and(amount)
@@ -412,8 +418,8 @@ impl Builder<'_> {
         }
     }
 
-    /// The stack's CPU before and after the endpoint's. Where threads send their own answers, and
-    /// wait for CPython's GIL, that is after the first system call of doing so.
+    /// The stack's CPU before and after the endpoint's. There is some after it where threads wait
+    /// for CPython's GIL and send their own answers: it follows the first system call of sending.
     fn request_parts(&self) -> (Amount, Amount) {
         let known = |known| Amount { known, ..Amount::default() };
         let whole = self.site.server.costs.request_cpu;
@@ -426,16 +432,16 @@ impl Builder<'_> {
         }
     }
 
-    /// See [`super::rules::Extras::threads_wake`].
+    /// See [`super::rules::Features::threads_wake`].
     fn threads_wake(&self) -> bool {
         let slices = matches!(self.site.host.sharing, Sharing::Slices { .. });
         slices && self.site.server.kind.dispatcher().is_some()
     }
 
     /// Its thread makes brief system calls. On one core it loses the GIL over none of them.
-    fn brief_calls(&mut self) {
+    fn brief_system_calls(&mut self) {
         if self.threads_wake() && self.site.host.cores > 1 {
-            self.ops.push(Op::Call(Call::Brief));
+            self.ops.push(Op::SystemCalls(SystemCalls::Brief));
         }
     }
 
@@ -443,16 +449,16 @@ impl Builder<'_> {
         let dispatcher = self.site.server.kind.dispatcher();
         let hand_back = dispatcher.and_then(|its| its.answer_cpu).map(|_| Op::HandBack);
         if self.site.host.cooling.is_some() && !self.site.server.costs.request_cpu.is_zero() {
-            self.ops.push(Op::Respond);
+            self.ops.push(Op::MarkStackRan);
         }
         if after != Amount::default() {
-            self.ops.push(Op::Call(Call::Send));
+            self.ops.push(Op::SystemCalls(SystemCalls::Send));
             self.compute(after);
         }
         self.ops.extend(hand_back);
         let linger = self.site.server.linger;
         if !linger.is_zero() {
-            self.ops.push(Op::Reply);
+            self.ops.push(Op::AnswerThenLinger);
             self.wait(Amount { known: linger, ..Amount::default() }, Stage::Worker);
         }
         self.ops.push(Op::Answer);

@@ -2,9 +2,9 @@
 //!
 //! | stage | waits for | holds meanwhile | left by | then |
 //! |---|---|---|---|---|
-//! | at the front | Nginx's share of the cores | nothing | cores done | at the door |
-//! | at the door | a place in a worker | a place in the backlog | admission | memory taken, next step |
-//! | turned away (TCP) | its next try | nothing | `Retry` | at the door |
+//! | before the socket | the cores, for its client or Nginx | nothing | cores done | at the socket |
+//! | at the socket | a place in a worker | a place in the backlog | admission | memory taken, next step |
+//! | retrying (TCP) | its next try | nothing | `Retry` | at the socket |
 //! | compute: queued | the worker's turn (GIL, loop) | its place, memory | turn granted | on the cores |
 //! | compute: running | the cores to do the work | its place, turn, memory | cores done | turn released, next step |
 //! | query: queued | a connection | its place, memory | connection granted | opening, or in the database |
@@ -18,33 +18,34 @@
 //! | threads | one per thread, FIFO per process | 1: the GIL | many wait together, one computes |
 //! | async | unlimited, or 503 | 1: the event loop | many wait together, one computes |
 //!
-//! A client that gives up is noted and nothing else: the work goes on. A request whose process
+//! A client that gives up changes nothing for the server: the work goes on. A request whose process
 //! was killed is dead at once, but keeps its number until the wait or the query it is in is over,
-//! so that no event ever names a request that is no more.
+//! so that no event ever names a request that is gone.
 
 use std::collections::VecDeque;
 
 use crate::outcome::{Cause, Stage};
 use crate::units::{Span, Time};
 
-/// Names a live request: its place in [`Requests`].
+/// Names a live request: its index in [`Requests`].
 pub(super) type RequestId = u32;
 
 /// The worker of a request that is in none.
-pub(super) const NOWHERE: u32 = u32::MAX;
+pub(super) const NO_WORKER: u32 = u32::MAX;
 
-/// Where a live request is: what will move it on.
+/// Where a live request is, which says what moves it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum At {
-    /// On the cores for Nginx.
+    /// On the cores, for its client on the same host and for Nginx.
     Front,
-    /// Before the listening socket, or in the kernel's backlog.
-    Door,
-    /// Turned away, until its next try.
-    Away,
-    /// In a worker process, waiting for a thread of it, or for its dispatcher to find one.
+    /// On its way to the listening socket, or in the shared backlog.
+    Socket,
+    /// Its connection attempt was dropped; it waits for the next one.
+    Retrying,
+    /// Given to a worker process: in its own backlog, or accepted and waiting for a thread or for
+    /// the dispatcher to hand it over.
     Place,
-    /// On the cores of the workers' host to see whether its worker's turn is free.
+    /// Its thread waits for a core to see whether its worker's turn is free.
     Waking,
     /// Waiting for its worker's turn.
     Turn,
@@ -58,26 +59,26 @@ pub(super) enum At {
     DatabaseCores,
     /// Waiting for a time on the agenda.
     Wait,
-    /// On its way to its next operation.
+    /// About to go on with its next operation.
     Moving,
 }
 
 /// What a request has of a connection to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Connection {
+pub(super) enum ConnectionState {
     /// Nothing.
     #[default]
     None,
-    /// It has been woken up for one, and has yet to get it.
+    /// It has been woken up for one, and has yet to take it.
     Promised,
     /// It holds one.
     Held,
 }
 
-impl Connection {
+impl ConnectionState {
     #[inline]
     pub(super) fn is_held(self) -> bool {
-        self == Connection::Held
+        self == ConnectionState::Held
     }
 }
 
@@ -88,38 +89,40 @@ pub(super) struct Request {
     pub arrived: Time,
     /// When it entered the stage it is in.
     pub since: Time,
-    /// Time spent in the stages it has left: indexed by [`Stage`], but for the last two.
+    /// Time spent in the stages it has left, by [`Stage`]; for the last two it is not recorded.
     pub spent: [Span; Stage::RECORDED],
-    /// What is left to do of the work it is on the cores for.
+    /// What is left of its current work on the cores.
     pub left: Span,
-    /// Its number on the tape, which wraps: nobody lives that long.
+    /// Its number on the tape, modulo 2^32: unique among the requests that are live at a time.
     pub number: u32,
-    /// A number of its own, for what is left to chance after arrival: which process accepts it.
+    /// A random number of its own, which decides after its arrival which process accepts it.
     pub chance: u32,
-    /// The worker it is in, or [`NOWHERE`].
+    /// The worker it is in, or [`NO_WORKER`].
     pub worker: u32,
-    /// Which operation comes next, or is under way: its place among those of all programs.
+    /// The operation that comes next or is under way, as an index of the operations of all
+    /// programs.
     pub next: u32,
-    /// What it asks for.
+    /// The endpoint it asks for.
     pub endpoint: u16,
     /// Where it is.
     pub at: At,
-    /// Arrived in the measured window.
+    /// Whether it arrived in the measured window.
     pub measured: bool,
-    /// Nobody waits for its answer any more: answered, failed, or given up.
+    /// Whether its client has stopped waiting: it was answered, it failed, or the client gave up.
     pub settled: bool,
-    /// Its process was killed, or its connection: what it is in goes on without it.
+    /// Whether its process was killed or its connection dropped: the wait or query it is in goes on
+    /// without it.
     pub dead: bool,
-    /// Holds its worker's turn.
+    /// Whether it holds its worker's turn.
     pub has_turn: bool,
-    /// A connection to the database.
-    pub connection: Connection,
+    /// What it has of a connection to the database.
+    pub connection: ConnectionState,
 }
 
 impl Request {
-    /// One that has yet to arrive: what is there before anything happens to it.
+    /// A request that arrives at `at`, before anything happens to it.
     #[inline(always)]
-    pub(super) fn coming(at: Time) -> Request {
+    pub(super) fn arriving(at: Time) -> Request {
         Request {
             arrived: at,
             since: at,
@@ -127,30 +130,30 @@ impl Request {
             left: Span::ZERO,
             number: 0,
             chance: 0,
-            worker: NOWHERE,
+            worker: NO_WORKER,
             endpoint: 0,
             next: 0,
-            at: At::Door,
+            at: At::Socket,
             measured: false,
             settled: false,
             dead: false,
             has_turn: false,
-            connection: Connection::None,
+            connection: ConnectionState::None,
         }
     }
 
-    /// It is done: answered, or failed. Returns what it held.
+    /// It is done, answered or failed. Takes what it held from it, and returns that.
     #[inline(always)]
     pub(super) fn let_go(&mut self) -> Held {
         Held {
             endpoint: self.endpoint,
-            worker: std::mem::replace(&mut self.worker, NOWHERE),
+            worker: std::mem::replace(&mut self.worker, NO_WORKER),
             turn: std::mem::take(&mut self.has_turn),
             connection: std::mem::take(&mut self.connection).is_held(),
         }
     }
 
-    /// Nobody waits for its answer any more. Returns who did.
+    /// Its client stops waiting. Returns the client, unless it had stopped before.
     #[inline(always)]
     pub(super) fn settle(&mut self) -> Option<Waiting> {
         let Request { number, arrived, measured, .. } = *self;
@@ -171,7 +174,7 @@ impl Request {
         self.at = At::Moving;
     }
 
-    /// Leaves the stage it was in since `since`.
+    /// Leaves the stage that it entered at `since`, and counts the time in it. Returns that time.
     #[inline]
     pub(super) fn spend(&mut self, stage: Stage, now: Time) -> Span {
         let span = now - self.since;
@@ -180,8 +183,8 @@ impl Request {
         span
     }
 
-    /// Leaves the cores of the workers' host, where its work alone would have taken `alone`: what it
-    /// took beyond that went to the other tasks on them.
+    /// Leaves the cores of the workers' host, where its work on an idle core would have taken
+    /// `alone`: the rest of the time went to other tasks on the cores.
     #[inline]
     pub(super) fn spend_running(&mut self, work: Stage, alone: Span, now: Time) {
         let span = now - self.since;
@@ -191,14 +194,15 @@ impl Request {
         self.since = now;
     }
 
-    /// The same of the database's own cores.
+    /// Leaves the cores of the database's own host, where its work on an idle core would have taken
+    /// `alone`. The rest of the time is not recorded (see [`Stage::RECORDED`]).
     #[inline]
     pub(super) fn spend_running_apart(&mut self, work: Stage, alone: Span, now: Time) {
         self.add(work, alone.min(now - self.since));
         self.since = now;
     }
 
-    /// Some of its time went to a stage.
+    /// Counts `span` as time spent in `stage`.
     #[inline]
     pub(super) fn add(&mut self, stage: Stage, span: Span) {
         let spent = &mut self.spent[stage as usize];
@@ -216,20 +220,21 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// Its server says that it failed: the application, or what is left of its worker.
+    /// The server answers with an error page, from the application or from what is left of its
+    /// worker.
     #[inline]
-    pub(super) fn told(cause: Cause) -> Failure {
+    pub(super) fn with_error_page(cause: Cause) -> Failure {
         Failure { cause, error_page: true }
     }
 
-    /// Its server says nothing, or nothing more.
+    /// The server sends no answer, or none that says so.
     #[inline]
-    pub(super) fn untold(cause: Cause) -> Failure {
+    pub(super) fn silent(cause: Cause) -> Failure {
         Failure { cause, error_page: false }
     }
 }
 
-/// What a request that is done with has held.
+/// What a request held until it was done.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Held {
     /// What it asked for.
@@ -242,7 +247,7 @@ pub(super) struct Held {
     pub connection: bool,
 }
 
-/// Who waits for the answer to a request.
+/// A client that waits for the answer to a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiting {
     /// The request's number on the tape.
@@ -253,55 +258,55 @@ pub(super) struct Waiting {
     pub measured: bool,
 }
 
-/// How many demands stand with the request itself: few have more.
+/// How many demands are stored with the request itself: few requests have more.
 pub(super) const FIRST_DEMANDS: usize = 3;
-/// These.
+/// The first demands of a request.
 pub(super) type FirstDemands = [Span; FIRST_DEMANDS];
-/// Those of one that wants nothing.
+/// The first demands of a request that wants nothing.
 pub(super) const NO_DEMANDS: FirstDemands = [Span::ZERO; FIRST_DEMANDS];
 
-/// A request, and what it wants of each of its steps, as drawn before it arrived.
+/// A request, and its first demands as they were drawn before it arrived.
 #[derive(Debug, Clone)]
-struct Place {
+struct Entry {
     demands: FirstDemands,
     request: Request,
 }
 
-/// Where a request's demands stand.
+/// Where the demands of a request are written.
 #[derive(Debug)]
-pub(super) struct Demands<'a> {
+pub(super) struct DemandSlots<'a> {
+    /// The first of them.
     pub first: &'a mut FirstDemands,
-    /// Those behind the first.
+    /// The others.
     pub more: &'a mut [Span],
 }
 
-impl Demands<'_> {
-    /// Puts them down, in order.
+impl DemandSlots<'_> {
+    /// Writes the demands, in order.
     pub(super) fn fill(self, wanted: impl Iterator<Item = Span>) {
         let places = self.first.iter_mut().chain(self.more);
         places.zip(wanted).for_each(|(place, demand)| *place = demand);
     }
 }
 
-/// The live requests, by number; numbers are used again.
+/// The live requests, by number. Numbers are used again.
 #[derive(Debug)]
 pub(super) struct Requests {
-    requests: Vec<Place>,
-    /// What each wants beyond its first demands.
+    requests: Vec<Entry>,
+    /// The demands of each beyond its first: `stride` of them for each number.
     more: Vec<Span>,
-    /// So many of these per request.
     stride: usize,
     free: Vec<RequestId>,
 }
 
 impl Requests {
-    /// None yet; each will have up to `demands` demands.
+    /// No requests yet; each will have up to `demands` demands.
     pub(super) fn new(demands: usize) -> Requests {
         let stride = demands.saturating_sub(FIRST_DEMANDS);
         Requests { requests: Vec::new(), more: Vec::new(), stride, free: Vec::new() }
     }
 
-    /// A number for a request that has yet to arrive.
+    /// A free number, for a request that has yet to arrive.
     #[inline]
     pub(super) fn reserve(&mut self) -> RequestId {
         self.free.pop().unwrap_or_else(|| self.grow())
@@ -310,69 +315,70 @@ impl Requests {
     /// A number that was never used.
     #[cold]
     fn grow(&mut self) -> RequestId {
-        self.requests.push(Place { demands: NO_DEMANDS, request: Request::coming(Time::NEVER) });
+        self.requests.push(Entry { demands: NO_DEMANDS, request: Request::arriving(Time::NEVER) });
         self.more.resize(self.more.len() + self.stride, Span::ZERO);
         (self.requests.len() - 1) as RequestId
     }
 
-    /// Where a request stands, and its demands.
+    /// The request, and where its demands are written.
     #[inline(always)]
-    pub(super) fn place_mut(&mut self, id: RequestId) -> (&mut Request, Demands<'_>) {
-        let begin = self.place_of(id);
+    pub(super) fn entry_mut(&mut self, id: RequestId) -> (&mut Request, DemandSlots<'_>) {
+        let begin = self.more_begin(id);
         let more = if self.stride == 0 { &mut [] } else { &mut self.more[begin..][..self.stride] };
-        let Place { demands, request } = &mut self.requests[id as usize];
-        (request, Demands { first: demands, more })
+        let Entry { demands, request } = &mut self.requests[id as usize];
+        (request, DemandSlots { first: demands, more })
     }
 
-    /// Where the demands beyond its first begin. The product cannot be too large, for they are all in one list.
+    /// Where in `more` the request's demands begin. The product cannot overflow, for all of them
+    /// are in one list.
     #[inline]
-    fn place_of(&self, id: RequestId) -> usize {
+    fn more_begin(&self, id: RequestId) -> usize {
         (id as usize).wrapping_mul(self.stride)
     }
 
-    /// The request is done with: its number is free.
+    /// The request is done: its number is free.
     #[inline]
     pub(super) fn remove(&mut self, id: RequestId) {
         let request = &mut self[id];
-        (request.worker, request.connection) = (NOWHERE, Connection::None);
+        (request.worker, request.connection) = (NO_WORKER, ConnectionState::None);
         self.free(id);
     }
 
-    /// The number of a request that is in no worker and holds nothing is free.
+    /// Frees the number of a request that is in no worker and holds nothing.
     #[inline]
     pub(super) fn free(&mut self, id: RequestId) {
         debug_assert!(
-            self[id].worker == NOWHERE && !self[id].connection.is_held(),
+            self[id].worker == NO_WORKER && !self[id].connection.is_held(),
             "it holds nothing"
         );
         self.free.push(id);
     }
 
-    /// What it wants of its `index`-th drawn quantity.
+    /// The request's `index`-th drawn quantity.
     #[inline(always)]
     pub(super) fn demand(&self, id: RequestId, index: u16) -> Span {
         let index = index as usize;
         match self.requests[id as usize].demands.get(index) {
             Some(demand) => *demand,
-            None => self.more[self.place_of(id).wrapping_add(index - FIRST_DEMANDS)],
+            None => self.more[self.more_begin(id).wrapping_add(index - FIRST_DEMANDS)],
         }
     }
 
-    /// Whether more than `most` are live, the one that is yet to arrive included.
+    /// Whether more than `most` requests are live, the one that is yet to arrive included.
     #[inline]
     pub(super) fn live_exceed(&self, most: usize) -> bool {
         self.requests.len() > most && self.requests.len() - self.free.len() > most
     }
 
     /// The numbers of the live requests that are in `worker` and not dead, in order. Looks at all
-    /// of them: for crashes only.
+    /// requests: for crashes only.
     pub(super) fn in_worker(&self, worker: u32) -> Vec<RequestId> {
         let here = |request: &Request| request.worker == worker && !request.dead;
         (0..self.requests.len() as u32).filter(|id| here(&self[*id])).collect()
     }
 
-    /// The numbers of the requests that hold a connection, in order: dead ones too, whose query
-    /// goes on without them. Looks at all requests: for crashes only.
+    /// The numbers of the requests that hold a connection, in order, dead ones included: their
+    /// queries go on without them. Looks at all requests: for crashes only.
     pub(super) fn connected(&self) -> Vec<RequestId> {
         let connected = |request: &Request| request.connection.is_held();
         (0..self.requests.len() as u32).filter(|id| connected(&self[*id])).collect()
@@ -394,53 +400,53 @@ impl std::ops::IndexMut<RequestId> for Requests {
     }
 }
 
-/// Requests that can go on, first come, first served. As a rule there is one at most, so that one
+/// Requests that can go on, in the order in which they could. As a rule there is at most one, which
 /// does without the queue.
 #[derive(Debug)]
 pub(super) struct Ready {
-    /// Or [`NOBODY`].
+    /// The first, or [`NO_REQUEST`].
     first: RequestId,
-    /// Those behind it; none while there is no first.
+    /// Those behind it; empty while there is no first.
     others: VecDeque<RequestId>,
 }
 
 /// No request has this number.
-pub(super) const NOBODY: RequestId = RequestId::MAX;
+pub(super) const NO_REQUEST: RequestId = RequestId::MAX;
 
 impl Ready {
-    /// Nobody can go on.
+    /// No request can go on.
     pub(super) fn new() -> Ready {
-        Ready { first: NOBODY, others: VecDeque::new() }
+        Ready { first: NO_REQUEST, others: VecDeque::new() }
     }
 
     /// `id` can go on, after all that can already.
     #[inline]
     pub(super) fn push(&mut self, id: RequestId) {
         match self.first {
-            NOBODY => self.first = id,
+            NO_REQUEST => self.first = id,
             _ => self.others.push_back(id),
         }
     }
 
-    /// Whether nobody can go on.
+    /// Whether no request can go on.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.first == NOBODY
+        self.first == NO_REQUEST
     }
 
-    /// The first goes on.
+    /// Takes the first request off the list.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<RequestId> {
         if self.is_empty() {
             return None;
         }
         let next = if self.others.is_empty() { None } else { self.others.pop_front() };
-        Some(std::mem::replace(&mut self.first, next.unwrap_or(NOBODY)))
+        Some(std::mem::replace(&mut self.first, next.unwrap_or(NO_REQUEST)))
     }
 }
 
-/// A power of two is soon multiplied by.
-const _: () = assert!(size_of::<Place>() == 128, "a request has two cache lines");
+/// 128 bytes, a power of two: indexing is a shift, and a request takes two cache lines.
+const _: () = assert!(size_of::<Entry>() == 128, "a request has two cache lines");
 
 #[cfg(test)]
 mod tests {

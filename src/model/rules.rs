@@ -1,4 +1,4 @@
-//! What every event asks of a site, worked out once.
+//! What every event needs to know of a site, worked out once.
 
 use super::World;
 use super::scope::Scope;
@@ -8,71 +8,72 @@ use crate::units::{Bytes, Span};
 /// The rules by which workers take requests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
-    /// The kernel's one queue feeds all workers, one request each (sync): then it does not matter
-    /// which of the idle ones takes the next.
+    /// One backlog feeds all workers, one request each (sync): then it does not matter which of the
+    /// idle ones takes the next.
     pub one_queue: bool,
-    /// A worker of the one queue that is done goes on with the first in the backlog at once: its
-    /// memory, which might cost it its life, does not change in between.
+    /// A worker of the one queue that is done goes on with the first request in the backlog at
+    /// once. (Not where its memory changes in between, for it might be killed over that.)
     pub hands_over: bool,
     /// Chance decides which process accepts a connection.
-    pub needs_chance: bool,
-    /// The requests of a worker contend for its turn: it has more than one.
+    pub draws_acceptor: bool,
+    /// A worker has more than one request, and they contend for its turn.
     pub shares_turn: bool,
     /// See [`crate::site::Server::goes_on_in_turn`].
     pub goes_on_in_turn: bool,
     /// See [`crate::site::Horizon`].
     pub in_flight_limit: usize,
     pub arrivals_limit: u64,
-    /// What not every site has. Asked for by way of [`World::extras`].
-    extras: Extras,
+    /// What not every site has; see [`World::features`].
+    features: Features,
 }
 
 /// What not every site has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Extras {
-    /// Whether there is a dispatcher, and whether it has something to do after the answer.
+pub(super) struct Features {
+    /// Whether workers have a dispatcher.
     pub dispatches: bool,
+    /// Whether the dispatcher has something to do after the answer.
     pub closes_later: bool,
     /// Each process has a listening socket, and a backlog, of its own.
     pub per_process: bool,
-    /// Threads that a dispatcher hands requests to need a core to ask for the GIL, and each goes
-    /// back to its own: where cores are shared as Linux does.
+    /// Threads behind a dispatcher need a core to ask for the GIL, and each goes back to its own:
+    /// where cores are shared as Linux does.
     pub threads_wake: bool,
-    /// Who hands requests to threads, where that takes time.
+    /// The dispatcher's costs, where there is one.
     pub dispatcher: Option<Dispatcher>,
-    /// At this many requests in a worker, the one that just came included, it is refused.
-    pub limit: Option<u32>,
-    /// There is more that something can come from than the host's cores, the agenda and the tape:
-    /// cores of the database's own, or somebody whose patience ends.
-    pub has_more_sources: bool,
+    /// A worker refuses a request with which it would have this many.
+    pub limit_concurrency: Option<u32>,
+    /// Events come from more than the workers' cores, the agenda and the tape: from cores of the
+    /// database's own, or from deadlines.
+    pub has_deadlines_or_second_host: bool,
     /// A worker's burst may take CPU beyond what its request asks for.
-    pub owes: bool,
+    pub has_extra_burst_cpu: bool,
     /// Requests take memory, or leave some behind.
     pub uses_memory: bool,
     /// Code costs more where it has not run for long.
     pub goes_cold: bool,
-    /// What the host's cores do for a request before it knocks: a client on the same host that
-    /// sends it, and Nginx.
+    /// CPU of the workers' host before a request connects: of a client on that host that sends it,
+    /// and of Nginx.
     pub front_cpu: Span,
-    /// What such a client needs to take the answer.
+    /// CPU of such a client to take the answer.
     pub client_cpu: Span,
-    /// What each idle worker needs that a connection wakes in vain.
+    /// CPU of each idle worker that a connection wakes in vain.
     pub herd_cpu: Span,
-    /// The way to the site and back.
+    /// The way from the client to the site and back.
     pub round_trip: Span,
 }
 
-impl Extras {
-    /// Those of a site that has none.
-    const NONE: Extras = Extras {
+impl Features {
+    /// The features of a site that has none.
+    const NONE: Features = Features {
         dispatches: false,
         closes_later: false,
         per_process: false,
         threads_wake: false,
         dispatcher: None,
-        limit: None,
-        has_more_sources: false,
-        owes: false,
+        limit_concurrency: None,
+        has_deadlines_or_second_host: false,
+        has_extra_burst_cpu: false,
         uses_memory: false,
         goes_cold: false,
         front_cpu: Span::ZERO,
@@ -81,25 +82,25 @@ impl Extras {
         round_trip: Span::ZERO,
     };
 
-    /// Those of `site`.
-    fn of(site: &Site) -> Extras {
+    /// The features of `site`.
+    fn of(site: &Site) -> Features {
         let dispatcher = site.server.kind.dispatcher();
         let client_cpu = site.client.cpu.scaled(0.5);
         let has_first = site.server.first_request != FirstRequest::LIKE_ANY;
         let mut endpoints = site.traffic.endpoints.iter();
-        Extras {
+        Features {
             dispatches: dispatcher.is_some(),
             closes_later: dispatcher.is_some_and(|its| !its.finish_cpu.is_zero()),
             per_process: site.server.accept == Accept::PerProcess,
             threads_wake: dispatcher.is_some()
                 && matches!(site.host.sharing, Sharing::Slices { .. }),
             dispatcher,
-            limit: limit_concurrency(site),
-            has_more_sources: site.database.host.is_some()
+            limit_concurrency: limit_concurrency(site),
+            has_deadlines_or_second_host: site.database.host.is_some()
                 || site.client.patience.is_some()
                 || site.front.read_timeout.is_some()
                 || site.server.timeout.is_some(),
-            owes: has_first || !site.server.touch_cpu.is_zero(),
+            has_extra_burst_cpu: has_first || !site.server.touch_cpu.is_zero(),
             uses_memory: has_first || endpoints.any(|one| one.memory + one.growth > Bytes::ZERO),
             goes_cold: goes_cold(site),
             front_cpu: site.front.nginx_cpu + client_cpu,
@@ -111,38 +112,38 @@ impl Extras {
 }
 
 impl Rules {
-    /// Those of `site`.
+    /// The rules of `site`.
     pub(super) fn of(site: &Site) -> Rules {
         let is_sync = site.server.kind == WorkerKind::Sync;
         let one_queue = is_sync && matches!(site.server.accept, Accept::Shared { .. });
-        let extras = Extras::of(site);
+        let features = Features::of(site);
         Rules {
             one_queue,
-            hands_over: one_queue && !extras.uses_memory,
-            needs_chance: site.server.workers > 1 && !one_queue,
+            hands_over: one_queue && !features.uses_memory,
+            draws_acceptor: site.server.workers > 1 && !one_queue,
             shares_turn: !is_sync,
             goes_on_in_turn: site.server.goes_on_in_turn(),
             in_flight_limit: site.horizon.in_flight_limit as usize,
             arrivals_limit: site.horizon.arrivals_limit,
-            extras,
+            features,
         }
     }
 }
 
 impl<S: Scope> World<'_, S> {
-    /// What the site has beyond every other. Where its world is compiled for none of that, that is
-    /// known then.
+    /// What the site has that not every site has. In a world compiled for none of it, the compiler
+    /// knows that.
     #[inline(always)]
-    pub(super) fn extras(&self) -> &Extras {
-        if S::PLAIN { &Extras::NONE } else { &self.rules.extras }
+    pub(super) fn features(&self) -> &Features {
+        if S::PLAIN { &Features::NONE } else { &self.rules.features }
     }
 }
 
-/// Whether a site with requests that are drawn is a [`super::scope::Plain`] one.
+/// Whether a site whose requests are drawn can be simulated as a [`super::scope::Plain`] one.
 pub(super) fn is_plain(site: &Site) -> bool {
     let is_plain = |host: &Host| host.sharing == Sharing::Fair && host.memory.is_none();
     let is_drawn = site.traffic.arrivals == Arrivals::Poisson;
-    is_drawn && Extras::of(site) == Extras::NONE && hosts(site).all(is_plain)
+    is_drawn && Features::of(site) == Features::NONE && hosts(site).all(is_plain)
 }
 
 /// The workers' host and, where it has one, the database's own.
@@ -156,7 +157,7 @@ fn goes_cold(site: &Site) -> bool {
     hosts(site).filter_map(|host| host.cooling).any(|cooling| cooling.code.max(stack) > 0.0)
 }
 
-/// How many requests a worker takes, where it refuses more.
+/// With how many requests a worker refuses the one that just came.
 fn limit_concurrency(site: &Site) -> Option<u32> {
     match site.server.kind {
         WorkerKind::Async { limit_concurrency } => limit_concurrency,

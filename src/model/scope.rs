@@ -1,22 +1,22 @@
-//! What of all that a site can have its world is compiled with.
+//! Which of a site's possible features its world is compiled with.
 //!
 //! Every event asks dozens of times whether the site has this or that: memory to take, code that
-//! goes cold, a client that gives up. Where it has nothing of all this, as a textbook's queue and
-//! many a scenario's first draft, none of it is compiled in: the same source, without the questions.
+//! goes cold, a client that gives up. For a site that has none of it, such as a textbook's queue or
+//! many a scenario's first draft, the same source is compiled without these questions.
 
 use std::marker::PhantomData;
 
-use super::arrivals::{Drawing, Tape};
-use super::processor::{AnyCores, FairCores, Processor};
+use super::arrivals::{DrawnTape, Tape};
+use super::host_cores::{AnyCores, FairCores, HostCores};
 
 /// What a world is compiled with.
 pub(super) trait Scope {
     /// Where its requests come from.
     type Tape: Tape;
     /// The cores of its hosts.
-    type Cores: Processor;
-    /// Whether it has nothing of what [`super::rules::Extras`] names, nobody is ever killed, and
-    /// every core is shared fairly.
+    type Cores: HostCores;
+    /// Whether it has none of [`super::rules::Features`], nothing is ever killed, and every core is
+    /// shared fairly.
     const PLAIN: bool;
 }
 
@@ -35,7 +35,7 @@ impl<T: Tape> Scope for Full<T> {
 pub(super) struct Plain;
 
 impl Scope for Plain {
-    type Tape = Drawing;
+    type Tape = DrawnTape;
     type Cores = FairCores;
     const PLAIN: bool = true;
 }
@@ -43,7 +43,7 @@ impl Scope for Plain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::arrivals::Visitors;
+    use crate::model::arrivals::SiteTape;
     use crate::model::program::Draws;
     use crate::model::rules::is_plain;
     use crate::model::{World, programs};
@@ -80,9 +80,9 @@ mod tests {
         for site in [WorkerKind::Sync, threads, loops].map(site) {
             assert!(is_plain(&site));
             let programs = programs(&site, Draws::Varying);
-            let plain = simulated::<Plain>(&site, Drawing::new(&site, &programs, Seed::new(1)));
-            let visitors = Visitors::new(&site, &programs, Seed::new(1));
-            assert_eq!(plain, simulated::<Full<Visitors<'_>>>(&site, visitors));
+            let plain = simulated::<Plain>(&site, DrawnTape::new(&site, &programs, Seed::new(1)));
+            let visitors = SiteTape::new(&site, &programs, Seed::new(1));
+            assert_eq!(plain, simulated::<Full<SiteTape<'_>>>(&site, visitors));
             assert!(plain.counts.answered > 2_000);
         }
     }

@@ -1,76 +1,77 @@
-//! A listening socket for each process (`SO_REUSEPORT`): the kernel draws one for each connection,
-//! whether its process is free or not, and each has a backlog of its own, all of the same size.
+//! A listening socket for each process (`SO_REUSEPORT`): the kernel draws a socket for each
+//! connection, whether its process is free or not. Each has a backlog of its own, all of the same
+//! size.
 
 use super::World;
-use super::admission::Reception;
+use super::admission::ConnectOutcome;
 use super::request::{At, RequestId};
 use super::scope::Scope;
 
 impl<S: Scope> World<'_, S> {
-    /// The request knocks at the socket that is drawn for it; where no process is up, it waits until
-    /// one is.
+    /// The request connects to the socket that is drawn for it; where no process is up, it waits
+    /// until one is.
     #[inline(never)]
-    pub(super) fn connect_to_one(&mut self, id: RequestId) -> Reception {
+    pub(super) fn connect_to_one(&mut self, id: RequestId) -> ConnectOutcome {
         let Some(index) = self.hashed_acceptor(self.requests[id].chance) else {
             return self.wait_for_any(id);
         };
         let worker = &self.workers[index as usize];
-        let is_free = worker.knocking.is_empty() && worker.accepts(self.site.server.kind);
-        if is_free && !self.extras().dispatches {
-            self.come_in(id);
-            let begins = self.admit(id, index);
-            return begins.map_or(Reception::Elsewhere, Reception::Begins);
+        let is_free = worker.own_backlog.is_empty() && worker.accepts(self.site.server.kind);
+        if is_free && !self.features().dispatches {
+            self.client_connected(id);
+            let begins = self.admit_now(id, index);
+            return begins.map_or(ConnectOutcome::Rescan, ConnectOutcome::Started);
         }
-        if worker.knocking.len() >= self.backlog_room {
-            self.shut_out(id);
-            return Reception::Elsewhere;
+        if worker.own_backlog.len() >= self.backlog_room {
+            self.backlog_full(id);
+            return ConnectOutcome::Rescan;
         }
-        self.come_in(id);
+        self.client_connected(id);
         self.probe.levels.backlog.rise(self.now, 1);
-        self.knock_at_one(id, index);
-        if self.extras().dispatches {
+        self.join_own_backlog(id, index);
+        if self.features().dispatches {
             self.wake_dispatcher(index);
         }
-        Reception::Elsewhere
+        ConnectOutcome::Rescan
     }
 
-    /// No process is up: the sockets are there again with the first of them.
-    fn wait_for_any(&mut self, id: RequestId) -> Reception {
+    /// No process is up. The request waits in the shared backlog until one listens again.
+    fn wait_for_any(&mut self, id: RequestId) -> ConnectOutcome {
         if self.backlog.len() >= self.backlog_room {
-            self.shut_out(id);
+            self.backlog_full(id);
         } else {
-            self.come_in(id);
+            self.client_connected(id);
             self.probe.levels.backlog.rise(self.now, 1);
             self.backlog.push_back(id);
         }
-        Reception::Elsewhere
+        ConnectOutcome::Rescan
     }
 
-    /// The request is in the backlog of a process.
-    fn knock_at_one(&mut self, id: RequestId, index: u32) {
+    /// The request joins the backlog of a process.
+    fn join_own_backlog(&mut self, id: RequestId, index: u32) {
         let request = &mut self.requests[id];
         (request.worker, request.at) = (index, At::Place);
-        self.workers[index as usize].knocking.push_back(id);
-        self.knocking += 1;
+        self.workers[index as usize].own_backlog.push_back(id);
+        self.own_backlogs_total += 1;
     }
 
-    /// The processes that can accept from their own backlogs; those that came while none was up are
-    /// drawn for first. Returns whether one did at once.
+    /// Lets each process accept from its own backlog if it can. Requests that came while no process
+    /// was up are given a socket first. Returns whether a process accepted at once.
     #[inline(never)]
     pub(super) fn accept_from_sockets(&mut self) -> bool {
         while let Some(id) = self.backlog.front().copied()
             && let Some(index) = self.hashed_acceptor(self.requests[id].chance)
         {
             self.backlog.pop_front();
-            self.knock_at_one(id, index);
+            self.join_own_backlog(id, index);
         }
         let kind = self.site.server.kind;
         for index in 0..self.workers.len() as u32 {
             let worker = &self.workers[index as usize];
-            if worker.knocking.is_empty() || !worker.accepts(kind) {
+            if worker.own_backlog.is_empty() || !worker.accepts(kind) {
                 continue;
             }
-            if !self.extras().dispatches {
+            if !self.features().dispatches {
                 self.accept_from_socket(index);
                 return true;
             }
@@ -79,12 +80,12 @@ impl<S: Scope> World<'_, S> {
         false
     }
 
-    /// `worker` accepts the first in its own backlog.
+    /// `worker` accepts the first request in its own backlog.
     pub(super) fn accept_from_socket(&mut self, worker: u32) {
-        let knocking = &mut self.workers[worker as usize].knocking;
-        let id = knocking.pop_front().expect("somebody waits");
-        self.knocking -= 1;
+        let waiting = &mut self.workers[worker as usize].own_backlog;
+        let id = waiting.pop_front().expect("somebody waits");
+        self.own_backlogs_total -= 1;
         self.probe.levels.backlog.fall(self.now, 1);
-        self.admit_last(id, worker);
+        self.admit_queued(id, worker);
     }
 }

@@ -3,40 +3,40 @@
 use std::ops::Add;
 
 use super::database::{Acquired, Returned};
-use super::processor::Processor;
+use super::host_cores::HostCores;
 use super::program::{Amount, Op, Share};
-use super::request::{At, Connection, Failure, RequestId};
+use super::request::{At, ConnectionState, Failure, RequestId};
 use super::scope::Scope;
-use super::tasks::{ANSWER, ASIDE, ASIDES, BACKEND, BOOT, DISPATCH, FORK, LOOK};
-use super::{Event, HOST, World};
+use super::tasks::{ASIDE, ASIDES, BACKEND, DISPATCH, FORK, HEALTH_CHECK, LIFECYCLE, PONG};
+use super::{Event, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage};
 use crate::units::Span;
 
 impl<S: Scope> World<'_, S> {
-    /// Takes the request from operation to operation, until one takes time or has to wait; and where
-    /// it is done, who goes on at once in its place.
+    /// Takes the request from operation to operation, until one takes time or has to wait. Where it
+    /// is done and a request of the backlog takes its place at once, that one goes on here.
     #[inline(always)]
     pub(super) fn advance(&mut self, id: RequestId) {
         let mut id = id;
         loop {
             let request = &self.requests[id];
             if !S::PLAIN && request.dead {
-                return self.bury(id);
+                return self.drop_dead_request(id);
             }
             let goes_on = match self.ops[request.next as usize] {
                 Op::Compute(amount) => self.compute(id, amount),
-                Op::Pass => self.pass(id),
+                Op::Yield => self.yield_turn(id),
                 Op::Acquire { opening } => self.acquire(id, opening),
                 Op::Open => self.open(id),
                 Op::DatabaseCompute(amount, stage) => self.database_compute(id, amount, stage),
                 Op::Wait(amount, _) => self.wait(id, amount),
-                Op::LookBack(amount) => self.look_back(id, amount),
-                Op::WaitOn(amount, _) => self.wait_on(id, amount),
+                Op::PollResult(amount) => self.poll_result(id, amount),
+                Op::WaitRemaining(amount, _) => self.wait_remaining(id, amount),
                 Op::Release => self.release(id),
-                Op::Call(call) => self.call(id, call),
-                Op::Respond => self.respond(id),
+                Op::SystemCalls(calls) => self.system_calls(id, calls),
+                Op::MarkStackRan => self.mark_stack_ran(id),
                 Op::HandBack => self.hand_back(id),
-                Op::Reply => self.reply(id),
+                Op::AnswerThenLinger => self.answer_then_linger(id),
                 Op::Answer => match self.finish(id, None) {
                     Some(next) => {
                         id = next;
@@ -52,6 +52,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
+    /// How much of something an operation of the request takes.
     #[inline]
     pub(super) fn amount(&self, id: RequestId, amount: Amount) -> Span {
         match (amount.drawn, amount.share) {
@@ -61,7 +62,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// A share of a drawn quantity, or of several.
+    /// The part of a drawn quantity that `share` says, or several of them.
     #[inline(never)]
     fn part(&self, id: RequestId, index: u16, share: Share) -> Span {
         let drawn = |index| self.requests.demand(id, index);
@@ -87,24 +88,25 @@ impl<S: Scope> World<'_, S> {
             return self.compute_nothing(id);
         }
         let mut work =
-            if self.extras().goes_cold { work + self.cold_stack(id, amount) } else { work };
-        if self.extras().owes {
-            work += self.take_owed(id);
+            if self.features().goes_cold { work + self.cold_stack(id, amount) } else { work };
+        if self.features().has_extra_burst_cpu {
+            work += self.take_extra_burst_cpu(id);
         }
         let request = &mut self.requests[id];
         request.left = work;
-        // A sync worker has one request: nobody contends for its turn.
+        // A sync worker has one request at a time: its turn is always free.
         if !self.rules.shares_turn {
             request.at = At::Cores;
             let worker = request.worker;
-            self.start_on_cores(HOST, id, worker, work);
+            self.start_on_cores(WORKERS_HOST, id, worker, work);
         } else if self.take_turn(id) {
             self.run_on_cores(id);
         }
         false
     }
 
-    /// The request goes on with its worker's turn, for which it may have to wait, and nothing to compute.
+    /// The request has nothing to compute. Where it needs its worker's turn even so, it may have to
+    /// wait for that.
     #[inline(never)]
     fn compute_nothing(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
@@ -116,15 +118,15 @@ impl<S: Scope> World<'_, S> {
         self.take_turn(id)
     }
 
-    /// The CPU that a request's worker owes, which it takes with its next burst.
-    fn take_owed(&mut self, id: RequestId) -> Span {
+    /// The CPU that the next burst in the request's worker takes beyond what its request asks for.
+    fn take_extra_burst_cpu(&mut self, id: RequestId) -> Span {
         let index = self.requests[id].worker;
-        std::mem::take(&mut self.workers[index as usize].owed)
+        std::mem::take(&mut self.workers[index as usize].extra_burst_cpu)
     }
 
-    /// The request's burst is over: its turn goes to the next, and where that ends an iteration of
-    /// a loop, it accepts one connection. Comes last in what makes a request wait, for memory may
-    /// run out over the new one.
+    /// The request's burst is over: its turn goes to the next task, and a loop that ends an
+    /// iteration with it accepts one connection. Call it last when a request begins to wait, for
+    /// memory may run out over the accepted one.
     #[inline]
     fn end_burst(&mut self, id: RequestId) {
         let index = self.requests[id].worker;
@@ -138,13 +140,15 @@ impl<S: Scope> World<'_, S> {
         self.cores[host].start(self.now, task, process, work);
     }
 
-    /// The same where it is rare: not inlined, so that the compiler goes on to inline the others.
+    /// [`World::start_on_cores`] for rare tasks: not inlined, so that the compiler goes on inlining
+    /// the others.
     #[inline(never)]
     pub(super) fn start_apart(&mut self, host: usize, task: u32, process: u32, work: Span) {
         self.start_on_cores(host, task, process, work);
     }
 
-    /// Something is done on the cores of `host`. Returns who can go on at once.
+    /// Something is due on the cores of `host`. Returns the request that can go on at once, if one
+    /// can.
     #[inline(always)]
     pub(super) fn cores_done(&mut self, host: usize) -> Option<RequestId> {
         let task = self.cores[host].change(self.now)?;
@@ -159,19 +163,19 @@ impl<S: Scope> World<'_, S> {
                 request.spend_running(Stage::Compute, alone, self.now);
                 let (op, worker) = (request.next, request.worker);
                 request.go_on();
-                if self.extras().goes_cold && self.ops[op as usize].runs_stack() {
+                if self.features().goes_cold && self.ops[op as usize].runs_stack() {
                     self.stack_ran(worker);
                 }
             }
             At::DatabaseCores => {
                 if let Op::DatabaseCompute(_, stage) = self.ops[request.next as usize] {
                     match host {
-                        HOST => request.spend_running(stage, alone, self.now),
+                        WORKERS_HOST => request.spend_running(stage, alone, self.now),
                         _ => request.spend_running_apart(stage, alone, self.now),
                     }
                 }
                 request.go_on();
-                if self.extras().goes_cold {
+                if self.features().goes_cold {
                     self.code_ran.database = self.now;
                 }
             }
@@ -180,24 +184,24 @@ impl<S: Scope> World<'_, S> {
                 return None;
             }
             _ => {
-                request.at = At::Door;
-                return self.connect(task).who_begins();
+                request.at = At::Socket;
+                return self.connect(task).started();
             }
         }
         Some(task)
     }
 
-    /// A task that is not a request is done.
+    /// A task is done that is not a request's.
     #[inline(never)]
     fn no_request_done(&mut self, task: u32) {
-        if task & ANSWER == ANSWER {
-            self.has_word(task & !ANSWER);
-        } else if task & BOOT != 0 {
-            self.booted(task & !BOOT);
+        if task & PONG == PONG {
+            self.ponged(task & !PONG);
+        } else if task & LIFECYCLE != 0 {
+            self.lifecycle_task_done(task & !LIFECYCLE);
         } else if task == FORK {
             self.forked();
-        } else if task == LOOK {
-            self.looks();
+        } else if task == HEALTH_CHECK {
+            self.run_check();
         } else if task & ASIDE == 0 {
             self.dispatched(task & !DISPATCH);
         }
@@ -209,7 +213,7 @@ impl<S: Scope> World<'_, S> {
         if work.is_zero() {
             return self.step_on(id);
         }
-        if self.extras().goes_cold && stage == Stage::Database {
+        if self.features().goes_cold && stage == Stage::Database {
             work += self.cold_query(work);
         }
         let request = &mut self.requests[id];
@@ -219,10 +223,10 @@ impl<S: Scope> World<'_, S> {
         false
     }
 
-    /// The request's query is in the database, and its thread wants the GIL back for a moment.
+    /// The database has the request's query, and its thread wants the GIL back for a moment.
     #[inline(never)]
-    fn look_back(&mut self, id: RequestId, amount: Amount) -> bool {
-        self.note_asked(id);
+    fn poll_result(&mut self, id: RequestId, amount: Amount) -> bool {
+        self.note_query_sent(id);
         match self.keeps_turn_sending() {
             true => self.step_on(id),
             false => self.compute(id, amount),
@@ -231,9 +235,9 @@ impl<S: Scope> World<'_, S> {
 
     /// Waits for what is left of a query's wait.
     #[inline(never)]
-    fn wait_on(&mut self, id: RequestId, amount: Amount) -> bool {
+    fn wait_remaining(&mut self, id: RequestId, amount: Amount) -> bool {
         let all = self.amount(id, amount);
-        let span = all.saturating_sub(self.now - self.asked(id));
+        let span = all.saturating_sub(self.now - self.query_sent_at(id));
         self.wait_for(id, span)
     }
 
@@ -254,11 +258,11 @@ impl<S: Scope> World<'_, S> {
         false
     }
 
-    /// What the request waited for is over. Returns it: it can go on.
+    /// The request's wait is over: it can go on.
     #[inline]
     pub(super) fn wait_over(&mut self, id: RequestId) -> Option<RequestId> {
         let request = &mut self.requests[id];
-        if let Op::Wait(_, stage) | Op::WaitOn(_, stage) = self.ops[request.next as usize] {
+        if let Op::Wait(_, stage) | Op::WaitRemaining(_, stage) = self.ops[request.next as usize] {
             request.spend(stage, self.now);
         }
         request.go_on();
@@ -282,21 +286,21 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The request may open a connection of its own.
+    /// The request may open a new connection.
     pub(super) fn open_own(&mut self, id: RequestId) -> bool {
         let waited = self.requests[id].spend(Stage::Connection, self.now);
         self.has_waited_for_connection(id, waited);
         self.step_on(id)
     }
 
-    /// The request has an open connection and goes `on` operations further.
+    /// The request has an open connection, and goes on with the `on`-th operation from here.
     #[inline]
     fn connected(&mut self, id: RequestId, on: u16) -> bool {
         let request = &mut self.requests[id];
         let waited = request.spend(Stage::Connection, self.now);
         request.next += u32::from(on);
         self.has_waited_for_connection(id, waited);
-        self.requests[id].connection = Connection::Held;
+        self.requests[id].connection = ConnectionState::Held;
         self.probe.levels.connections.rise(self.now, 1);
         true
     }
@@ -305,8 +309,8 @@ impl<S: Scope> World<'_, S> {
     fn open(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         let index = request.worker;
-        if self.postgres.away || !self.postgres.open() {
-            let away = self.postgres.away;
+        if self.postgres.recovering || !self.postgres.open() {
+            let away = self.postgres.recovering;
             let endpoint = request.endpoint as usize;
             let refused = self.programs[endpoint].refused;
             request.next = self.starts[endpoint] + refused;
@@ -317,7 +321,7 @@ impl<S: Scope> World<'_, S> {
             }
             return if away { self.fail(id, Cause::Down) } else { true };
         }
-        request.connection = Connection::Held;
+        request.connection = ConnectionState::Held;
         request.next += 1;
         self.workers[index as usize].pool.opened();
         self.probe.levels.connections.rise(self.now, 1);
@@ -367,8 +371,9 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Who has waited for a connection is woken up in its loop, to get it if nobody does before. (Where
-    /// it has to wait again, the pool's timeout begins again as well; asyncio's goes on.)
+    /// A request that has waited for a connection is woken up in its loop, to take it unless
+    /// another request does before. (If it has to wait again, the pool's timeout starts afresh;
+    /// asyncio's goes on.)
     fn wake_for_connection(&mut self, id: RequestId) {
         self.leave_pool_queue(id);
         let request = &mut self.requests[id];
@@ -380,15 +385,15 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// A connection is closed by who had it: its process in the database has to end, which
-    /// nobody waits for.
+    /// A worker closes a connection. Its process in the database has to end, which no request waits
+    /// for.
     fn close_in_order(&mut self) {
         self.close_connections(1);
         self.run_aside(self.database_host, None, self.site.database.close_cpu);
     }
 
-    /// The cores of `host` have `work` to do that nobody waits for, in `process`, or in one of the
-    /// database's that has nothing else to do.
+    /// The cores of `host` get `work` that no request waits for, in `process` or else in an idle
+    /// process of the database.
     pub(super) fn run_aside(&mut self, host: usize, process: Option<u32>, work: Span) {
         if !work.is_zero() {
             self.asides = (self.asides + 1) % ASIDES;
@@ -405,25 +410,25 @@ impl<S: Scope> World<'_, S> {
         self.give_memory(self.database_host, bytes);
     }
 
-    /// Somebody waits for a connection: an event will see to it that it does not wait too long.
+    /// A request waits for a connection: an event will end its wait at the pool's timeout.
     fn watch_pool(&mut self, index: u32) {
         let pool = &mut self.workers[index as usize].pool;
         if let Some(timeout) = self.site.server.connections.timeout
-            && !pool.timer
+            && !pool.timeout_due
         {
-            pool.timer = true;
+            pool.timeout_due = true;
             self.agenda.at(self.now + timeout, Event::PoolTimeout(index));
         }
     }
 
-    /// Whoever has waited for a connection for the pool's timeout fails.
+    /// Fails the requests that have waited for a connection for the pool's timeout.
     pub(super) fn pool_timeout(&mut self, index: u32) {
         let Some(timeout) = self.site.server.connections.timeout else { return };
-        self.workers[index as usize].pool.timer = false;
+        self.workers[index as usize].pool.timeout_due = false;
         while let Some(first) = self.workers[index as usize].pool.first_waiting() {
             let due = self.requests[first].since + timeout;
             if due > self.now {
-                self.workers[index as usize].pool.timer = true;
+                self.workers[index as usize].pool.timeout_due = true;
                 return self.agenda.at(due, Event::PoolTimeout(index));
             }
             self.workers[index as usize].pool.leave(first);
@@ -434,16 +439,16 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The client has its answer, and the worker stays with it until it has closed its side: which
-    /// a client that has given up did long ago.
-    fn reply(&mut self, id: RequestId) -> bool {
+    /// The client has its answer, and the worker stays with the connection until the client closes
+    /// its side. A client that has given up did so long ago: then the wait for that is skipped.
+    fn answer_then_linger(&mut self, id: RequestId) -> bool {
         let gone = self.requests[id].settled;
         self.settle(id, None);
         self.requests[id].next += u32::from(gone);
         self.step_on(id)
     }
 
-    /// The request fails, its application says so, and it is done.
+    /// The request fails with an error page of its application, and is done.
     fn fail(&mut self, id: RequestId, cause: Cause) -> bool {
         if let Some(next) = self.finish(id, Some(cause)) {
             self.ready.push(next);
@@ -451,18 +456,17 @@ impl<S: Scope> World<'_, S> {
         false
     }
 
-    /// The request is done: answered well, or with an error page for this cause. Everything it holds is
-    /// free.
-    /// Returns who takes its place and begins at once.
+    /// The request is done: answered well, or with an error page for this cause. Frees everything
+    /// it holds. Returns the request that takes its place and starts at once, if one does.
     #[inline(always)]
     fn finish(&mut self, id: RequestId, failed: Option<Cause>) -> Option<RequestId> {
         let request = &mut self.requests[id];
         let (held, waiting) = (request.let_go(), request.settle());
         if let Some(waiting) = waiting {
-            self.inform(id, waiting, failed.map(Failure::told));
+            self.inform(id, waiting, failed.map(Failure::with_error_page));
         }
         let index = held.worker;
-        if self.extras().closes_later {
+        if self.features().closes_later {
             self.close_later(index);
         }
         if held.turn {

@@ -1,160 +1,163 @@
-//! uvicorn's parent process, which looks after its workers every half a second, one after the
-//! other, and so may find out late that one was killed.
+//! uvicorn's parent process, the supervisor: every half a second it checks its workers, one after
+//! the other, so that it may find out late that one was killed.
 
 use rand::RngExt;
 
 use super::boot::BOOT_SLICES;
 use super::scope::Scope;
-use super::tasks::{ANSWER, LOOK, PARENT};
+use super::tasks::{HEALTH_CHECK, PONG, SUPERVISOR};
 use super::worker::State;
-use super::{Event, HOST, World};
+use super::{Event, WORKERS_HOST, World};
 use crate::units::{Span, Time};
 
-/// How often it looks after its workers (uvicorn 0.54, `supervisors/multiprocess.py`).
-const LOOKS_EVERY: Span = Span::from_millis(500);
+/// How often it checks its workers (uvicorn 0.54, `supervisors/multiprocess.py`).
+const CHECK_INTERVAL: Span = Span::from_millis(500);
 
-/// How long it waits for a worker to say that it is well. One that is killed meanwhile is not
-/// missed before that, since the parent holds both ends of the pipe between them (as above).
-const WAITS_FOR_WORD: Span = Span::from_millis(5_000);
+/// How long it waits for a worker's pong. It does not notice before that that a pinged worker was
+/// killed, since it holds both ends of the pipe between them (same file).
+const PING_TIMEOUT: Span = Span::from_millis(5_000);
 
-/// How long before it is killed a worker says nothing any more: the kernel looks for memory to
+/// For how long before it is killed a worker answers no ping: the kernel looks for memory to
 /// reclaim in the middle of what the worker does, which holds its GIL, before it kills. Measured: a
 /// memory cgroup stands at its limit for 48 ms before each of 46 kills, on average (four workers of
 /// `sync-w4-ballast100-m400`, on an AMD EPYC).
-const SAYS_NOTHING: Span = Span::from_millis(50);
+const UNRESPONSIVE_BEFORE_KILL: Span = Span::from_millis(50);
 
-/// What it takes the parent to wake up and look. It does not come to that while the processes of a
-/// killed worker's connections have the cores: by then that worker is gone. Traced: 0.04 to 0.25 ms
-/// (`async-oom-c1` at 110/s, on an AMD EPYC).
-const LOOK_CPU: Span = Span::from_micros(200);
+/// CPU that the supervisor takes to wake up and begin a check. It does not come to that while the
+/// database processes of a killed worker's connections have the cores; by then that worker is gone.
+/// Traced: 0.04 to 0.25 ms (`async-oom-c1` at 110/s, on an AMD EPYC).
+const CHECK_CPU: Span = Span::from_micros(200);
 
-/// What it costs a worker to say so: a thread of its own reads the question and writes the answer.
-/// Measured: an idle worker answers within 0.2 to 0.5 ms, and a busy one in 6 ms, of 99 times that
-/// its parent asked in a loop of kills (`async-oom-c1` at 110/s, on an AMD EPYC), but in up to
-/// 180 ms where it has to share its core with the ends of 150 connections' processes.
-const ANSWER_CPU: Span = Span::from_micros(300);
+/// CPU of a worker to answer a ping: a thread of its own reads it and writes the pong. Measured: of
+/// 99 pings in a loop of kills (`async-oom-c1` at 110/s, on an AMD EPYC), an idle worker answers
+/// within 0.2 to 0.5 ms and a busy one in 6 ms, but in up to 180 ms where it has to share its core
+/// with the ends of 150 connections' processes.
+const PONG_CPU: Span = Span::from_micros(300);
 
-/// With more slices of its boot left than this a worker cannot say that it is well: it has not
-/// loaded uvicorn yet. That this is half of its boot is assumed.
-pub(super) const HAS_NO_WORD: u32 = BOOT_SLICES / 2;
+/// With more slices of its boot left than this a worker answers no ping: it has not loaded uvicorn
+/// yet. That this is half of its boot is assumed.
+pub(super) const PONGS_AT_SLICE: u32 = BOOT_SLICES / 2;
 
-/// What uvicorn's parent is doing.
+/// How far the supervisor is with checking its workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rounds {
-    /// Nothing of note: all its workers are up.
-    Over {
-        /// When it last looked, once it has.
-        looked: Option<Time>,
+pub(super) enum HealthCheck {
+    /// No check is of note: all its workers are up.
+    Idle {
+        /// When the last one ended, if there was one.
+        last: Option<Time>,
     },
-    /// It will look after its workers.
-    Between {
+    /// The next check is on the agenda.
+    Scheduled {
         /// When.
-        next: Time,
+        at: Time,
     },
-    /// It wakes up for that, or does it.
-    Waking,
-    /// It waits for word from a worker.
-    Waiting {
-        /// Which one.
+    /// It wakes up for a check, or is at one.
+    Running,
+    /// It waits for a worker's pong.
+    AwaitingPong {
+        /// Which worker.
         worker: u32,
-        /// How long at most.
+        /// Until when at most.
         until: Time,
     },
 }
 
 impl<S: Scope> World<'_, S> {
-    /// A worker is killed, the first for a while: sooner or later the parent will find out. If it
-    /// has just asked that worker how it is, it waits in vain for an answer first.
-    pub(super) fn will_be_missed(&mut self, index: u32) {
-        let Rounds::Over { looked } = self.rounds else { return };
-        let asked = match looked {
-            // It starts a worker when it looks, and that is killed about as long after as others
-            // were: in a loop of kills they all come in step with its looking.
-            Some(looked) => (self.now - looked) % LOOKS_EVERY,
-            None => LOOKS_EVERY.scaled(self.chances.rounds.random::<f64>()),
+    /// Worker `index` is killed. Unless it is looking already, the supervisor will find out at its
+    /// next check; if it has just pinged that worker, it waits in vain for the pong first.
+    pub(super) fn schedule_discovery(&mut self, index: u32) {
+        let HealthCheck::Idle { last } = self.health_check else { return };
+        let since_check = match last {
+            // It starts a worker at a check, and that one is killed about as long after as others
+            // were: in a loop of kills all of them come in step with the checks.
+            Some(last) => (self.now - last) % CHECK_INTERVAL,
+            None => CHECK_INTERVAL.scaled(self.streams.health_check.random::<f64>()),
         };
-        let next = self.now + LOOKS_EVERY.saturating_sub(asked);
-        if self.workers[index as usize].state == State::Up && asked < SAYS_NOTHING {
-            let until = self.now + (WAITS_FOR_WORD - asked);
-            self.rounds = Rounds::Waiting { worker: index, until };
-            self.agenda.at(until, Event::NoWord(index));
+        let at = self.now + CHECK_INTERVAL.saturating_sub(since_check);
+        if self.workers[index as usize].state == State::Up && since_check < UNRESPONSIVE_BEFORE_KILL
+        {
+            let until = self.now + (PING_TIMEOUT - since_check);
+            self.health_check = HealthCheck::AwaitingPong { worker: index, until };
+            self.agenda.at(until, Event::PingTimeout(index));
         } else {
-            self.look_at(next);
+            self.schedule_check(at);
         }
     }
 
-    fn look_at(&mut self, next: Time) {
-        self.rounds = Rounds::Between { next };
-        self.agenda.at(next, Event::LookAfter);
+    fn schedule_check(&mut self, at: Time) {
+        self.health_check = HealthCheck::Scheduled { at };
+        self.agenda.at(at, Event::HealthCheck);
     }
 
-    /// It is time for the parent to look after its workers, unless it waits for one of them.
-    pub(super) fn look(&mut self) {
-        if self.rounds == (Rounds::Between { next: self.now }) {
-            self.rounds = Rounds::Waking;
-            self.start_apart(HOST, LOOK, PARENT, LOOK_CPU);
+    /// The scheduled check is due, unless another has begun meanwhile.
+    pub(super) fn wake_supervisor(&mut self) {
+        if self.health_check == (HealthCheck::Scheduled { at: self.now }) {
+            self.health_check = HealthCheck::Running;
+            self.start_apart(WORKERS_HOST, HEALTH_CHECK, SUPERVISOR, CHECK_CPU);
         }
     }
 
-    /// The parent is awake, and looks after all its workers.
-    pub(super) fn looks(&mut self) {
-        self.look_after(0);
+    /// The supervisor is awake, and checks all its workers.
+    pub(super) fn run_check(&mut self) {
+        self.check_from(0);
     }
 
-    /// The parent looks after its workers, from `first` on: it starts those that are gone, and
-    /// waits for word from those that live.
-    fn look_after(&mut self, first: u32) {
-        // One that boots in no time has word at once, and nobody waits for it.
-        self.rounds = Rounds::Waking;
+    /// Checks the workers from `first` on: starts those that are gone, up to the first process,
+    /// which it pings. Once all are through, it schedules the next check if any is not up yet.
+    fn check_from(&mut self, first: u32) {
+        // Not idle: a worker that boots in no time can pong while it is started.
+        self.health_check = HealthCheck::Running;
         for index in first..self.site.server.workers {
             match self.workers[index as usize].state {
                 State::Gone => self.start(index),
-                state => return self.ask(index, state),
+                state => return self.ping(index, state),
             }
         }
         let all_up = self.workers.iter().all(|worker| worker.state == State::Up);
         if all_up {
-            self.rounds = Rounds::Over { looked: Some(self.now) };
+            self.health_check = HealthCheck::Idle { last: Some(self.now) };
         } else {
-            self.look_at(self.now + LOOKS_EVERY);
+            self.schedule_check(self.now + CHECK_INTERVAL);
         }
     }
 
-    /// The parent asks a worker how it is, and waits for its answer. That takes a thread of the
-    /// worker some CPU, and somewhere to compute; one that has been killed and is not yet gone, or
-    /// is not yet there, says nothing.
-    fn ask(&mut self, index: u32, state: State) {
-        let until = self.now + WAITS_FOR_WORD;
-        self.rounds = Rounds::Waiting { worker: index, until };
-        self.agenda.at(until, Event::NoWord(index));
+    /// The supervisor pings a worker and waits for its pong, which takes a thread of the worker
+    /// some CPU. One that is killed and not yet gone, or has not loaded uvicorn yet, does not
+    /// answer.
+    fn ping(&mut self, index: u32, state: State) {
+        let until = self.now + PING_TIMEOUT;
+        self.health_check = HealthCheck::AwaitingPong { worker: index, until };
+        self.agenda.at(until, Event::PingTimeout(index));
         match state {
-            State::Ending(_)
+            State::EndingThreads(_)
             | State::Unmapping(_)
             | State::Freeing(_)
             | State::Closed
             | State::Gone => {}
-            State::Booting(slices) if slices > HAS_NO_WORD => {}
+            State::Booting(slices) if slices > PONGS_AT_SLICE => {}
             State::Booting(_) | State::Opening | State::Filling(_) | State::Up => {
-                self.start_apart(HOST, ANSWER | index, index, ANSWER_CPU);
+                self.start_apart(WORKERS_HOST, PONG | index, index, PONG_CPU);
             }
         }
     }
 
-    /// A booting worker can say that it is well: who waited for that goes on.
-    pub(super) fn has_word(&mut self, index: u32) {
-        if matches!(self.rounds, Rounds::Waiting { worker, .. } if worker == index) {
-            self.look_after(index + 1);
+    /// A worker has answered, or has booted far enough to: if the supervisor waits for it, it goes
+    /// on to the next worker.
+    pub(super) fn ponged(&mut self, index: u32) {
+        if matches!(self.health_check, HealthCheck::AwaitingPong { worker, .. } if worker == index)
+        {
+            self.check_from(index + 1);
         }
     }
 
-    /// A worker has said nothing for too long: what is left of it is killed, and it starts again.
-    pub(super) fn no_word(&mut self, index: u32) {
-        if self.rounds == (Rounds::Waiting { worker: index, until: self.now }) {
+    /// If a worker has not answered in time, what is left of it is killed, and it is started again.
+    pub(super) fn ping_timed_out(&mut self, index: u32) {
+        if self.health_check == (HealthCheck::AwaitingPong { worker: index, until: self.now }) {
             if self.workers[index as usize].state != State::Gone {
                 self.end_worker(index);
-                self.kill_until_it_fits(HOST);
+                self.relieve_memory(WORKERS_HOST);
             }
-            self.look_after(index);
+            self.check_from(index);
         }
     }
 }

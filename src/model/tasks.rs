@@ -11,13 +11,13 @@
 //! | 1 | 1 | 0 | | worker | a worker's word that it is well |
 
 /// Marks a task on the cores that is not a request but the boot of a worker.
-pub(super) const BOOT: u32 = 1 << 31;
+pub(super) const LIFECYCLE: u32 = 1 << 31;
 
 /// Marks a task on the cores that is not a request but work that nobody waits for: the end of a
 /// closed connection's process in the database, a client on the same host.
 pub(super) const ASIDE: u32 = 1 << 30;
 /// Marks a task on the cores that is a worker's word that it is well.
-pub(super) const ANSWER: u32 = BOOT | ASIDE;
+pub(super) const PONG: u32 = LIFECYCLE | ASIDE;
 /// So many asides have different numbers: nobody asks for one of them again, and there are never as
 /// many at once (PostgreSQL's processes for thousands of connections, at most).
 pub(super) const ASIDES: u32 = 1 << 14;
@@ -35,10 +35,10 @@ pub(super) const DISPATCH: u32 = 1 << 29;
 pub(super) const FORK: u32 = ASIDE | ASIDES;
 
 /// Marks the task on the cores that is the parent's. Above the numbers of all asides.
-pub(super) const LOOK: u32 = ASIDE | ASIDES | 1;
+pub(super) const HEALTH_CHECK: u32 = ASIDE | ASIDES | 1;
 
 /// The parent's process on the cores.
-pub(super) const PARENT: u32 = BACKEND - 1;
+pub(super) const SUPERVISOR: u32 = BACKEND - 1;
 
 /// Marks a thread among what has a core of its own to go back to. Above all numbers of workers.
 pub(super) const THREAD: u32 = 1 << 27;

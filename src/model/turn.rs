@@ -1,12 +1,12 @@
-//! A worker's turn to compute, the GIL or the event loop: who takes it, who waits for it, and when
-//! its holder has to hand it over.
+//! A worker's turn to compute, the GIL or the event loop: which task has it, which tasks wait for
+//! it, and when its holder has to hand it over.
 
 use super::arrivals::below;
-use super::processor::Processor;
+use super::host_cores::HostCores;
 use super::request::{At, RequestId};
 use super::scope::Scope;
 use super::tasks::DISPATCH;
-use super::{Event, HOST, World};
+use super::{Event, WORKERS_HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
 use crate::site::WorkerKind;
@@ -16,13 +16,13 @@ use crate::units::{Span, Time};
 /// kernel's timer slack of 50 us, and waking up).
 const OVERSLEEPS: Span = Span::from_micros(60);
 
-/// How many of those that wait for the GIL are asked when one of them will want it dropped. The first
-/// of so many comes a thirtieth of an interval late on average, the first of thousands at once. To ask
-/// thousands at every hand-over took more than half of the CPU of a search (Django under ASGI).
-const ENOUGH: usize = 32;
+/// How many of a GIL's waiters are asked when they will want it dropped. Of 32 with phases spread
+/// over the switch interval, the first asks a thirtieth of it late on average: more would change
+/// little, and asking thousands took more than half of a search's CPU (Django under ASGI).
+const WAITERS_ASKED: usize = 32;
 
 impl<S: Scope> World<'_, S> {
-    /// Takes the worker's turn, or queues for it.
+    /// Takes the worker's turn, or queues for it. Returns whether the request has it.
     #[inline]
     pub(super) fn take_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
@@ -30,14 +30,14 @@ impl<S: Scope> World<'_, S> {
             return true;
         }
         let index = request.worker;
-        if self.extras().threads_wake && !self.workers[index as usize].turn.is_free() {
+        if self.features().threads_wake && !self.workers[index as usize].turn.is_free() {
             self.wake_thread(id);
             return false;
         }
         self.take_turn_awake(id)
     }
 
-    /// Takes the worker's turn, or queues for it, from now on.
+    /// [`World::take_turn`] for a thread that is on a core already, or needs none.
     #[inline]
     pub(super) fn take_turn_awake(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
@@ -57,7 +57,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The turn is the request's, or the dispatcher's.
+    /// The request, or the dispatcher, gets the turn.
     #[inline]
     pub(super) fn grant_turn(&mut self, id: u32) {
         if id >= DISPATCH {
@@ -78,46 +78,47 @@ impl<S: Scope> World<'_, S> {
         worker.dispatcher.granted();
     }
 
-    /// Somebody waits for the GIL: the holder will have to hand it over in a while.
+    /// A task waits for the turn. Where that is a GIL, its holder will have to hand it over in a
+    /// while.
     pub(super) fn watch_turn(&mut self, index: u32) {
         let worker = &mut self.workers[index as usize];
         if let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind
-            && !worker.hand_over
+            && !worker.hand_over_due
         {
-            worker.hand_over = true;
+            worker.hand_over_due = true;
             self.agenda.at(self.now + switch_interval, Event::HandOver(index));
         }
     }
 
-    /// A waiter's switch interval may be over: then the holder stops in the middle of its work,
-    /// another gets the turn, and the holder queues behind everyone.
+    /// The switch interval of a waiter may be over. If it is, the holder stops in the middle of its
+    /// work, another gets the turn, and the holder queues behind all others.
     pub(super) fn hand_over(&mut self, index: u32) {
         let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind else { return };
         let worker = &mut self.workers[index as usize];
-        worker.hand_over = false;
+        worker.hand_over_due = false;
         if worker.turn.first().is_none() {
             return;
         }
         let due = self.drop_due(index, switch_interval);
         if due > self.now {
-            self.workers[index as usize].hand_over = true;
-            // Who comes later may ask earlier, but not before that.
+            self.workers[index as usize].hand_over_due = true;
+            // A later waiter may ask earlier, but not before that.
             let look = due.min(self.now + switch_interval);
             return self.agenda.at(look, Event::HandOver(index));
         }
         let holder = self.workers[index as usize].holder;
-        let left = self.cores[HOST].stop(self.now, holder).expect("who has the turn computes");
-        // With less than a nanosecond left it would be taken for one that has nothing to compute, and its
-        // burst begin again.
+        let left =
+            self.cores[WORKERS_HOST].stop(self.now, holder).expect("who has the turn computes");
+        // Nothing left would mean a request with nothing to compute, whose burst begins again.
         let left = left.max(Span::from_nanos(1));
         self.interrupt(holder, left);
         let next = self.next_turn(index).expect("somebody waits");
-        if !self.extras().threads_wake {
+        if !self.features().threads_wake {
             self.workers[index as usize].turn.seize(holder);
         }
         self.grant_turn(next);
         self.use_turn(next);
-        match (self.extras().threads_wake, holder >= DISPATCH) {
+        match (self.features().threads_wake, holder >= DISPATCH) {
             (false, _) => {}
             (true, false) => self.wake_thread(holder),
             (true, true) => self.wake_dispatcher(holder & !DISPATCH),
@@ -125,14 +126,14 @@ impl<S: Scope> World<'_, S> {
         self.watch_turn(index);
     }
 
-    /// When a waiter asks for the GIL to be dropped. A textbook's waits for the switch interval,
-    /// from when it came or from the last hand-over. CPython's (`take_gil`, reference section 4.1)
-    /// wakes up every interval from when it came, and asks if nobody has handed over since it last
-    /// woke up: so the last hand-over was between one and two intervals ago.
+    /// When a waiter asks for the GIL to be dropped. In a textbook's that is the switch interval
+    /// after the first waiter came or the last hand-over. CPython's waiters (`take_gil`, reference
+    /// section 4.1) wake up every interval from when they came, and ask if the GIL has not changed
+    /// hands since they last woke up: so the last hand-over was between one and two intervals ago.
     fn drop_due(&self, index: u32, interval: Span) -> Time {
         let worker = &self.workers[index as usize];
         let switched = worker.switched;
-        if !self.extras().dispatches {
+        if !self.features().dispatches {
             let first = worker.turn.first().map_or(self.now, |id| self.waits_since(index, id));
             return switched.max(first) + interval;
         }
@@ -141,10 +142,10 @@ impl<S: Scope> World<'_, S> {
             let missed = switched.max(since) - since;
             since + interval * (missed.as_nanos().div_ceil(interval.as_nanos()) + 1)
         };
-        worker.turn.queue().take(ENOUGH).map(asks).min().unwrap_or(Time::NEVER)
+        worker.turn.queue().take(WAITERS_ASKED).map(asks).min().unwrap_or(Time::NEVER)
     }
 
-    /// Since when `id` has waited for its turn.
+    /// Since when `id` has waited for the turn.
     fn waits_since(&self, index: u32, id: u32) -> Time {
         match id >= DISPATCH {
             true => self.workers[index as usize].dispatcher.since(),
@@ -152,29 +153,31 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Who gets the turn that is free now: a textbook's GIL goes to who has waited longest, and so
-    /// does a loop. CPython's goes to the thread that has slept longest: the condition variable
-    /// wakes them in the order in which they went to sleep, and each wakes up by itself at every
-    /// switch interval and goes to sleep again behind all others. On one core that was so each of
-    /// 1,600 times; on two, 80 of 100 times (`tests/testbed/probes/gil.py`).
+    /// Takes the next holder of the turn, which is free now, out of the queue. A loop and a
+    /// textbook's GIL go to the first in the queue. CPython's GIL goes to the thread that has slept
+    /// longest: the condition variable wakes threads in the order in which they went to sleep, and
+    /// each wakes up by itself at every switch interval and goes to sleep again behind all others.
+    /// On one core that was so each of 1,600 times; on two, 80 of 100 times
+    /// (`tests/testbed/probes/gil.py`).
     #[inline]
     fn next_turn(&mut self, index: u32) -> Option<u32> {
-        match (self.extras().dispatches, self.extras().threads_wake) {
+        match (self.features().dispatches, self.features().threads_wake) {
             (false, _) => self.workers[index as usize].turn.release(),
             (true, true) => self.wake_longest_asleep(index),
             (true, false) => self.wake_any(index),
         }
     }
 
-    /// The turn goes to any that waits: where cores are shared fairly nobody oversleeps or comes late,
-    /// and whose interval ends when would repeat for ever.
+    /// The turn goes to any waiter. (Where cores are shared fairly no thread oversleeps or comes
+    /// late, so an order of waking would repeat for ever.)
     #[inline(never)]
     fn wake_any(&mut self, index: u32) -> Option<u32> {
         let waiting = self.workers[index as usize].turn.waiting();
-        let place = if waiting > 1 { below(&mut self.chances.gil, waiting) } else { 0 };
+        let place = if waiting > 1 { below(&mut self.streams.gil, waiting) } else { 0 };
         self.workers[index as usize].turn.release_to_any(place)
     }
 
+    /// The turn goes to the thread that has slept longest.
     #[inline(never)]
     fn wake_longest_asleep(&mut self, index: u32) -> Option<u32> {
         let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind else {
@@ -188,20 +191,22 @@ impl<S: Scope> World<'_, S> {
         self.workers[index as usize].turn.release_to_any(place)
     }
 
-    /// Who had the turn has to stop with so much of its work left, and waits for it again.
+    /// The holder of the turn has to stop with `left` of its work left, and waits for the turn
+    /// again.
     fn interrupt(&mut self, id: u32, left: Span) {
         if id >= DISPATCH {
-            let queued = (!self.extras().threads_wake).then_some(self.now);
+            let queued = (!self.features().threads_wake).then_some(self.now);
             let worker = &mut self.workers[(id & !DISPATCH) as usize];
             return worker.dispatcher.interrupted(queued, left);
         }
         let request = &mut self.requests[id];
         let done = request.left.saturating_sub(left);
-        request.spend_running(Stage::Compute, self.cores[HOST].alone(done), self.now);
+        request.spend_running(Stage::Compute, self.cores[WORKERS_HOST].alone(done), self.now);
         (request.left, request.has_turn, request.at) = (left, false, At::Turn);
     }
 
-    /// Gives the worker's turn to the next that waits for it. Returns whether the request had it.
+    /// If the request has its worker's turn, the turn goes to the next waiter. Returns whether it
+    /// had it.
     #[inline(always)]
     pub(super) fn release_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
@@ -213,7 +218,7 @@ impl<S: Scope> World<'_, S> {
         had_turn
     }
 
-    /// The worker's turn goes to the next that waits for it.
+    /// The worker's turn goes to the next waiter, or is free.
     pub(super) fn pass_turn_on(&mut self, index: u32) {
         match self.next_turn(index) {
             Some(next) => {
@@ -224,8 +229,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Who has got the turn computes. One that only went behind the others of its loop, or came back
-    /// from a wait, may have nothing to compute: it goes on.
+    /// The new holder of the turn computes. A request that only yielded, or came back from a wait,
+    /// may have nothing to compute: it goes on.
     #[inline(always)]
     pub(super) fn use_turn(&mut self, id: u32) {
         if id < DISPATCH && self.requests[id].left.is_zero() {
@@ -235,7 +240,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// Who has the turn computes what it has left to.
+    /// The holder of the turn computes what is left of its work.
     #[inline(always)]
     pub(super) fn run_on_cores(&mut self, id: u32) {
         if id >= DISPATCH {
@@ -244,9 +249,9 @@ impl<S: Scope> World<'_, S> {
         let request = &mut self.requests[id];
         request.at = At::Cores;
         let (worker, left) = (request.worker, request.left);
-        if self.extras().threads_wake {
+        if self.features().threads_wake {
             return self.start_thread(id, left);
         }
-        self.start_on_cores(HOST, id, worker, left);
+        self.start_on_cores(WORKERS_HOST, id, worker, left);
     }
 }

@@ -6,69 +6,69 @@
 
 use rand::RngExt;
 
-use super::processor::Processor;
-use super::request::{At, Connection, RequestId};
+use super::host_cores::HostCores;
+use super::request::{At, ConnectionState, RequestId};
 use super::scope::Scope;
 use super::tasks::THREAD;
-use super::{HOST, World};
+use super::{WORKERS_HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::units::{Span, Time};
 
-/// How often a thread that wakes up stays at the core that it last ran on though another runs there
-/// and a second core is idle: 83 to 93 of 100 times (Linux 6.18 hardly looks for an idle core once
-/// both are half busy, `SIS_UTIL`; traced with gunicorn and uvicorn on two cores).
-const STAYS: f64 = 0.85;
+/// How often a thread that wakes up stays on the core that it last ran on, though another runs
+/// there and a second core is idle: 83 to 93 of 100 times (Linux 6.18 hardly looks for an idle core
+/// once both are half busy, `SIS_UTIL`; traced with gunicorn and uvicorn on two cores).
+const STAYS_ON_CORE: f64 = 0.85;
 
 /// CPU of a short system call: a send over the loopback.
 pub(super) const SYSTEM_CALL: Span = Span::from_micros(10);
 
 impl<S: Scope> World<'_, S> {
-    /// A thread wakes up and wants the GIL, that another has. To find that out it needs a core, and
-    /// where each is busy it gets one when what runs there has had its slice: only then it begins to
-    /// wait.
+    /// A thread wakes up and wants the GIL, which another has. It needs a core to find that out,
+    /// and where all are busy it gets one when the running task has had its slice: only then does
+    /// it begin to wait for the GIL.
     #[inline(never)]
     pub(super) fn wake_thread(&mut self, id: RequestId) {
         self.requests[id].at = At::Waking;
         self.start_thread(id, SYSTEM_CALL);
     }
 
-    /// A thread wakes up, with so much to do.
+    /// A thread wakes up, with `work` to do.
     #[inline(never)]
     pub(super) fn start_thread(&mut self, thread: u32, work: Span) {
-        let stays = self.chances.waking.random::<f64>() < STAYS;
-        self.cores[HOST].wake(self.now, thread, THREAD | thread, work, stays);
+        let stays = self.streams.waking.random::<f64>() < STAYS_ON_CORE;
+        self.cores[WORKERS_HOST].wake(self.now, thread, THREAD | thread, work, stays);
     }
 
     /// The database has the query of `id`.
-    pub(super) fn note_asked(&mut self, id: RequestId) {
-        if self.asked.len() <= id as usize {
-            self.asked.resize(id as usize + 1, Time::ZERO);
+    pub(super) fn note_query_sent(&mut self, id: RequestId) {
+        if self.query_sent.len() <= id as usize {
+            self.query_sent.resize(id as usize + 1, Time::ZERO);
         }
-        self.asked[id as usize] = self.now;
+        self.query_sent[id as usize] = self.now;
     }
 
     /// Since when it has had it.
-    pub(super) fn asked(&self, id: RequestId) -> Time {
-        self.asked[id as usize]
+    pub(super) fn query_sent_at(&self, id: RequestId) -> Time {
+        self.query_sent[id as usize]
     }
 
     /// The request is woken up for a connection, after it was in the queue for so long: that is not yet
     /// the end of its wait, for another may take the connection before it comes to it.
     pub(super) fn goes_on_waiting(&mut self, id: RequestId, queued: Span) {
         let before = self.waited_before(id);
-        if self.waited.len() <= id as usize {
-            self.waited.resize(id as usize + 1, Span::ZERO);
+        if self.pool_waited.len() <= id as usize {
+            self.pool_waited.resize(id as usize + 1, Span::ZERO);
         }
-        self.waited[id as usize] = before + queued;
-        self.requests[id].connection = Connection::Promised;
+        self.pool_waited[id as usize] = before + queued;
+        self.requests[id].connection = ConnectionState::Promised;
     }
 
     /// How long the request was in the queue before it was last woken up for a connection.
     #[inline]
     fn waited_before(&self, id: RequestId) -> Span {
         match self.requests[id].connection {
-            Connection::Promised => self.waited[id as usize],
-            Connection::None | Connection::Held => Span::ZERO,
+            ConnectionState::Promised => self.pool_waited[id as usize],
+            ConnectionState::None | ConnectionState::Held => Span::ZERO,
         }
     }
 
@@ -80,7 +80,7 @@ impl<S: Scope> World<'_, S> {
         self.probe.waited(&self.requests[id], Queue::Connection, waited);
     }
 
-    /// The thread of `id` is on a core and takes the GIL, or begins to wait for it.
+    /// The thread of `id` is on a core: it takes the GIL, or begins to wait for it.
     #[inline(never)]
     pub(super) fn awake(&mut self, id: RequestId) {
         self.requests[id].spend(Stage::Cores, self.now);

@@ -1,9 +1,9 @@
-//! A Python process: whom it admits, and whose turn it is.
+//! A Python process: which requests it accepts, and which of them has its turn.
 
 use std::collections::VecDeque;
 
 use super::database::{Closing, Pool};
-use super::dispatcher::Dispatching;
+use super::dispatcher::DispatcherState;
 use super::heap::Heap;
 use super::request::RequestId;
 use crate::resource::slots::{Seized, Slots};
@@ -15,45 +15,47 @@ use crate::units::{Bytes, Span, Time};
 pub(super) struct Worker {
     /// What it is doing.
     pub state: State,
-    /// Its threads (one for sync, without limit for async), and who was accepted and waits for
+    /// Its threads (one for sync, without limit for async), and the accepted requests that wait for
     /// one.
     pub places: Slots<RequestId>,
-    /// The GIL, or the event loop's next callback: of requests, and of the dispatcher, which is
-    /// the task [`super::tasks::DISPATCH`] of this worker.
+    /// The GIL, or the event loop: one task at a time computes. Requests queue for it, and so does
+    /// the worker's dispatcher.
     pub turn: Slots<u32>,
-    /// Who has the turn, a request or the dispatcher; meaningless while nobody has.
+    /// What has the turn, a request or the dispatcher; meaningless while the turn is free.
     pub holder: u32,
     /// When the turn last changed hands.
     pub switched: Time,
-    /// The thread that hands requests to its threads.
-    pub dispatcher: Dispatching,
-    /// Who waits in its own backlog, where each process has a listening socket.
-    pub knocking: VecDeque<RequestId>,
-    /// Whether an event is due that forces the turn's hand-over.
-    pub hand_over: bool,
-    /// Bursts that its loop still runs before it looks at the socket again.
+    /// The thread that hands requests to the others, where there is one.
+    pub dispatcher: DispatcherState,
+    /// Requests in its own backlog, where each process has a listening socket.
+    pub own_backlog: VecDeque<RequestId>,
+    /// Whether an event is on the agenda that may hand its turn over.
+    pub hand_over_due: bool,
+    /// How many bursts its loop still runs before it looks at its sockets again.
     pub bursts_left: usize,
-    /// Requests it has accepted and not answered; not counted where there is one queue for all.
+    /// Requests that it has accepted and not answered; not counted where all workers share one
+    /// queue.
     pub accepted: u32,
     /// When it last accepted one.
-    pub took: Time,
+    pub accepted_at: Time,
     /// Whether its first request is still to come.
     pub fresh: bool,
-    /// What it will have grown by when its first request ends.
+    /// What its first request leaves behind and it takes only when that request ends.
     pub growing: Bytes,
     /// CPU that its next burst takes beyond what its request asks for.
-    pub owed: Span,
-    /// What of its requests' memory it holds, and keeps.
+    pub extra_burst_cpu: Span,
+    /// What it holds of its requests' memory.
     pub heap: Heap,
-    /// What it holds now.
+    /// The memory it holds now.
     pub resident: Bytes,
-    /// What it held when it was killed, until that is free.
-    pub leaving: Bytes,
-    /// Counts its lives, and orders workers by when they were started.
+    /// What it held when it was killed and the kernel has not freed yet.
+    pub to_free: Bytes,
+    /// The number of its life: no other life of any worker has it, and later lives have larger
+    /// ones.
     pub life: u64,
     /// When code of the stack last ran in it.
     pub ran: Time,
-    /// Its connections.
+    /// Its connections to the database.
     pub pool: Pool,
 }
 
@@ -62,21 +64,21 @@ pub(super) struct Worker {
 pub(super) enum State {
     /// It takes traffic.
     Up,
-    /// It boots, and has so many slices of that before it.
+    /// It imports its application, and has this many slices of that left.
     Booting(u32),
-    /// It has imported everything, and waits for its pool to be open.
+    /// It has imported everything, and waits for the connections of its pool.
     Opening,
-    /// It has imported everything, and has so many pieces of its late memory before it.
+    /// It has imported everything, and has this many pieces of its late memory left to touch.
     Filling(u32),
     /// It was killed, and its threads end. These connections will close.
-    Ending(Closing),
-    /// The last of its threads is about to give back the first of its memory.
+    EndingThreads(Closing),
+    /// The last of its threads is about to give back the first batch of its memory.
     Unmapping(Closing),
-    /// It was killed. The kernel frees its memory, and then closes these connections.
+    /// The kernel frees its memory, and then closes these connections.
     Freeing(Closing),
-    /// That is done, and its parent has yet to be told.
+    /// Its memory is free and its connections are closed; it is about to exit.
     Closed,
-    /// It is no more.
+    /// It is no process: not started yet, or killed and not started again.
     Gone,
 }
 
@@ -89,37 +91,37 @@ impl Worker {
             turn: Slots::new(1),
             holder: 0,
             switched: Time::ZERO,
-            dispatcher: Dispatching::new(),
-            knocking: VecDeque::new(),
-            hand_over: false,
+            dispatcher: DispatcherState::new(),
+            own_backlog: VecDeque::new(),
+            hand_over_due: false,
             bursts_left: 0,
             accepted: 0,
-            took: Time::ZERO,
+            accepted_at: Time::ZERO,
             fresh: false,
             growing: Bytes::ZERO,
-            owed: Span::ZERO,
+            extra_burst_cpu: Span::ZERO,
             heap: Heap::new(server, false),
             resident: Bytes::ZERO,
-            leaving: Bytes::ZERO,
+            to_free: Bytes::ZERO,
             life: u64::from(index),
             ran: Time::ZERO,
             pool: Pool::new(&server.connections, server.shares_connections_in_loop()),
         }
     }
 
-    /// Killed: everything in it is gone. Returns which idle connections closed.
+    /// It was killed: nothing is in it any more. Returns the idle connections that close with it.
     pub(super) fn clear(&mut self, server: &Server) -> Closing {
         self.places = places(server);
         self.turn = Slots::new(1);
-        (self.dispatcher, self.knocking) = (Dispatching::new(), VecDeque::new());
+        (self.dispatcher, self.own_backlog) = (DispatcherState::new(), VecDeque::new());
         (self.accepted, self.bursts_left) = (0, 0);
         (self.resident, self.heap) = (Bytes::ZERO, Heap::new(server, false));
-        (self.growing, self.owed) = (Bytes::ZERO, Span::ZERO);
+        (self.growing, self.extra_burst_cpu) = (Bytes::ZERO, Span::ZERO);
         self.pool.clear()
     }
 
-    /// A burst of its loop is over. Returns whether that was the last of an iteration: the next one
-    /// runs whatever is ready now, and before it the loop looks at its sockets.
+    /// A burst of its loop is over. Returns whether that was the last one of an iteration: then the
+    /// loop looks at its sockets, and the next iteration runs all that is ready now.
     #[inline]
     pub(super) fn burst_over(&mut self) -> bool {
         self.bursts_left = self.bursts_left.saturating_sub(1);
@@ -130,22 +132,22 @@ impl Worker {
         true
     }
 
-    /// It accepts a request, which has a place or waits for one.
+    /// It accepts a request. Returns whether that has a place or waits for one.
     #[inline]
-    pub(super) fn take_in(&mut self, id: RequestId, now: Time) -> Seized {
+    pub(super) fn accept(&mut self, id: RequestId, now: Time) -> Seized {
         self.accepted += 1;
-        self.took = now;
+        self.accepted_at = now;
         self.places.seize(id)
     }
 
-    /// A request leaves. Returns who has its place.
+    /// A request leaves. Returns the one that has its place now, if one waited.
     #[inline]
-    pub(super) fn let_out(&mut self) -> Option<RequestId> {
+    pub(super) fn release_place(&mut self) -> Option<RequestId> {
         self.accepted -= 1;
         self.places.release()
     }
 
-    /// Whether it would accept a connection now, going by its threads and its loop.
+    /// Whether it would accept a connection now.
     #[inline]
     pub(super) fn accepts(&self, kind: WorkerKind) -> bool {
         self.state == State::Up

@@ -1,11 +1,11 @@
 //! Cores shared fairly by the tasks running on them.
 //!
-//! With k tasks on c cores each task runs at min(1, c/k) of a core: nobody gets more than one,
-//! and nobody more than another (processor sharing, what Linux's fair scheduler comes to; reference
-//! section 1.3). All tasks therefore receive work at the same rate, so one number says how much
-//! *each* has received since the cores were last idle: the attained work. A task that starts when
-//! it stands at `a` and needs `w` is done when it stands at `a + w`, whoever comes and goes in
-//! between. So no task is ever touched between its start and its end.
+//! With k tasks on c cores each task runs at min(1, c/k) of a core: no task gets more than one
+//! core, or more than another task (processor sharing, what Linux's fair scheduler comes to;
+//! reference section 1.3). All tasks therefore receive work at the same rate, so one number says
+//! how much *each* has received since the cores were last idle: the attained work. A task that
+//! starts when it stands at `a` and needs `w` is done when it stands at `a + w`, whatever other
+//! tasks come and go in between. So no task is ever touched between its start and its end.
 //!
 //! The cores are asked, not scheduled: [`Cores::next_finish`] says when the next task would be done
 //! if nothing changed. Work is counted in nanoseconds of a core of speed 1, in floating point;
@@ -21,39 +21,39 @@ use crate::units::{Span, Time};
 pub struct Cores {
     cores: u32,
     speed: f64,
-    /// Whether that is 1, as it mostly is.
+    /// Whether the speed is 1, as it mostly is.
     is_standard: bool,
     /// Work each running task has received since the cores were last idle, at `since`.
     attained: f64,
     since: Time,
-    /// Attained work at which each task is done (bits of a non-negative float order as it does),
-    /// above the order of starting, above the task.
+    /// The attained work at which each task is done (bits of a non-negative float order as it
+    /// does), above the order of starting, above the task.
     running: BinaryHeap<Reverse<u128>>,
-    /// Whether the first of them is done already. Its place is left for the task that starts next,
-    /// as a rule at once: a heap whose first entry is replaced moves less than one that loses it.
-    vacant: bool,
+    /// Whether the first of them is done already. Its entry is left for the task that starts next,
+    /// as a rule at once: to replace the first entry of a heap moves less than to remove it.
+    finished_in_place: bool,
     started: u32,
-    /// When the next task is done; worked out when asked for, since between two askings several
-    /// tasks may come and go.
+    /// When the next task is done. Worked out when asked for, since between two calls several tasks
+    /// may come and go.
     next_finish: Option<Time>,
-    /// How fast things go, by number of tasks.
+    /// The pace by number of tasks.
     paces: Vec<Pace>,
-    /// How many cores were busy for how long, up to `since`: core-nanoseconds.
+    /// How many cores were busy for how long, up to `since`, in core-nanoseconds.
     worked: u128,
-    /// How many of them were when the last stall began: until it is over, that is up to `since`.
+    /// How many cores were busy when the last stall began, and are until it is over at `since`.
     stalled: u64,
-    /// The largest number of tasks since `most_busy` was last asked.
+    /// The largest number of tasks since `most_busy` was last called.
     most: usize,
 }
 
-/// How fast things go with so many tasks.
+/// How fast work is done with some number of tasks.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
-    /// Nanoseconds of work that each receives per nanosecond.
+    /// Nanoseconds of work that each task receives per nanosecond.
     rate: f64,
     /// The inverse.
     slowness: f64,
-    /// Cores that are busy.
+    /// How many cores are busy.
     busy: u32,
 }
 
@@ -68,7 +68,7 @@ impl Cores {
             attained: 0.0,
             since: Time::ZERO,
             running: BinaryHeap::new(),
-            vacant: false,
+            finished_in_place: false,
             started: 0,
             next_finish: None,
             paces: vec![Pace { rate: speed, slowness: 1.0 / speed, busy: 0 }],
@@ -82,7 +82,7 @@ impl Cores {
     #[inline(always)]
     pub fn start(&mut self, now: Time, task: u32, work: Span) {
         self.settle(now);
-        // A task alone ends exactly `alone(work)` from now; whoever starts before then clears
+        // A task alone ends exactly `alone(work)` from now; a task that starts before then clears
         // `next_finish`. Only below 2^53 ns (104 days), where a float holds every nanosecond.
         let is_alone = self.tasks() == 0 && work < EXACT;
         self.next_finish = is_alone.then(|| self.since + self.alone(work));
@@ -90,7 +90,7 @@ impl Cores {
         self.started = self.started.wrapping_add(1);
         let low = u64::from(self.started) << 32 | u64::from(task);
         let key = Reverse(u128::from(done_at.to_bits()) << 64 | u128::from(low));
-        if std::mem::take(&mut self.vacant) {
+        if std::mem::take(&mut self.finished_in_place) {
             *self.running.peek_mut().expect("the one that is done") = key;
         } else {
             self.running.push(key);
@@ -107,7 +107,8 @@ impl Cores {
         }
     }
 
-    /// Takes the task off that is done at `now`, which must be [`Cores::next_finish`]. Returns it.
+    /// Takes off the task that is done at `now`, which must be [`Cores::next_finish`], and returns
+    /// it.
     #[inline(always)]
     pub fn finish(&mut self, now: Time) -> u32 {
         debug_assert_eq!(Some(now), self.next_finish, "a task ends when it is done");
@@ -117,16 +118,16 @@ impl Cores {
         if done_at > self.attained {
             self.attained = done_at;
         }
-        self.vacant = true;
+        self.finished_in_place = true;
         self.ended();
         key as u32
     }
 
-    /// Takes `task` off before it is done. Returns how much work it still needed; `None` where it
-    /// is not running. Looks at every running task: for the rare cases only.
+    /// Takes `task` off before it is done. Returns how much work it still needed; `None` if it is
+    /// not running. Looks at every running task: for rare cases only.
     pub fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
         self.settle(now);
-        self.close_up();
+        self.remove_finished();
         let Reverse(key) = *self.running.iter().find(|Reverse(key)| *key as u32 == task)?;
         self.running.retain(|Reverse(other)| *other != key);
         let left = f64::from_bits((key >> 64) as u64) - self.attained;
@@ -134,8 +135,8 @@ impl Cores {
         Some(Span::from_nanos_f64(left))
     }
 
-    /// Until `now + span` no task makes progress. Cores busy at `now` count as busy throughout; tasks
-    /// started meanwhile count from its end.
+    /// Until `now + span` no task makes progress. Cores busy at `now` count as busy throughout;
+    /// tasks started meanwhile count from the end of the stall.
     pub fn stall(&mut self, now: Time, span: Span) {
         self.settle(now);
         self.stalled = self.busy();
@@ -163,7 +164,7 @@ impl Cores {
         (self.tasks() as u64).min(u64::from(self.cores))
     }
 
-    /// The largest number of cores that were busy at a time, since it was last told.
+    /// The largest number of cores that were busy at a time since the last call.
     pub fn most_busy(&mut self) -> u64 {
         let tasks = self.tasks();
         let most = std::mem::replace(&mut self.most, tasks);
@@ -173,7 +174,7 @@ impl Cores {
     /// How many tasks run.
     #[inline(always)]
     fn tasks(&self) -> usize {
-        self.running.len().wrapping_sub(usize::from(self.vacant))
+        self.running.len().wrapping_sub(usize::from(self.finished_in_place))
     }
 
     /// A task has ended.
@@ -186,10 +187,10 @@ impl Cores {
         }
     }
 
-    /// Nobody starts where a task is done.
+    /// Removes the finished task from the heap, if no new one has taken its place.
     #[inline(always)]
-    fn close_up(&mut self) {
-        if std::mem::take(&mut self.vacant) {
+    fn remove_finished(&mut self) {
+        if std::mem::take(&mut self.finished_in_place) {
             self.running.pop();
         }
     }
@@ -214,7 +215,7 @@ impl Cores {
     /// Works out when the next task will be done.
     #[inline(always)]
     fn look_ahead(&mut self) -> Time {
-        self.close_up();
+        self.remove_finished();
         let next = match self.running.peek() {
             None => Time::NEVER,
             Some(&Reverse(first)) => {
@@ -230,14 +231,14 @@ impl Cores {
     #[inline(always)]
     fn pace(&mut self, tasks: usize) -> Pace {
         while self.paces.len() <= tasks {
-            self.think_of_more();
+            self.extend_paces();
         }
         self.paces[tasks]
     }
 
-    /// With one task more than ever before.
+    /// Adds the pace for one task more than there have been so far.
     #[cold]
-    fn think_of_more(&mut self) {
+    fn extend_paces(&mut self) {
         let tasks = self.paces.len();
         let share = f64::from(self.cores) / tasks as f64;
         let rate = self.speed * share.min(1.0);
@@ -246,10 +247,10 @@ impl Cores {
     }
 }
 
-/// Shorter spans are floats, to the nanosecond.
+/// Every whole nanosecond below this is a float.
 const EXACT: Span = Span::from_nanos(1 << f64::MANTISSA_DIGITS);
 
-/// What so many cores do in a span, in core-nanoseconds.
+/// What `cores` cores do in a span, in core-nanoseconds.
 fn core_time(cores: u64, span: Span) -> u128 {
     u128::from(cores) * u128::from(span.as_nanos())
 }

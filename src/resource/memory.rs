@@ -2,7 +2,7 @@
 
 use crate::units::Bytes;
 
-/// How much is used, of how much.
+/// How much memory is used, of how much.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
     used: Bytes,
@@ -15,8 +15,8 @@ impl Memory {
         Memory { used: Bytes::ZERO, ceiling: ceiling.unwrap_or(Bytes::new(u64::MAX)) }
     }
 
-    /// Uses `bytes` more, whether or not they fit: Linux grants them and kills later. Returns how many
-    /// of them there are: what is beyond the ceiling is asked for, and never had.
+    /// Uses `bytes` more, whether or not they fit: Linux grants them and kills later. Returns how
+    /// many of them there are: those beyond the ceiling are asked for, and never had.
     #[inline]
     pub fn take(&mut self, bytes: Bytes) -> Bytes {
         let before = self.used;
@@ -24,7 +24,8 @@ impl Memory {
         if self.used <= self.ceiling { bytes } else { self.ceiling.saturating_sub(before) }
     }
 
-    /// Gives `bytes` back, which must not be more than is used. Returns how many of them there were.
+    /// Gives `bytes` back, which must not be more than is used. Returns how many of them were below
+    /// the ceiling.
     #[inline]
     pub fn give(&mut self, bytes: Bytes) -> Bytes {
         let fitted = self.used <= self.ceiling;

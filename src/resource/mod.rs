@@ -2,8 +2,8 @@
 //! asked, schedule nothing, and know neither Python nor PostgreSQL.
 
 pub mod cores;
+pub mod eevdf;
 pub mod memory;
 pub mod run_queue;
 pub mod sliced;
 pub mod slots;
-pub mod timeline;

@@ -1,4 +1,5 @@
-//! Who gets a core next: sessions share it, and the threads of a session share what that gets.
+//! Which thread gets a core next: sessions share it, and the threads of a session share what that
+//! gets.
 //!
 //! Linux has a group for each session (CONFIG_SCHED_AUTOGROUP, on in the kernels of Debian and
 //! Ubuntu), so that however many workers a server has, a database process that wakes up counts as
@@ -7,51 +8,51 @@
 
 use std::collections::BTreeMap;
 
-use super::timeline::Timeline;
+use super::eevdf::{EevdfQueue, Presence};
 use crate::units::{Span, Time};
 
-/// What wants a core: a thread, of a session. Numbers of the caller's.
+/// A thread that wants a core, and its session. Numbers of the caller's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Runner {
     /// Which thread.
     pub thread: u64,
-    /// The session that it is of.
+    /// Its session.
     pub session: u64,
 }
 
-/// All that want one core.
+/// The threads that want one core.
 #[derive(Debug, Clone)]
 pub(super) struct RunQueue {
     slice: Span,
-    sessions: Timeline,
+    sessions: EevdfQueue,
     /// The threads of each session.
-    threads: BTreeMap<u64, Timeline>,
-    /// The session of each thread that is here.
+    threads: BTreeMap<u64, EevdfQueue>,
+    /// The session of each thread in the queue.
     homes: BTreeMap<u64, u64>,
 }
 
 impl RunQueue {
-    /// Nobody wants it yet.
+    /// No thread wants the core yet.
     pub(super) fn new(slice: Span) -> RunQueue {
-        let sessions = Timeline::new(slice);
+        let sessions = EevdfQueue::new(slice);
         RunQueue { slice, sessions, threads: BTreeMap::new(), homes: BTreeMap::new() }
     }
 
     /// Whether the thread is asleep, and has not left yet.
-    pub(super) fn keeps(&self, thread: u64) -> bool {
+    pub(super) fn is_delayed(&self, thread: u64) -> bool {
         let session = self.homes.get(&thread).and_then(|session| self.threads.get(session));
-        session.and_then(|threads| threads.finds(thread)) == Some(true)
+        session.is_some_and(|threads| threads.presence(thread) == Presence::Delayed)
     }
 
-    /// A thread wakes up. Returns whether who has the core should be looked at again.
+    /// A thread wakes up. Returns whether the core should pick anew.
     pub(super) fn wake(&mut self, who: Runner, now: Time) -> bool {
         let Runner { thread, session } = who;
         self.homes.insert(thread, session);
         let slice = self.slice;
-        let threads = self.threads.entry(session).or_insert_with(|| Timeline::new(slice));
+        let threads = self.threads.entry(session).or_insert_with(|| EevdfQueue::new(slice));
         let mut over = threads.account(now);
         threads.join(thread);
-        if self.sessions.finds(session) != Some(false) {
+        if self.sessions.presence(session) != Presence::Runnable {
             over |= self.sessions.account(now);
             self.sessions.join(session);
         }
@@ -69,43 +70,41 @@ impl RunQueue {
         threads.pick() == Some(thread)
     }
 
-    /// The tick comes. Returns whether who has the core should be looked at again.
+    /// The tick comes. Returns whether the core should pick anew.
     pub(super) fn tick(&mut self, now: Time) -> bool {
         let over = self.sessions.account(now);
         let session = self.sessions.current().and_then(|session| self.threads.get_mut(&session));
         session.is_some_and(|threads| threads.account(now)) || over
     }
 
-    /// When the thread that has the core will have had its slice, where others of its session wait.
+    /// When the thread that has the core will have had its slice, if others of its session wait;
+    /// else never.
     pub(super) fn slice_ends(&self) -> Time {
         let threads = self.sessions.current().and_then(|session| self.threads.get(&session));
-        threads.map_or(Time::NEVER, Timeline::slice_ends)
+        threads.map_or(Time::NEVER, EevdfQueue::slice_ends)
     }
 
-    /// Gives the core to whoever is to have it, and says which thread that is.
+    /// Gives the core to the thread that is to have it, and returns that.
     pub(super) fn pick(&mut self, now: Time) -> Option<u64> {
         self.account(now);
         loop {
             let session = self.sessions.pick()?;
-            if self.sessions.finds(session) == Some(true) {
+            if self.sessions.presence(session) == Presence::Delayed {
                 self.sessions.leave(session);
                 continue;
             }
             let threads = self.threads.get_mut(&session)?;
-            let Some(thread) = threads.pick() else { return self.lonely(session, now) };
-            if threads.finds(thread) == Some(true) {
+            let Some(thread) = threads.pick() else {
+                self.sessions.leave(session);
+                continue;
+            };
+            if threads.presence(thread) == Presence::Delayed {
                 self.leave(Runner { thread, session }, now);
                 continue;
             }
             self.give_to(Runner { thread, session }, now);
             return Some(thread);
         }
-    }
-
-    /// A session that has no thread any more leaves, and another is picked.
-    fn lonely(&mut self, session: u64, now: Time) -> Option<u64> {
-        self.sessions.leave(session);
-        self.pick(now)
     }
 
     fn account(&mut self, now: Time) {
@@ -201,7 +200,7 @@ mod tests {
         queue.wake(other, at(0));
         // It sleeps after 1 ms of its slice, for a moment: half of that it owes the other.
         queue.sleep(busy, at(1_000));
-        assert!(queue.keeps(1));
+        assert!(queue.is_delayed(1));
         assert_eq!(queue.pick(at(1_000)), Some(2));
         assert!(!queue.wake(busy, at(1_100)), "the other has its slice");
         assert!(queue.tick(at(2_400)), "and has had it then");

@@ -1,26 +1,26 @@
-//! Cores as Linux shares them: each runs one task at a time, and gives each its slice. A core that was
-//! idle for long has gone cold.
+//! Cores as Linux shares them: each runs one task at a time, and gives each its slice. A core that
+//! was idle for long has gone cold.
 //!
-//! Who runs next on a core is for its run queue to say. When that is asked, is another matter: when
-//! somebody wakes up on it, when what runs falls asleep, and once a tick; and among threads of one
-//! session as soon as a slice is over, since the kernel looks there whenever a thread asks for its own
-//! CPU time (`task_sched_runtime`), as the testbed's do every few microseconds.
+//! Which task runs next on a core is for its run queue to say. It is asked when a thread wakes up
+//! on the core, when the running thread falls asleep, and once a tick; and among threads of one
+//! session as soon as a slice is over, since the kernel looks there whenever a thread asks for its
+//! own CPU time (`task_sched_runtime`), as the testbed's do every few microseconds.
 //!
-//! What wakes up finds an idle core at once, or else the one that whoever woke it is about to leave.
-//! What had to wait for a busy one stays there when another falls idle, until that looks for work,
-//! once a tick: on Linux 6.18 a core that falls idle mostly does not look (`NI_RANDOM`: no more often
-//! than it found something before; of 478 times that there was something, it took it 58 times, with
-//! gunicorn on two cores, a third busy).
+//! A thread that wakes up finds an idle core at once, or else the one that its waker is about to
+//! leave. A thread that had to wait for a busy core stays there when another falls idle, until that
+//! one looks for work, once a tick: on Linux 6.18 a core that falls idle mostly does not look
+//! (`NI_RANDOM`: no more often than it found something before; of 478 times that there was
+//! something, it took it 58 times, with gunicorn on two cores, a third busy).
 
 use std::collections::BTreeMap;
 
+use super::eevdf::TICK;
 use super::run_queue::{RunQueue, Runner};
-use super::timeline::TICK;
 use crate::units::{Span, Time};
 
 /// How cores go cold while they are idle: after a time t by the share 1 - e^(-t / over).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cooling {
+pub struct CoreCooling {
     /// What the first task on a core that has gone cold takes beyond its work.
     pub most: Span,
     /// The time it takes to get most of the way there. Above zero.
@@ -31,44 +31,44 @@ pub struct Cooling {
 #[derive(Debug, Clone)]
 pub struct Sliced {
     speed: f64,
-    cooling: Option<Cooling>,
+    cooling: Option<CoreCooling>,
     cores: Vec<Core>,
-    /// The core that each process last ran on: no more of them than processes have numbers, which the
-    /// caller gives to new ones once the old are gone.
+    /// The core that each process last ran on. There are no more entries than processes have
+    /// numbers, which the caller uses again once the old ones are gone.
     homes: BTreeMap<u32, usize>,
     next_change: Time,
-    /// When an idle core last looked for something to do that waits for another.
+    /// When an idle core last looked for a task that waits for another core.
     looked: Time,
     /// By how many more cores are busy since the last change.
     busier: i32,
-    /// Until then nobody gets anything done.
+    /// Until when no task makes progress.
     stalled: Time,
 }
 
-/// A core.
+/// A core, and the tasks that want it.
 #[derive(Debug, Clone)]
 struct Core {
     queue: RunQueue,
-    /// What waits for it, in the order in which it came.
+    /// The tasks that wait for it, in the order in which they came.
     waiting: Vec<Job>,
     running: Option<Job>,
-    /// When that began to run; where nothing runs, when the core fell idle.
+    /// When the running task began to run; where none runs, when the core fell idle.
     since: Time,
     /// The last tick that was of any use to it.
     ticked: Time,
-    /// Somebody has woken up who may be to run instead of what runs, which may be about to fall
-    /// asleep.
-    looks: bool,
+    /// A thread has woken up that may be to run instead of the running one, which may be about to
+    /// fall asleep (TIF_NEED_RESCHED).
+    resched: bool,
 }
 
 impl Core {
-    /// Whether what runs is about to fall asleep, and nothing waits.
+    /// Whether the running thread is about to fall asleep, and none waits.
     fn will_be_idle(&self) -> bool {
         self.waiting.is_empty() && self.running.is_some_and(|job| job.done)
     }
 }
 
-/// What a thread has to do.
+/// A task that a thread has to do.
 #[derive(Debug, Clone, Copy)]
 struct Job {
     task: u32,
@@ -76,14 +76,14 @@ struct Job {
     who: Runner,
     /// What the task still needed when it last began to run.
     work: Span,
-    /// It is done, and its thread falls asleep unless it has more to do at this instant.
+    /// Whether it is done: its thread falls asleep unless it has more to do at this instant.
     done: bool,
 }
 
 impl Sliced {
     /// `cores` idle cores (at least one) of speed `speed` (above zero), shared in slices of `slice`
     /// (above zero).
-    pub fn new(cores: u32, speed: f64, slice: Span, cooling: Option<Cooling>) -> Sliced {
+    pub fn new(cores: u32, speed: f64, slice: Span, cooling: Option<CoreCooling>) -> Sliced {
         assert!(cores > 0 && speed > 0.0 && speed.is_finite(), "{cores} cores of speed {speed}");
         assert!(!slice.is_zero(), "a slice takes time");
         let queue = RunQueue::new(slice);
@@ -93,7 +93,7 @@ impl Sliced {
             running: None,
             since: Time::ZERO,
             ticked: Time::ZERO,
-            looks: false,
+            resched: false,
         };
         Sliced {
             speed,
@@ -108,9 +108,9 @@ impl Sliced {
     }
 
     /// Starts `task` of `process` (a number of the caller's), which the thread `who` has to do and
-    /// which needs `work` on a warm core of speed 1; where it `stays`, on the core that the process
-    /// last ran on, though that is busy and another is not. Returns whether one more core is busy
-    /// with it.
+    /// which needs `work` on a warm core of speed 1. If it `stays`, it does so on the core that the
+    /// process last ran on, even if that is busy and another is not. Returns whether one more core
+    /// is busy with it.
     pub fn start(
         &mut self,
         now: Time,
@@ -123,7 +123,7 @@ impl Sliced {
         let on = |core: &Core| core.running.is_some_and(|it| it.done && it.who == who);
         if let Some(index) = self.cores.iter().position(on) {
             (self.cores[index].running, self.cores[index].since) = (Some(job), self.begins(now));
-            if std::mem::take(&mut self.cores[index].looks) {
+            if std::mem::take(&mut self.cores[index].resched) {
                 self.switch(now, index);
             }
             self.look_ahead(now);
@@ -135,14 +135,14 @@ impl Sliced {
         let idle = self.cores[index].running.is_none();
         if idle {
             let asleep = now - self.cores[index].since;
-            let cold = |it: Cooling| it.most.scaled(asleep.decayed_share(it.over));
+            let cold = |it: CoreCooling| it.most.scaled(asleep.decayed_share(it.over));
             job.work += self.cooling.map_or(Span::ZERO, cold);
         }
         self.cores[index].waiting.push(job);
         let core = &mut self.cores[index];
-        core.looks |= core.queue.wake(who, now);
+        core.resched |= core.queue.wake(who, now);
         let may_sleep = core.running.is_some_and(|running| running.done);
-        if idle || !may_sleep && core.looks {
+        if idle || !may_sleep && core.resched {
             self.switch(now, index);
         }
         self.look_ahead(now);
@@ -153,12 +153,13 @@ impl Sliced {
         self.cores.iter().flat_map(|core| core.running.iter().chain(&core.waiting))
     }
 
-    /// The core that a thread wakes up on: where it has not left yet, else the one its process last
-    /// ran on, if that is idle, or the one that fell idle last; and where none is idle, that of who
-    /// wakes it up and is about to fall asleep, if nobody else waits there (`wake_affine_idle`: what
-    /// comes through a socket is a wake-up of that kind), or else its process's.
+    /// The core that a thread wakes up on: the one where it is still in the queue; else the one its
+    /// process last ran on, if that is idle, or the one that fell idle last; and where none is
+    /// idle, that of its waker, if that is about to fall asleep and no other waits there
+    /// (`wake_affine_idle`: what comes through a socket is a wake-up of that kind), or else its
+    /// process's.
     fn core_for(&self, process: u32, who: Runner, stays: bool) -> usize {
-        if let Some(index) = self.cores.iter().position(|core| core.queue.keeps(who.thread)) {
+        if let Some(index) = self.cores.iter().position(|core| core.queue.is_delayed(who.thread)) {
             return index;
         }
         let home = self.homes.get(&process).copied();
@@ -172,9 +173,9 @@ impl Sliced {
         idle.max_by_key(best).map_or_else(waker, |(index, _)| index)
     }
 
-    /// Lets the core run what its queue picks.
+    /// Lets the core run the task that its queue picks.
     fn switch(&mut self, now: Time, index: usize) {
-        self.cores[index].looks = false;
+        self.cores[index].resched = false;
         let next = self.cores[index].queue.pick(now);
         let before = self.cores[index].running;
         if next.is_some() && before.map(|job| job.who.thread) == next {
@@ -194,10 +195,10 @@ impl Sliced {
         }
     }
 
-    /// An idle core takes what has waited for longest at the core with most to do.
+    /// An idle core takes the task that has waited for longest at the core with the most waiting.
     fn pull(&mut self, now: Time) {
         let idle = self.cores.iter().position(|core| core.running.is_none());
-        let idle = idle.expect("only an idle core looks for work");
+        let idle = idle.expect("only an idle core resched for work");
         let busiest = self.cores.iter_mut().max_by_key(|core| core.waiting.len());
         let busiest = busiest.filter(|core| !core.waiting.is_empty());
         if let Some(core) = busiest {
@@ -234,7 +235,8 @@ impl Sliced {
         done
     }
 
-    /// Something is due on a core: what runs is done, its thread is now asleep, or the tick.
+    /// Something is due on a core: its task is done, the task's thread falls asleep, or the tick
+    /// comes.
     fn core_changes(&mut self, now: Time, index: usize) -> Option<u32> {
         let job = self.cores[index].running.expect("what is due runs");
         if job.done {
@@ -262,13 +264,13 @@ impl Sliced {
         self.busier = if self.cores[index].running.is_none() { -1 } else { 0 };
     }
 
-    /// By how many more cores the last change made busy: -1, 0 or 1.
+    /// By how many more cores are busy after the last change: -1, 0 or 1.
     pub fn busier(&self) -> i32 {
         self.busier
     }
 
     /// Takes `task` off before it is done. Returns how much work it still needed, and whether one
-    /// core fewer is busy without it; `None` where it is not there.
+    /// core fewer is busy without it; `None` if it is not there.
     pub fn stop(&mut self, now: Time, task: u32) -> Option<(Span, bool)> {
         let is = |job: &Job| job.task == task && !job.done;
         let found = self.cores.iter().position(|core| core.running.as_ref().is_some_and(is));
@@ -285,7 +287,7 @@ impl Sliced {
         Some(stopped)
     }
 
-    /// Takes `task` out of the queue it is in.
+    /// Takes a waiting `task` off its core.
     fn unqueue(&mut self, now: Time, task: u32) -> Option<Span> {
         self.cores.iter_mut().find_map(|core| {
             let at = core.waiting.iter().position(|job| job.task == task)?;
@@ -300,17 +302,17 @@ impl Sliced {
         alone(self.speed, work)
     }
 
-    /// The work that what began to run at `since` has got done.
+    /// How much work a task has had done that began to run at `since`.
     fn done_since(&self, since: Time, now: Time) -> Span {
         (now.max(since) - since).scaled(self.speed)
     }
 
-    /// When what runs from `now` on begins to get anything done.
+    /// When a task that runs from `now` on begins to make progress.
     fn begins(&self, now: Time) -> Time {
         now.max(self.stalled)
     }
 
-    /// For so long from `now` on nobody gets anything done, though the cores are busy.
+    /// For `span` from `now` on no task makes progress, though the cores are busy.
     pub fn stall(&mut self, now: Time, span: Span) {
         let until = now + span;
         for index in 0..self.cores.len() {
@@ -326,7 +328,7 @@ impl Sliced {
         self.look_ahead(now);
     }
 
-    /// When what runs on `core` is done or, where others wait, the tick comes.
+    /// When the task on `core` is done or, if others wait, the tick comes.
     fn due(&self, core: &Core, now: Time) -> Time {
         let Some(job) = core.running else { return Time::NEVER };
         if job.done {
@@ -339,6 +341,7 @@ impl Sliced {
         }
     }
 
+    /// Works out when the next change is due.
     fn look_ahead(&mut self, now: Time) {
         let due = self.cores.iter().map(|core| self.due(core, now));
         let due = due.min().unwrap_or(Time::NEVER);

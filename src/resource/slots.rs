@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-/// Slots, and who waits for one: first come, first served.
+/// Slots, and a queue for them: first come, first served.
 #[derive(Debug, Clone)]
 pub struct Slots<T> {
     free: u32,
@@ -14,9 +14,9 @@ pub struct Slots<T> {
 /// What became of an attempt to take a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seized {
-    /// It is yours.
+    /// The slot is taken.
     Granted,
-    /// You wait.
+    /// It is in the queue.
     Queued,
 }
 
@@ -38,7 +38,7 @@ impl<T: Copy> Slots<T> {
         }
     }
 
-    /// Gives a slot back: to the first in the queue, who is returned, or to nobody.
+    /// Gives a slot back: to the first in the queue, which is returned, or to none.
     #[inline]
     pub fn release(&mut self) -> Option<T> {
         let next = self.queue.pop_front();
@@ -46,7 +46,7 @@ impl<T: Copy> Slots<T> {
         next
     }
 
-    /// Gives a slot back as [`Slots::release`] does, but to any of the queue: the one at `place`.
+    /// Gives a slot back as [`Slots::release`] does, but to the one at `place` of the queue.
     pub fn release_to_any(&mut self, place: usize) -> Option<T> {
         if self.queue.len() > 1 {
             self.queue.swap(0, place);
@@ -54,7 +54,7 @@ impl<T: Copy> Slots<T> {
         self.release()
     }
 
-    /// Those who wait; in the order of the queue, if nobody was picked out of it.
+    /// The queue; in the order of coming, unless [`Slots::release_to_any`] has changed it.
     pub fn queue(&self) -> impl Iterator<Item = T> {
         self.queue.iter().copied()
     }
@@ -65,17 +65,17 @@ impl<T: Copy> Slots<T> {
         self.free > 0
     }
 
-    /// Who is first in the queue.
+    /// The first in the queue.
     pub fn first(&self) -> Option<T> {
         self.queue.front().copied()
     }
 
-    /// How many wait.
+    /// How many are in the queue.
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }
 
-    /// Takes `who` out of the queue, without a slot. Looks at everybody: for the rare cases only.
+    /// Takes `who` out of the queue, without a slot. Looks at the whole queue: for rare cases only.
     pub fn leave(&mut self, who: T)
     where
         T: PartialEq,

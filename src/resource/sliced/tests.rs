@@ -128,7 +128,7 @@ fn while_the_cores_stall_nobody_gets_anything_done() {
 #[test]
 fn a_core_goes_cold_while_it_is_idle() {
     let (most, over) = (Span::from_millis(8), Span::from_millis(1));
-    let cooling = Cooling { most, over };
+    let cooling = CoreCooling { most, over };
     let mut cores = Sliced::new(1, 1.0, Span::from_millis(2), Some(cooling));
     start(&mut cores, 1_000, 1, 1, 5);
     assert_eq!(ends(&mut cores), [(1, 1_013)]);

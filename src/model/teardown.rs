@@ -1,34 +1,35 @@
-//! How a killed worker ends: its threads, its memory, its connections, and who is told.
+//! How a killed worker ends: its threads, its memory, its connections, and how its parent learns of
+//! it.
 //!
-//! What a process with one thread held is taken to be there for others at once: while the kernel frees
-//! it, whoever wants memory waits, and nobody else is killed.
+//! The memory of a process with one thread is free for others at once: while the kernel frees it,
+//! processes that want memory wait, and no other is killed.
 
 use rand::RngExt;
 
 use super::arrivals::below;
 use super::database::Closing;
+use super::host_cores::HostCores;
 use super::oom::RESPAWN_PAUSE_S;
-use super::processor::Processor;
 use super::scope::Scope;
-use super::tasks::{BACKEND, BOOT};
+use super::tasks::{BACKEND, LIFECYCLE};
 use super::worker::State;
-use super::{Event, HOST, World};
-use crate::resource::timeline::TICK;
+use super::{Event, WORKERS_HOST, World};
+use crate::resource::eevdf::TICK;
 use crate::site::{OnOom, Sharing, WorkerKind};
 use crate::units::{Bytes, Span};
 
 /// CPU of the end of a thread. Assumed.
 const THREAD_END_CPU: Span = Span::from_micros(20);
 
-/// So much the kernel unmaps before it gives any of it back (`tlb_next_batch`: some 10,000 pages).
+/// How much the kernel unmaps before it gives any of it back (`tlb_next_batch`: some 10,000 pages).
 const UNMAPPED_AT_ONCE: Bytes = Bytes::from_mib(38);
 
 /// CPU of the end of a process that holds next to nothing (measured, on an AMD EPYC).
 const EXIT_CPU: Span = Span::from_micros(600);
 
 impl<S: Scope> World<'_, S> {
-    /// A killed worker, which held so much, begins to end.
-    pub(super) fn begin_to_end(&mut self, index: u32, held: Bytes, closing: Closing) {
+    /// A killed worker, which held `held`, begins to end.
+    pub(super) fn start_teardown(&mut self, index: u32, held: Bytes, closing: Closing) {
         let freeing = self.freeing(held);
         match self.site.server.kind {
             WorkerKind::Threads { threads, .. } if !freeing.is_zero() => {
@@ -38,7 +39,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// What it takes the kernel to free so much.
+    /// CPU of the kernel to free `held`.
     fn freeing(&self, held: Bytes) -> Span {
         self.site.server.exit_cpu.scaled(held.as_mib())
     }
@@ -48,88 +49,96 @@ impl<S: Scope> World<'_, S> {
         self.workers[index as usize].state = State::Freeing(closing);
         match freeing.is_zero() {
             true => self.freed(index, closing),
-            false => self.start_apart(HOST, BOOT | index, index, freeing),
+            false => self.start_apart(WORKERS_HOST, LIFECYCLE | index, index, freeing),
         }
     }
 
     /// The threads of a killed worker end, each in its own time; what it held stays until then.
     fn end_threads(&mut self, index: u32, threads: u32, held: Bytes, closing: Closing) {
         let worker = &mut self.workers[index as usize];
-        (worker.state, worker.leaving) = (State::Ending(closing), held);
-        self.use_memory(HOST, held);
-        self.start_apart(HOST, BOOT | index, index, THREAD_END_CPU * u64::from(threads));
+        (worker.state, worker.to_free) = (State::EndingThreads(closing), held);
+        self.use_memory(WORKERS_HOST, held);
+        self.start_apart(
+            WORKERS_HOST,
+            LIFECYCLE | index,
+            index,
+            THREAD_END_CPU * u64::from(threads),
+        );
     }
 
-    /// The last thread of a killed worker ends, and gives back the first of its memory.
+    /// The last thread of a killed worker ends, and gives back the first batch of its memory.
     pub(super) fn unmap(&mut self, index: u32, closing: Closing) {
         let worker = &mut self.workers[index as usize];
-        let batch = worker.leaving.min(UNMAPPED_AT_ONCE);
+        let batch = worker.to_free.min(UNMAPPED_AT_ONCE);
         worker.state = State::Unmapping(closing);
-        self.start_apart(HOST, BOOT | index, index, self.freeing(batch));
+        self.start_apart(WORKERS_HOST, LIFECYCLE | index, index, self.freeing(batch));
     }
 
-    /// Whether who waits for memory has a core before something that takes `alone` is done: another
-    /// one, or the same, which it loses at the first tick after its slice.
-    fn is_looked_at(&mut self, alone: Span) -> bool {
+    /// Whether a process that waits for memory has a core before a task is done that takes `alone`:
+    /// another core, or the same one, which the task loses at the first tick after its slice.
+    fn waiter_runs_before(&mut self, alone: Span) -> bool {
         let slice = match self.site.host.sharing {
             Sharing::Slices { slice } => slice,
             Sharing::Fair => Span::ZERO,
         };
         let exposed = alone.saturating_sub(slice).as_secs() / TICK.as_secs();
-        self.site.host.cores > 1 || self.chances.in_time.random::<f64>() < exposed
+        self.site.host.cores > 1 || self.streams.in_time.random::<f64>() < exposed
     }
 
-    /// The first of its memory is back. Who waited for that and had a core meanwhile found nobody
-    /// who was about to die: the kernel does not see a process whose main thread is gone and whose
-    /// last one is at its end (`css_task_iter`), and kills another.
+    /// The first batch of a killed worker's memory is back. A process that waited for memory and
+    /// had a core meanwhile found none that was about to end: the kernel does not see a process
+    /// whose main thread is gone and whose last one is at its end (`css_task_iter`), and kills
+    /// another.
     pub(super) fn unmapped(&mut self, index: u32, closing: Closing) {
         let worker = &mut self.workers[index as usize];
         worker.state = State::Freeing(closing);
-        let first = worker.leaving.min(UNMAPPED_AT_ONCE);
-        if self.is_looked_at(self.cores[HOST].alone(self.freeing(first))) {
-            self.kill_until_it_fits(HOST);
+        let first = worker.to_free.min(UNMAPPED_AT_ONCE);
+        if self.waiter_runs_before(self.cores[WORKERS_HOST].alone(self.freeing(first))) {
+            self.relieve_memory(WORKERS_HOST);
         }
         let worker = &mut self.workers[index as usize];
-        worker.leaving -= first;
-        let rest = worker.leaving;
-        self.give_memory(HOST, first);
-        self.kill_until_it_fits(HOST);
+        worker.to_free -= first;
+        let rest = worker.to_free;
+        self.give_memory(WORKERS_HOST, first);
+        self.relieve_memory(WORKERS_HOST);
         self.free(index, self.freeing(rest), closing);
     }
 
-    /// The memory of a killed worker is free; now its connections close, and whoever they lead to
-    /// is woken before the rest of the worker's own end.
+    /// The memory of a killed worker is free. Now its connections close, and the database processes
+    /// at their other ends are woken before the worker's own end is over.
     pub(super) fn freed(&mut self, index: u32, closing: Closing) {
-        let rest = std::mem::take(&mut self.workers[index as usize].leaving);
-        self.give_memory(HOST, rest);
+        let rest = std::mem::take(&mut self.workers[index as usize].to_free);
+        self.give_memory(WORKERS_HOST, rest);
         if self.site.server.exit_cpu.is_zero() {
             self.end_backends(closing);
-            return self.ended(index);
+            return self.torn_down(index);
         }
-        // It closes one after the other, until one that it woke gets its core: any of them.
+        // It closes one after the other, until a database process that it woke gets the core: any
+        // of them.
         let count = closing.count() as usize;
-        let woken = below(&mut self.chances.closing, count + 1) as u32;
+        let woken = below(&mut self.streams.closing, count + 1) as u32;
         let first = Closing { used: woken.min(closing.used), unused: 0 };
         let first = Closing { unused: woken - first.used, ..first };
         self.end_backends(first);
         self.workers[index as usize].state = State::Closed;
-        self.start_apart(HOST, BOOT | index, index, EXIT_CPU);
+        self.start_apart(WORKERS_HOST, LIFECYCLE | index, index, EXIT_CPU);
         let (used, unused) = (closing.used - first.used, closing.unused - first.unused);
         self.end_backends(Closing { used, unused });
     }
 
-    /// A killed worker is no more: the arbiter is told, and uvicorn's parent will see it.
-    pub(super) fn ended(&mut self, index: u32) {
+    /// A killed worker is gone. gunicorn's arbiter learns of it at once; uvicorn's supervisor will
+    /// see it.
+    pub(super) fn torn_down(&mut self, index: u32) {
         self.workers[index as usize].state = State::Gone;
         if self.site.server.on_oom != OnOom::Polled {
             let starts = self.now.max(self.forks_from);
-            let pause = Span::from_secs(self.chances.respawn.random::<f64>() * RESPAWN_PAUSE_S);
+            let pause = Span::from_secs(self.streams.respawn.random::<f64>() * RESPAWN_PAUSE_S);
             self.forks_from = starts + pause;
             self.agenda.at(starts, Event::Start(index));
         }
     }
 
-    /// The ends of closed connections' processes are something for the database to do.
+    /// The database processes of closed connections have to end.
     pub(super) fn end_backends(&mut self, closing: Closing) {
         let (used, unused) = (self.site.database.close_cpu, self.site.database.unused_close_cpu);
         let (host, backend) = (self.database_host, Some(BACKEND));

@@ -1,13 +1,14 @@
-//! What a run leaves to chance once its requests are drawn, each purpose with a stream of its own.
+//! The streams of random numbers for what a run decides after its requests are drawn, one per
+//! purpose.
 
 use super::rules::Rules;
 use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::seed::Seed;
 
-/// The streams of a run, by what they are for.
+/// The streams of a run; see [`Purpose`] for what each is for.
 #[derive(Debug)]
-pub(super) struct Chances {
-    /// `None` where it makes no difference who accepts.
+pub(super) struct RandomStreams {
+    /// `None` where it makes no difference which process accepts.
     pub accept: Option<Stream>,
     pub respawn: Stream,
     pub gil: Stream,
@@ -16,14 +17,14 @@ pub(super) struct Chances {
     pub waking: Stream,
     pub in_time: Stream,
     pub closing: Stream,
-    pub rounds: Stream,
+    pub health_check: Stream,
 }
 
-impl Chances {
-    /// Those of the run with `seed`.
-    pub(super) fn new(seed: Seed, rules: &Rules) -> Chances {
-        Chances {
-            accept: rules.needs_chance.then(|| stream(seed, Purpose::Accept)),
+impl RandomStreams {
+    /// The streams of the run with `seed`.
+    pub(super) fn new(seed: Seed, rules: &Rules) -> RandomStreams {
+        RandomStreams {
+            accept: rules.draws_acceptor.then(|| stream(seed, Purpose::Accept)),
             respawn: stream(seed, Purpose::Respawn),
             gil: stream(seed, Purpose::Gil),
             memory: stream(seed, Purpose::Memory),
@@ -31,7 +32,7 @@ impl Chances {
             waking: stream(seed, Purpose::Waking),
             in_time: stream(seed, Purpose::InTime),
             closing: stream(seed, Purpose::Closing),
-            rounds: stream(seed, Purpose::Rounds),
+            health_check: stream(seed, Purpose::HealthCheck),
         }
     }
 }

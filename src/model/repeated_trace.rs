@@ -1,4 +1,4 @@
-//! Recorded requests as a tape without end.
+//! The requests of a site's trace as a tape without end.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use rand::RngExt;
 
 use super::arrivals::{Arrival, Tape, below, dist_of, whole};
 use super::program::{Program, Quantity};
-use super::request::Demands;
+use super::request::DemandSlots;
 use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::seed::Seed;
 use crate::site::{Dist, Endpoint, Site, Step, Trace};
 use crate::units::{Span, Time};
 
-/// The requests of a trace, round and round, from a random instant of it on: every instant is as
-/// likely as the next, so that a run begins in a long gap or a rush as often as a visitor would.
-pub(super) struct Looping<'a> {
+/// The requests of a trace, over and over, from a random instant of it on. Every instant is equally
+/// likely, so that a run begins in a long gap or a rush as often as a visitor would find one.
+pub(super) struct RepeatedTrace<'a> {
     trace: &'a Trace,
-    /// For each endpoint, a column for each quantity that its requests bring.
+    /// For each endpoint, a column of the trace for each quantity that its requests bring.
     columns: Vec<Vec<Arc<[Span]>>>,
-    /// The request that comes next, unless it is left out.
+    /// The next request of the trace.
     next: usize,
     /// Nanoseconds of the recording since the run began.
     now: f64,
@@ -27,19 +27,19 @@ pub(super) struct Looping<'a> {
     thinning: Stream,
 }
 
-impl<'a> Looping<'a> {
+impl<'a> RepeatedTrace<'a> {
     /// The tape of `trace` on `site` under `seed`, for requests that follow `programs`.
     pub(super) fn new(
         site: &Site,
         trace: &'a Trace,
         programs: &[Program],
         seed: Seed,
-    ) -> Looping<'a> {
+    ) -> RepeatedTrace<'a> {
         let endpoints = site.traffic.endpoints.iter().zip(programs);
         let length = trace.length().as_nanos() as usize;
         let start = below(&mut stream(seed, Purpose::Start), length);
         let (next, passed) = first_after(trace, Span::from_nanos(start as u64));
-        Looping {
+        RepeatedTrace {
             trace,
             columns: endpoints.map(|(endpoint, program)| columns(endpoint, program)).collect(),
             next,
@@ -49,16 +49,16 @@ impl<'a> Looping<'a> {
         }
     }
 
-    /// Whether the next request comes.
+    /// Whether the next request is kept, or left out.
     fn keeps(&mut self) -> bool {
         let keep = self.trace.keep.get();
         keep >= 1.0 || self.thinning.random::<f64>() < keep
     }
 }
 
-impl Tape for Looping<'_> {
+impl Tape for RepeatedTrace<'_> {
     #[cold]
-    fn next(&mut self, demands: Demands<'_>) -> Option<Arrival> {
+    fn next(&mut self, demands: DemandSlots<'_>) -> Option<Arrival> {
         loop {
             let request = self.trace.requests[self.next];
             self.next += 1;
@@ -89,7 +89,7 @@ fn first_after(trace: &Trace, start: Span) -> (usize, Span) {
     (0, Span::ZERO)
 }
 
-/// What the requests for `endpoint` bring; nothing where nobody asks for it.
+/// What the requests for `endpoint` bring; nothing where its weight is zero.
 fn columns(endpoint: &Endpoint, program: &Program) -> Vec<Arc<[Span]>> {
     let wanted = if endpoint.weight > 0.0 { program.draws.as_slice() } else { &[] };
     wanted.iter().map(|drawn| column(&endpoint.steps, *drawn)).collect()

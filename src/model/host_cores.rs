@@ -1,22 +1,22 @@
-//! The cores of a host, however they are shared.
+//! The cores of a host, whichever way they are shared.
 
 use super::tasks::{ASIDE, BACKEND, FRONT};
 use crate::resource::cores::Cores;
 use crate::resource::run_queue::Runner;
-use crate::resource::sliced::{Cooling, Sliced};
-use crate::site::{self, Host, Sharing};
+use crate::resource::sliced::{CoreCooling, Sliced};
+use crate::site::{Cooling, Host, Sharing};
 use crate::stats::level::{Level, Usage};
 use crate::units::{Span, Time};
 
 /// The cores of a host, and how many of them are busy. See [`Cores`] and [`Sliced`] for what each
 /// operation does.
-pub(super) trait Processor {
+pub(super) trait HostCores {
     /// The idle cores of `host`, where the workers' processes are `threaded` or of one thread each.
     fn new(host: &Host, threaded: bool) -> Self;
-    /// A task begins that a process has to do.
+    /// A task of `process` begins.
     fn start(&mut self, now: Time, task: u32, process: u32, work: Span);
-    /// The same for one whose thread wakes up, and `stays` on its core though that is busy, or looks
-    /// for an idle one; on cores shared fairly there is no such thing.
+    /// A thread of `process` wakes up for a task. It `stays` on its core though that is busy, or
+    /// looks for an idle one; with cores shared fairly there is no difference.
     #[inline]
     fn wake(&mut self, now: Time, task: u32, process: u32, work: Span, _stays: bool) {
         self.start(now, task, process, work);
@@ -25,15 +25,16 @@ pub(super) trait Processor {
     fn next_change(&mut self) -> Time;
     /// What changes at `now`: a task is done, and returned, or one has given way.
     fn change(&mut self, now: Time) -> Option<u32>;
-    /// A task is taken off before it is done. Returns what is left of it.
+    /// Takes a task off before it is done. Returns what is left of its work; `None` if it was not
+    /// there.
     fn stop(&mut self, now: Time, task: u32) -> Option<Span>;
-    /// For so long from `now` on nobody gets anything done.
+    /// For `span` from `now` on no task makes progress.
     fn stall(&mut self, now: Time, span: Span);
     /// How long `work` takes on a core of its own.
     fn alone(&self, work: Span) -> Span;
     /// The measured window opens.
     fn open(&mut self, now: Time);
-    /// The window closes: how many cores were busy in it.
+    /// The window closes. Returns how many cores were busy in it.
     fn close(&mut self, now: Time) -> Usage;
 }
 
@@ -45,7 +46,7 @@ pub(super) struct FairCores {
     opened: (Time, u128),
 }
 
-impl Processor for FairCores {
+impl HostCores for FairCores {
     fn new(host: &Host, _threaded: bool) -> FairCores {
         FairCores { cores: Cores::new(host.cores, host.speed), opened: (Time::ZERO, 0) }
     }
@@ -90,12 +91,12 @@ impl Processor for FairCores {
     }
 }
 
-/// The session that all workers are of.
+/// The session of all workers.
 const SERVER: u64 = 0;
 
-/// Who has to do `task` of `process`: every process of the database is one thread, and a session
-/// of its own; so is whoever sends requests from the same host, and a worker, but for its session.
-/// Where workers have threads each request is done by another one.
+/// The thread that does `task` of `process`, and its session. Each process of the database is one
+/// thread and a session of its own. So is a client on the same host; and a worker too, but all
+/// workers are of one session. Where workers have threads, each request is done by another one.
 fn runner(task: u32, process: u32, threaded: bool) -> Runner {
     let own = u64::from(process) << 32 | u64::from(task);
     let whole = u64::from(process) << 32 | u64::from(u32::MAX);
@@ -103,8 +104,8 @@ fn runner(task: u32, process: u32, threaded: bool) -> Runner {
         FRONT => Runner { thread: own, session: whole },
         _ if process >= BACKEND => Runner { thread: own, session: own },
         _ => {
-            // What an idle worker does by the way does not keep it from its next request here, and
-            // a thread of its own says that it is well.
+            // A worker's background work does not keep it from its next request here, and a thread
+            // of its own answers pings.
             let is_own = threaded || task & ASIDE != 0;
             Runner { thread: if is_own { own } else { whole }, session: SERVER }
         }
@@ -120,13 +121,13 @@ pub(super) struct SlicedCores {
     busy: Level,
 }
 
-impl Processor for SlicedCores {
+impl HostCores for SlicedCores {
     fn new(host: &Host, threaded: bool) -> SlicedCores {
         let Sharing::Slices { slice } = host.sharing else {
             unreachable!("cores shared fairly have no slices")
         };
         let cooling =
-            host.cooling.map(|site::Cooling { core, over, .. }| Cooling { most: core, over });
+            host.cooling.map(|Cooling { core, over, .. }| CoreCooling { most: core, over });
         let cores = Sliced::new(host.cores, host.speed, slice, cooling);
         SlicedCores { cores, threaded, busy: Level::default() }
     }
@@ -178,7 +179,7 @@ impl Processor for SlicedCores {
     }
 }
 
-/// Cores shared one way or the other.
+/// Cores shared either way.
 #[derive(Debug)]
 pub(super) enum AnyCores {
     Fair(FairCores),
@@ -195,7 +196,7 @@ macro_rules! either {
     };
 }
 
-impl Processor for AnyCores {
+impl HostCores for AnyCores {
     fn new(host: &Host, threaded: bool) -> AnyCores {
         match host.sharing {
             Sharing::Fair => AnyCores::Fair(FairCores::new(host, threaded)),
