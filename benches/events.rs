@@ -9,17 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use tonnage::experiment::sweep;
-use tonnage::experiment::trial::{Crew, Purpose, Watch};
+use tonnage::experiment::trial::{Crew, Phase, Watch};
 use tonnage::scenario;
 
 fn main() {
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-'));
-    let purposes = Purpose::ALL.map(|purpose| format!(" {:>13} |", purpose.name())).concat();
-    println!(
-        "| {:20} |{purposes} {:>9} | {:>7} | {:>10} |",
-        "M events", "in all", "answers", "each"
-    );
-    println!("|---|{}---|---|---|", "---|".repeat(Purpose::ALL.len()));
+    let phases = Phase::ALL.map(|phase| format!(" {:>13} |", phase.name())).concat();
+    println!("| {:20} |{phases} {:>9} | {:>7} | {:>10} |", "M events", "in all", "answers", "each");
+    println!("|---|{}---|---|---|", "---|".repeat(Phase::ALL.len()));
     for path in scenarios() {
         let name = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
         if wanted.as_ref().is_none_or(|wanted| name.contains(wanted.as_str())) {
@@ -50,7 +47,7 @@ fn tell(name: &str, path: &Path) {
     let never = AtomicBool::new(false);
     let watch = Watch::new(&never, &|_| {});
     let answers = sweep::run(&study, true, &crew, &watch);
-    let spent = Purpose::ALL.map(|purpose| watch.events(purpose) as f64 / 1e6);
+    let spent = Phase::ALL.map(|phase| watch.events(phase) as f64 / 1e6);
     let cells = spent.map(|millions| format!(" {millions:>13.2} |")).concat();
     let (all, found) = (spent.iter().sum::<f64>(), count(&answers));
     println!("| {name:20} |{cells} {all:>9.2} | {found:>7} | {:>10.2} |", all / found as f64);

@@ -340,6 +340,12 @@ impl PerSecond {
         Span::from_secs(1.0 / self.0)
     }
 
+    /// The distance to `other` on a logarithmic scale: for rates close together, by which share
+    /// they differ.
+    pub fn log_distance(self, other: PerSecond) -> f64 {
+        (self.0 / other.0).ln().abs()
+    }
+
     /// This rate times `factor`, which must be finite and above zero.
     pub fn scaled(self, factor: f64) -> PerSecond {
         PerSecond::new(self.0 * factor)

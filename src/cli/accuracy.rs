@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::args::AccuracyArgs;
 use super::folder::Folder;
 use super::{Failure, crew, load, print};
-use crate::experiment::accuracy::{Judgement, judge};
+use crate::experiment::accuracy::{RecordingAccuracy, judge};
 use crate::experiment::answer::Study;
 use crate::experiment::replay::Recorded;
 use crate::experiment::trial::Crew;
@@ -41,7 +41,7 @@ fn judge_machine(
     folder: &Path,
     scenario: &Path,
     sets: &[String],
-) -> Result<Vec<Judgement>, Failure> {
+) -> Result<Vec<RecordingAccuracy>, Failure> {
     let list = folder.join("cases.csv");
     let cannot = || format!("cannot read {}", list.display());
     let text = fs::read(&list).map_err(|error| Failure::Io(cannot(), error))?;
@@ -49,7 +49,7 @@ fn judge_machine(
         .map_err(|what| Failure::Usage(format!("{}: {what}", list.display())))?;
     let machine = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let judged = crew.map(&cases, |case| judge_case(case, folder, scenario, sets));
-    let named = |judgement| Judgement { machine: machine.clone(), ..judgement };
+    let named = |judgement| RecordingAccuracy { machine: machine.clone(), ..judgement };
     judged.into_iter().map(|judged| judged.map(named)).collect()
 }
 
@@ -58,7 +58,7 @@ fn judge_case(
     folder: &Path,
     scenario: &Path,
     sets: &[String],
-) -> Result<Judgement, Failure> {
+) -> Result<RecordingAccuracy, Failure> {
     let of = |study: &Study| {
         let mut all = study.combinations.iter();
         all.find(|each| each.server == case.server()).cloned().ok_or_else(|| {

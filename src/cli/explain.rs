@@ -8,7 +8,7 @@ use super::progress::Bar;
 use super::{Failure, choice, colors, complain, crew, interrupt, print};
 use crate::experiment::advice::{Change, worth_trying};
 use crate::experiment::answer::{Combination, Study, Tier};
-use crate::experiment::explain::{Standing, Tried, narrowed, ranked};
+use crate::experiment::explain::{Performance, TestedChange, narrowed, ranked};
 use crate::experiment::sweep;
 use crate::experiment::trial::{Crew, Watch};
 use crate::report::explained;
@@ -49,19 +49,19 @@ fn tried(
     args: &ExplainArgs,
     text: &Text,
     study: &Study,
-    (combination, tier, now): (&Combination, &Tier, &Standing),
+    (combination, tier, now): (&Combination, &Tier, &Performance),
     crew: &Crew,
-) -> Result<Vec<Tried>, Failure> {
+) -> Result<Vec<TestedChange>, Failure> {
     let changes = worth_trying(study, combination, &now.row.finding).into_iter();
     let made = changes.filter_map(|change| made(args, text, study, combination, change));
     let made = without_twins(made.collect());
     let combinations = made.iter().map(|(.., changed)| changed.clone()).collect();
     let standings = standings(&narrowed(study, combinations, tier), crew)?;
     let both = made.into_iter().zip(standings);
-    let tried = |((change, mut arguments, changed), standing): (Made, Standing)| {
+    let tried = |((change, mut arguments, changed), performance): (Made, Performance)| {
         arguments.extend(advice::tier_for(&tier.name, &changed, combination));
         let command = command(args, study, tier, &changed, &arguments);
-        Tried { change, command, standing }
+        TestedChange { change, command, performance }
     };
     Ok(both.map(tried).collect())
 }
@@ -144,7 +144,7 @@ fn made(
 }
 
 /// What each combination of `study` does, or that the user stopped it.
-fn standings(study: &Study, crew: &Crew) -> Result<Vec<Standing>, Failure> {
+fn standings(study: &Study, crew: &Crew) -> Result<Vec<Performance>, Failure> {
     let interrupted = interrupt::watch();
     let bar = Bar::new(true);
     let tell = |progress| bar.show(progress);
@@ -155,6 +155,6 @@ fn standings(study: &Study, crew: &Crew) -> Result<Vec<Standing>, Failure> {
         true => Err(Failure::Interrupted(
             "nothing was finished; the same command starts again".to_owned(),
         )),
-        false => Ok(Standing::all(answers)),
+        false => Ok(Performance::all(answers)),
     }
 }

@@ -35,7 +35,7 @@ impl Bar {
 
     /// Shows how far the work has come.
     pub(super) fn show(&self, progress: Progress) {
-        self.bar.set_length(progress.of);
+        self.bar.set_length(progress.total);
         self.bar.set_position(progress.done);
     }
 

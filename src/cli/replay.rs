@@ -9,7 +9,7 @@ use super::folder::{Draft, Folder};
 use super::progress::Reading;
 use super::{Failure, choice, interrupt, load, print};
 use crate::experiment::answer::{Combination, Study};
-use crate::experiment::replay::{self, Comparison, Manner, Recorded};
+use crate::experiment::replay::{self, Comparison, Playback, Recorded};
 use crate::report::{chart, recorded};
 use crate::seed::Seed;
 use crate::site::{Endpoint, Step};
@@ -88,8 +88,8 @@ impl Replay<'_> {
         Ok(comparison)
     }
 
-    fn manner(&self) -> Manner {
-        Manner {
+    fn manner(&self) -> Playback {
+        Playback {
             speed: self.args.speed,
             warmup: self.args.warmup,
             seed: self.args.seed.map_or(self.study.seed, Seed::new),

@@ -1,6 +1,6 @@
 //! How far predictions are off on recordings.
 
-use crate::experiment::replay::{self, Comparison, Manner, Played, Recorded};
+use crate::experiment::replay::{self, Comparison, Playback, Recorded, ReplayedRequest};
 use crate::seed::Seed;
 use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
@@ -23,7 +23,7 @@ pub struct Figures {
 
 /// A recording beside its prediction.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judgement {
+pub struct RecordingAccuracy {
     /// The machine it was recorded on.
     pub machine: String,
     /// The case's name.
@@ -49,7 +49,7 @@ pub struct Judgement {
     pub breaks: bool,
 }
 
-impl Judgement {
+impl RecordingAccuracy {
     /// By how much the predicted p95 is off, as a share of the measured one.
     pub fn p95_error(&self) -> Option<f64> {
         let (measured, predicted) = (self.measured.p95_ms?, self.predicted.p95_ms?);
@@ -72,37 +72,37 @@ impl Judgement {
 /// The recordings of a case: of the same requests with the same server, once or several times over.
 /// What it says of the prediction is what its middle recording says, as each has luck of its own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Takes<'a>(Vec<&'a Judgement>);
+pub struct CaseRecordings<'a>(Vec<&'a RecordingAccuracy>);
 
 /// What was recorded several times has so in its name.
 const TAKEN_AGAIN: [&str; 2] = ["-take2", "-take3"];
 
-impl<'a> Takes<'a> {
+impl<'a> CaseRecordings<'a> {
     /// The recordings by case, in the order of the cases' first ones.
-    pub fn of(judgements: &'a [Judgement]) -> Vec<Takes<'a>> {
-        let mut cases: Vec<Takes> = Vec::new();
+    pub fn of(judgements: &'a [RecordingAccuracy]) -> Vec<CaseRecordings<'a>> {
+        let mut cases: Vec<CaseRecordings> = Vec::new();
         for each in judgements {
-            let name = |it: &Judgement| {
+            let name = |it: &RecordingAccuracy| {
                 TAKEN_AGAIN.iter().fold(it.name.clone(), |name, take| name.replace(take, ""))
             };
-            let same = |case: &&mut Takes| {
+            let same = |case: &&mut CaseRecordings| {
                 case.first().machine == each.machine && name(case.first()) == name(each)
             };
             match cases.iter_mut().find(same) {
                 Some(case) => case.0.push(each),
-                None => cases.push(Takes(vec![each])),
+                None => cases.push(CaseRecordings(vec![each])),
             }
         }
         cases
     }
 
     /// The first recording, which tells all that they have in common.
-    pub fn first(&self) -> &'a Judgement {
+    pub fn first(&self) -> &'a RecordingAccuracy {
         self.0[0]
     }
 
     /// Whether `judgement` is one of them.
-    pub fn has(&self, judgement: &Judgement) -> bool {
+    pub fn has(&self, judgement: &RecordingAccuracy) -> bool {
         self.0.iter().any(|each| std::ptr::eq(*each, judgement))
     }
 
@@ -122,7 +122,7 @@ impl<'a> Takes<'a> {
 
     /// By how much the share of requests that are lost is off, in the middle recording.
     pub fn error_rate_error(&self) -> f64 {
-        self.middle(Judgement::error_rate_error).unwrap_or(f64::INFINITY)
+        self.middle(RecordingAccuracy::error_rate_error).unwrap_or(f64::INFINITY)
     }
 
     /// By how much the largest p95 exceeds the smallest, as a share of it: what a recording's own
@@ -141,7 +141,7 @@ impl<'a> Takes<'a> {
     }
 
     /// The median, where it is finite.
-    fn middle(&self, of: impl Fn(&Judgement) -> f64) -> Option<f64> {
+    fn middle(&self, of: impl Fn(&RecordingAccuracy) -> f64) -> Option<f64> {
         let mut all: Vec<f64> = self.0.iter().map(|each| of(each)).collect();
         all.sort_by(f64::total_cmp);
         Some(all[(all.len() - 1) / 2]).filter(|it| it.is_finite())
@@ -168,7 +168,7 @@ pub fn judge(
     endpoint: usize,
     requests: &[Recorded],
     breaks: bool,
-) -> Judgement {
+) -> RecordingAccuracy {
     let prediction = Prediction { site, endpoint, requests, breaks };
     let Middle { seed, comparison, played, by_chance_ms } = prediction.middle_of_seeds();
     let counted = || counted(&played);
@@ -181,7 +181,7 @@ pub fn judge(
     );
     let predicted = figures(counted().map(|each| each.predicted), seconds);
     let target = measured.p95_ms.filter(|_| !breaks);
-    Judgement {
+    RecordingAccuracy {
         machine: String::new(),
         name: name.to_owned(),
         requests: counted().count(),
@@ -196,7 +196,7 @@ pub fn judge(
 }
 
 /// Those that count: they come after the warm-up.
-fn counted(played: &[Played]) -> impl Iterator<Item = &Played> {
+fn counted(played: &[ReplayedRequest]) -> impl Iterator<Item = &ReplayedRequest> {
     played.iter().filter(|each| each.arrived >= Time::ZERO + WARMUP)
 }
 
@@ -204,7 +204,7 @@ fn counted(played: &[Played]) -> impl Iterator<Item = &Played> {
 struct Middle {
     seed: Seed,
     comparison: Comparison,
-    played: Vec<Played>,
+    played: Vec<ReplayedRequest>,
     by_chance_ms: Option<(f64, f64)>,
 }
 
@@ -241,12 +241,12 @@ impl Prediction<'_> {
         Middle { by_chance_ms, ..all.swap_remove(all.len() / 2) }
     }
 
-    fn play(&self, speed: f64, seed: Seed) -> (Comparison, Vec<Played>) {
+    fn play(&self, speed: f64, seed: Seed) -> (Comparison, Vec<ReplayedRequest>) {
         let mut played = Vec::with_capacity(self.requests.len());
-        let manner = Manner { speed, warmup: WARMUP, seed };
+        let playback = Playback { speed, warmup: WARMUP, seed };
         let requests = self.requests.iter().cloned();
         let comparison =
-            replay::run(self.site, self.endpoint, manner, requests, |each| played.push(*each));
+            replay::run(self.site, self.endpoint, playback, requests, |each| played.push(*each));
         (comparison, played)
     }
 
@@ -266,7 +266,7 @@ impl Prediction<'_> {
 }
 
 /// The predicted p95 of those that count; `None` where none is answered well.
-fn p95_ms(played: &[Played]) -> Option<f64> {
+fn p95_ms(played: &[ReplayedRequest]) -> Option<f64> {
     figures(counted(played).map(|each| each.predicted), 1.0).p95_ms
 }
 

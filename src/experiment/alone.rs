@@ -1,6 +1,6 @@
 //! What becomes of requests with nobody else there.
 
-use crate::experiment::demand::longest_stay;
+use crate::experiment::demand::length_biased_response;
 use crate::experiment::lab::{DRAIN, IN_FLIGHT, at};
 use crate::model::simulate;
 use crate::outcome::Cause;
@@ -20,7 +20,7 @@ const FARTHEST: f64 = 1e6;
 /// The share of the requests to `site` that are cut off by a timeout, or take longer than their client has
 /// patience, with nobody else there: and with all code warm, for that would be cold then.
 pub(crate) fn overdue_alone(site: &Site) -> f64 {
-    let gap = (APART * longest_stay(site)).clamp(1e-6, FARTHEST);
+    let gap = (APART * length_biased_response(site)).clamp(1e-6, FARTHEST);
     let horizon = Horizon {
         warmup: Span::ZERO,
         measured: Span::from_secs(REQUESTS * gap),

@@ -75,7 +75,7 @@ fn is_full(usage: &Usages) -> bool {
 const TIE: f64 = 0.02;
 
 /// Where slow requests wait for less than this share of their time, they tell nothing.
-const IDLE: f64 = 0.01;
+const MIN_WAITING: f64 = 0.01;
 
 /// What counts for this share of what counts most is as good a guess: so much is noise, and the rule
 /// is no better than that.
@@ -108,7 +108,7 @@ fn waiting(sample: &Sample) -> f64 {
 /// waits, or as much for several, it is what is busiest of all or of those.
 fn most_waited_for(sample: &Sample) -> Limit {
     let mut layers = layers(sample);
-    if waiting(sample) >= IDLE {
+    if waiting(sample) >= MIN_WAITING {
         let counts = counts(sample, &layers);
         let most = counts.iter().copied().fold(0.0, f64::max);
         let mut counts = counts.into_iter();

@@ -6,12 +6,13 @@ use crate::experiment::answer::{
 use crate::experiment::bottleneck::limit;
 use crate::experiment::demand::bounds;
 use crate::experiment::finding::Sample;
-use crate::experiment::goal::{Bound, Goal};
+use crate::experiment::goal::{ArrivalLimits, Goal};
 use crate::experiment::lab::Lab;
 use crate::experiment::load_line::{farthest, load_line, lowest_missed};
 use crate::experiment::memory::{database_fills, out_of_memory, too_many_workers};
+use crate::experiment::rate_uncertainty::NEARBY;
 use crate::experiment::saturation::saturation_point;
-use crate::experiment::trial::Purpose;
+use crate::experiment::trial::Phase;
 use crate::units::PerSecond;
 
 /// The shares of the saturation point at which every curve has a point: the lowest is as good as
@@ -23,9 +24,6 @@ const CURVE_PRECISION: f64 = 0.10;
 
 /// A point of a curve may be so many times less precise than a row: the eye sees no difference.
 const CURVE_LOOSER: f64 = 2.0;
-
-/// What slow requests wait for is about the same at rates no further apart than this, as a share.
-const NEAR: f64 = 0.05;
 
 /// Where `combination`, whose tiers gave these `rows`, gives way, as far as `lab` has not been
 /// interrupted.
@@ -40,7 +38,7 @@ pub(crate) fn capacity(
         true => searched(lab, study, combination, rows)?,
         false => (Threshold::NotSearched, None),
     };
-    lab.purpose = Purpose::OutOfMemory;
+    lab.phase = Phase::OutOfMemory;
     let oom = out_of_memory(lab, combination, saturation, search)?;
     lab.watch.found(1);
     Some(Capacity {
@@ -70,15 +68,15 @@ fn searched(
     combination: &Combination,
     rows: &[Row],
 ) -> Option<(Threshold, Option<Threshold>)> {
-    lab.purpose = Purpose::Saturation;
+    lab.phase = Phase::Saturation;
     let saturation = saturation_point(lab, combination)?;
     lab.full = Some(saturation.rate().map_or(f64::INFINITY, PerSecond::get));
     lab.watch.found(1);
     let top = lab.within_reach(reference(saturation, combination));
-    lab.purpose = Purpose::Curve;
+    lab.phase = Phase::Curve;
     draw_curve(lab, top, study.effort)?;
     lab.watch.found(1);
-    lab.purpose = Purpose::LoadLine;
+    lab.phase = Phase::LoadLine;
     let mut line = None;
     if let Some(objective) = objective(study) {
         let (missed, low) = (lowest_missed(study, rows), top.scaled(CURVE[0]));
@@ -126,7 +124,7 @@ fn draw_curve(lab: &mut Lab, top: PerSecond, effort: Effort) -> Option<()> {
         Effort::Fixed { .. } => CURVE_PRECISION,
     };
     for point in CURVE {
-        lab.explore(top.scaled(point), Goal::Precision(share), Bound::CURVE)?;
+        lab.explore(top.scaled(point), Goal::Precision(share), ArrivalLimits::CURVE)?;
     }
     Some(())
 }
@@ -139,7 +137,7 @@ fn first_limit(lab: &Lab, threshold: Threshold, objective: Option<&Objective>) -
         Threshold::AtRest => rate(lab.samples().next()?),
         Threshold::Never | Threshold::NotSearched => return None,
     };
-    let near = |sample: &&Sample| (rate(sample) / beyond).ln().abs() <= NEAR;
+    let near = |sample: &&Sample| (rate(sample) / beyond).ln().abs() <= NEARBY;
     // Nobody need have simulated that very rate: a load line may be told by others beside it, some of
     // them short. What the longest tells of what is waited for counts.
     let over = lab.samples().find(|sample| rate(sample) >= beyond);

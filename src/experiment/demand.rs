@@ -10,7 +10,7 @@ use crate::units::{Bytes, PerSecond, Span};
 /// nobody else there. Connections that a pool must open now and then are not counted, so each is
 /// the least it can be.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Demands {
+struct ServiceDemands {
     /// CPU of its worker.
     worker_cpu: f64,
     /// CPU of Nginx.
@@ -18,7 +18,7 @@ struct Demands {
     /// CPU of the database.
     database_cpu: f64,
     /// From a worker's hands on to the answer.
-    stay: f64,
+    no_load_response: f64,
     /// Of that, in the database for new connections.
     opening: f64,
     /// With a connection in use.
@@ -48,7 +48,7 @@ pub fn bounds(site: &Site) -> Vec<(Limit, PerSecond)> {
         bounds.push(bound(Limit::Connections, f64::from(slots), demand.connected));
     }
     if let Some(slots) = slots(site) {
-        bounds.push(bound(Limit::Workers, slots as f64, demand.stay));
+        bounds.push(bound(Limit::Workers, slots as f64, demand.no_load_response));
     }
     let mut bounds: Vec<_> = bounds.into_iter().flatten().collect();
     bounds.sort_by(|(_, a), (_, b)| a.get().total_cmp(&b.get()));
@@ -83,10 +83,10 @@ pub(crate) fn most_inside(site: &Site) -> Option<u64> {
 /// How long a request of the slowest kind takes that is met on its way, with nobody else there, in
 /// seconds: E[S²]/E[S], since one meets long ones more often. It is what a site needs to forget
 /// that one of them was there.
-pub(crate) fn longest_stay(site: &Site) -> f64 {
+pub(crate) fn length_biased_response(site: &Site) -> f64 {
     let wanted = site.traffic.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0);
-    let met = |endpoint: &Endpoint| match demands(site, endpoint).stay {
-        stay if stay > 0.0 => stay + endpoint.variance_secs2() / stay,
+    let met = |endpoint: &Endpoint| match demands(site, endpoint).no_load_response {
+        response if response > 0.0 => response + endpoint.variance_secs2() / response,
         _ => 0.0,
     };
     wanted.map(met).fold(0.0, f64::max)
@@ -96,21 +96,21 @@ pub(crate) fn longest_stay(site: &Site) -> f64 {
 /// gaps and work: by the root of how uneven both are together, C² of the gaps, which is 1, and of what
 /// requests ask of what bounds the rate most tightly, where that is workers' slots (the diffusion
 /// coefficient of G/G/c in heavy traffic, Köllerström 1974). Of the cores' work it is not known here.
-pub(crate) fn straying(site: &Site) -> f64 {
+pub(crate) fn heavy_traffic_variability(site: &Site) -> f64 {
     let by_slots = bounds(site).first().is_some_and(|(limit, _)| *limit == Limit::Workers);
     let (mut mean, mut square) = (0.0, 0.0);
     for endpoint in &site.traffic.endpoints {
         let share = site.traffic.share(endpoint).get();
-        let stay = demands(site, endpoint).stay;
-        mean += share * stay;
-        square += share * (endpoint.variance_secs2() + stay * stay);
+        let response = demands(site, endpoint).no_load_response;
+        mean += share * response;
+        square += share * (endpoint.variance_secs2() + response * response);
     }
     if by_slots && mean > 0.0 { (0.5 * square).sqrt() / mean } else { 1.0 }
 }
 
 /// How long the average request takes with nobody else there, in seconds.
-pub(crate) fn mean_stay(site: &Site) -> f64 {
-    mean_demands(site).stay
+pub(crate) fn no_load_response(site: &Site) -> f64 {
+    mean_demands(site).no_load_response
 }
 
 /// Work that comes on average at a site's rate, where nothing is lost.
@@ -139,7 +139,7 @@ pub(crate) fn work(site: &Site) -> Option<Work> {
 pub(crate) fn busy_slots(site: &Site) -> Option<f64> {
     let mean = mean_demands(site);
     let counted = site.database.wait_step.is_zero();
-    counted.then(|| site.traffic.rate.get() * (mean.stay - mean.opening))
+    counted.then(|| site.traffic.rate.get() * (mean.no_load_response - mean.opening))
 }
 
 /// How many of the workers' host's cores are busy on average at the site's rate, where nothing is
@@ -177,37 +177,37 @@ fn bound(limit: Limit, servers: f64, demand: f64) -> Option<(Limit, PerSecond)> 
 }
 
 /// What a request asks of the workers' host's cores.
-fn host_cpu(site: &Site, demand: &Demands) -> f64 {
+fn host_cpu(site: &Site, demand: &ServiceDemands) -> f64 {
     let database = if site.database.host.is_none() { demand.database_cpu } else { 0.0 };
     demand.worker_cpu + demand.nginx_cpu + database
 }
 
-fn mean_demands(site: &Site) -> Demands {
-    let mut mean = Demands::default();
+fn mean_demands(site: &Site) -> ServiceDemands {
+    let mut mean = ServiceDemands::default();
     for endpoint in &site.traffic.endpoints {
         let share = site.traffic.share(endpoint).get();
         let each = demands(site, endpoint);
         mean.worker_cpu += share * each.worker_cpu;
         mean.nginx_cpu += share * each.nginx_cpu;
         mean.database_cpu += share * each.database_cpu;
-        mean.stay += share * each.stay;
+        mean.no_load_response += share * each.no_load_response;
         mean.opening += share * each.opening;
         mean.connected += share * each.connected;
     }
     mean
 }
 
-fn demands(site: &Site, endpoint: &Endpoint) -> Demands {
+fn demands(site: &Site, endpoint: &Endpoint) -> ServiceDemands {
     let speed = site.host.speed;
     let own = site.server.costs.request_cpu;
     let (on_the_way, after) = site.server.kind.dispatcher().map_or((own, Span::ZERO), |its| {
         (own + its.dispatch_cpu + its.answer_cpu.unwrap_or_default(), its.finish_cpu)
     });
-    let mut sum = Demands {
+    let mut sum = ServiceDemands {
         worker_cpu: (on_the_way + after).as_secs() / speed,
         nginx_cpu: site.front.nginx_cpu.as_secs() / speed,
-        stay: on_the_way.as_secs() / speed,
-        ..Demands::default()
+        no_load_response: on_the_way.as_secs() / speed,
+        ..ServiceDemands::default()
     };
     let mut queried = false;
     for (index, step) in endpoint.steps.iter().enumerate() {
@@ -222,7 +222,7 @@ fn demands(site: &Site, endpoint: &Endpoint) -> Demands {
             };
         let resets = is_query(step) && (last || connections.hold == Hold::Query);
         queried |= is_query(step);
-        add_step(&mut sum, site, step, Connection { opens, held, resets });
+        add_step(&mut sum, site, step, ConnectionUse { opens, held, resets });
     }
     sum
 }
@@ -230,7 +230,7 @@ fn demands(site: &Site, endpoint: &Endpoint) -> Demands {
 /// What a step has to do with a connection: whether it opens one, holds it from before, and
 /// whether it is reset after it.
 #[derive(Debug, Clone, Copy)]
-struct Connection {
+struct ConnectionUse {
     opens: bool,
     held: bool,
     resets: bool,
@@ -247,8 +247,8 @@ fn opens_connection(connections: Connections, step: &Step, queried: bool) -> boo
     is_query(step) && connections.keep == 0 && first
 }
 
-fn add_step(sum: &mut Demands, site: &Site, step: &Step, connection: Connection) {
-    let Connection { opens, held, resets } = connection;
+fn add_step(sum: &mut ServiceDemands, site: &Site, step: &Step, connection: ConnectionUse) {
+    let ConnectionUse { opens, held, resets } = connection;
     let speed = site.host.speed;
     let database = &site.database;
     let database_speed = database.host.as_ref().map_or(speed, |host| host.speed);
@@ -282,5 +282,5 @@ fn add_step(sum: &mut Demands, site: &Site, step: &Step, connection: Connection)
     }
     sum.worker_cpu += worker_cpu / speed;
     sum.database_cpu += database_cpu / database_speed;
-    sum.stay += worker_cpu / speed + database_cpu / database_speed + wait;
+    sum.no_load_response += worker_cpu / speed + database_cpu / database_speed + wait;
 }

@@ -16,18 +16,18 @@ pub fn narrowed(study: &Study, combinations: Vec<Combination>, tier: &Tier) -> S
 
 /// What a plan with a server does at a tier.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct Performance {
     /// At the tier's rate.
     pub row: Row,
     /// Where it gives way.
     pub capacity: Capacity,
 }
 
-impl Standing {
+impl Performance {
     /// The results of a narrowed study, in the order of its combinations.
-    pub fn all(answers: Answers) -> Vec<Standing> {
+    pub fn all(answers: Answers) -> Vec<Performance> {
         let both = answers.rows.into_iter().zip(answers.capacities);
-        both.map(|(row, capacity)| Standing { row, capacity }).collect()
+        both.map(|(row, capacity)| Performance { row, capacity }).collect()
     }
 
     /// Requests a second that it carries: its load line or, without an objective, its saturation
@@ -44,13 +44,13 @@ impl Standing {
 
 /// A change that was tried.
 #[derive(Debug, Clone)]
-pub struct Tried {
+pub struct TestedChange {
     /// What was changed.
     pub change: Change,
     /// The command that looks at the site as closely with this change, word by word.
     pub command: Vec<String>,
     /// What came of it. It faced the same requests.
-    pub standing: Standing,
+    pub performance: Performance,
 }
 
 /// What a change does.
@@ -68,13 +68,14 @@ pub enum Effect {
 /// 1 %, or two. So are times: nobody would see it.
 const NOTICEABLE: f64 = 0.03;
 
-impl Tried {
+impl TestedChange {
     /// What the change does to how it was `before`: to the rate that is carried, where both were
     /// looked for and differ; else to what fails, where that is more than `objective` lets; else to
     /// p95. What fails and p95 differ where their intervals lie apart.
-    pub fn effect(&self, before: &Standing, objective: &Objective) -> Effect {
-        let by_rate = before.carries().zip(self.standing.carries()).map_or(Effect::None, by_rate);
-        let (before, after) = (&before.row.finding, &self.standing.row.finding);
+    pub fn effect(&self, before: &Performance, objective: &Objective) -> Effect {
+        let by_rate =
+            before.carries().zip(self.performance.carries()).map_or(Effect::None, by_rate);
+        let (before, after) = (&before.row.finding, &self.performance.row.finding);
         let at_the_tier = || match (before.lacks_p95(), after.lacks_p95()) {
             (true, true) => Effect::None,
             (true, false) => Effect::Better,
@@ -116,15 +117,16 @@ fn by_less(before: &Estimate, after: &Estimate) -> Effect {
 
 /// Those that were tried, what helps most first: by the rate that is carried; among equals by what
 /// fails beyond what `objective` lets, and then by p95.
-pub fn ranked(mut tried: Vec<Tried>, objective: &Objective) -> Vec<Tried> {
-    let told = |it: &Tried, of: &dyn Fn(&Finding) -> Option<f64>| {
-        let finding = Some(&it.standing.row.finding).filter(|finding| !finding.lacks_p95());
+pub fn ranked(mut tried: Vec<TestedChange>, objective: &Objective) -> Vec<TestedChange> {
+    let steady_value = |it: &TestedChange, of: &dyn Fn(&Finding) -> Option<f64>| {
+        let finding = Some(&it.performance.row.finding).filter(|finding| !finding.lacks_p95());
         finding.and_then(of).unwrap_or(f64::INFINITY)
     };
     let most = allowed_errors(objective);
-    let beyond = |it: &Tried| told(it, &|it| Some((it.error_rate.mean - most).max(0.0)));
-    let p95 = |it: &Tried| told(it, &|it| it.p95.map(|p95| p95.mean));
-    let carries = |it: &Tried| it.standing.carries().unwrap_or(0.0);
+    let beyond =
+        |it: &TestedChange| steady_value(it, &|it| Some((it.error_rate.mean - most).max(0.0)));
+    let p95 = |it: &TestedChange| steady_value(it, &|it| it.p95.map(|p95| p95.mean));
+    let carries = |it: &TestedChange| it.performance.carries().unwrap_or(0.0);
     tried.sort_by(|a, b| {
         let by_rate = carries(b).total_cmp(&carries(a));
         by_rate.then(beyond(a).total_cmp(&beyond(b))).then(p95(a).total_cmp(&p95(b)))
@@ -146,7 +148,7 @@ mod tests {
     use crate::units::{Fraction, PerSecond};
 
     /// A queue that carries so much, and whose p95 came out so in each replication.
-    fn standing(carries: f64, p95: &[f64]) -> Standing {
+    fn performance(carries: f64, p95: &[f64]) -> Performance {
         let rate = PerSecond::new(1.0);
         let tier = Tier { name: "one".into(), rate, conversion: None };
         let (plan, server) = ("plan".to_owned(), "server".to_owned());
@@ -167,16 +169,16 @@ mod tests {
         let watch = Watch::new(&cancel, &|_| ());
         let study = narrowed(&study, vec![combination], &tier);
         let answers = sweep::run(&study, false, &Crew::new(1).unwrap(), &watch);
-        let mut standing = Standing::all(answers).remove(0);
+        let mut performance = Performance::all(answers).remove(0);
         let (rate, beyond) = (PerSecond::new(carries), PerSecond::new(1.01 * carries));
-        standing.capacity.saturation =
+        performance.capacity.saturation =
             Threshold::At { rate, beyond, accuracy: Accuracy::Resolution };
-        standing.row.finding.p95 = Estimate::of(p95);
-        standing
+        performance.row.finding.p95 = Estimate::of(p95);
+        performance
     }
 
-    fn tried(cores: u32, standing: Standing) -> Tried {
-        Tried { change: Change::Cores(cores), command: Vec::new(), standing }
+    fn tried(cores: u32, performance: Performance) -> TestedChange {
+        TestedChange { change: Change::Cores(cores), command: Vec::new(), performance }
     }
 
     const ANY: Objective = Objective { p95: None, errors: None };
@@ -184,7 +186,7 @@ mod tests {
     #[test]
     fn times_whose_intervals_overlap_are_not_told_apart() {
         let effect = |before: &[f64], after: &[f64]| {
-            tried(2, standing(10.0, after)).effect(&standing(10.0, before), &ANY)
+            tried(2, performance(10.0, after)).effect(&performance(10.0, before), &ANY)
         };
         // A tenth apart, known to +-25 % or to +-2.5 %.
         assert_eq!(effect(&[0.9, 1.0, 1.1], &[1.0, 1.1, 1.2]), Effect::None);
@@ -196,9 +198,9 @@ mod tests {
     fn of_two_that_carry_the_same_the_quicker_is_first() {
         let order = |slow: f64, quick: f64| {
             let all = vec![
-                tried(1, standing(slow, &[0.3, 0.3])),
-                tried(2, standing(quick, &[0.2, 0.2])),
-                tried(3, standing(9.0, &[0.1, 0.1])),
+                tried(1, performance(slow, &[0.3, 0.3])),
+                tried(2, performance(quick, &[0.2, 0.2])),
+                tried(3, performance(9.0, &[0.1, 0.1])),
             ];
             ranked(all, &ANY).into_iter().map(|it| it.change).collect::<Vec<_>>()
         };
@@ -206,10 +208,10 @@ mod tests {
         assert_eq!(order(11.0, 10.0), [1, 2, 3].map(Change::Cores));
     }
     /// The same that carries 10 a second, of which so many fail in each replication.
-    fn failing(p95: &[f64], errors: &[f64]) -> Standing {
-        let mut standing = standing(10.0, p95);
-        standing.row.finding.error_rate = Estimate::of(errors).unwrap();
-        standing
+    fn failing(p95: &[f64], errors: &[f64]) -> Performance {
+        let mut performance = performance(10.0, p95);
+        performance.row.finding.error_rate = Estimate::of(errors).unwrap();
+        performance
     }
 
     const SLOW: &[f64] = &[0.9, 0.91];

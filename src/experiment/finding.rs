@@ -2,7 +2,7 @@
 
 use crate::experiment::answer::{Effort, Finding, Objective, Usages};
 use crate::experiment::bottleneck::limit;
-use crate::experiment::demand::{bounds, slots, straying, work};
+use crate::experiment::demand::{bounds, heavy_traffic_variability, slots, work};
 use crate::experiment::lab::reach;
 use crate::experiment::summary::{P95, QUANTILES, Summary};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
@@ -88,7 +88,8 @@ impl Sample {
     pub(crate) fn p95(&self) -> Option<Estimate> {
         let work = self.slope.and_then(|slope| Some((slope, work(&self.site)?)));
         let own = self.known(|summary| {
-            let evened = work.map_or(1.0, |(slope, work)| summary.evened(work).powf(slope));
+            let evened =
+                work.map_or(1.0, |(slope, work)| summary.work_correction(work).powf(slope));
             Some(summary.quantiles[P95]? * evened)
         })?;
         let Some(Paired { ratio, p95 }) = self.paired else { return Some(own) };
@@ -107,7 +108,8 @@ impl Sample {
         let plain = self.mean(Summary::left);
         let Some(work) = work(&self.site) else { return plain };
         let arrivals = self.site.traffic.rate.get();
-        let point = |it: &Summary| (it.burden(work, arrivals).ln(), it.left().ln());
+        let point =
+            |it: &Summary| (it.relative_work_per_departure(work, arrivals).ln(), it.left().ln());
         let points = self.summaries.iter().map(point);
         let there = fitted(&points.collect::<Vec<_>>());
         there.map_or(plain, |Estimate { mean, standard_error, replications }| Estimate {
@@ -149,7 +151,7 @@ impl Sample {
     /// By how much a site at the edge of what it sustains grows in such a window, per arrival.
     fn edge(&self) -> f64 {
         let arrived = self.arrived() as f64 / f64::from(self.replications());
-        EDGE * straying(&self.site) / arrived.max(1.0).sqrt()
+        EDGE * heavy_traffic_variability(&self.site) / arrived.max(1.0).sqrt()
     }
 
     /// Whether a run ended early because as many were inside as the simulator allows.

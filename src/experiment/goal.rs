@@ -11,7 +11,7 @@ use crate::units::{Fraction, Span};
 
 /// The roughest that a row tells p95, as a share of it. Of windows so short that they tell it to 10 % it
 /// is 2 % too low at 90 % of capacity, and of 100 intervals around it 84 have the true one in them.
-const ROUGHEST: f64 = 0.07;
+const COARSEST_ROW_PRECISION: f64 = 0.07;
 
 /// What is to be known, and so when enough is simulated.
 #[derive(Debug, Clone, Copy)]
@@ -29,72 +29,82 @@ pub(crate) enum Goal {
 
 /// How much is simulated for a question.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bound {
+pub(crate) struct ArrivalLimits {
     /// Arrivals in the first window, at least.
-    pub first: f64,
+    pub first_window: f64,
     /// And at most.
-    pub longest: f64,
+    pub longest_window: f64,
     /// Arrivals in all windows of all replications, at most.
-    pub most: u64,
+    pub total: u64,
 }
 
 impl Goal {
     /// For a row of which p95 is asked for to this share of itself.
     pub(crate) fn row(share: Fraction) -> Goal {
-        Goal::Precision(share.get().min(ROUGHEST))
+        Goal::Precision(share.get().min(COARSEST_ROW_PRECISION))
     }
 }
 
-impl Bound {
+impl ArrivalLimits {
     /// For a row of the results: p95 to 5 % takes about half a million at 90 % of a single server's
     /// capacity. Closer to saturation it would take millions, for a figure that is of no use there:
     /// such a row says that it is less precise. The first windows give p95 of an exponential
     /// response to 3 %, so that a site at ease is done at once.
-    pub(crate) const ROW: Bound = Bound { first: 2_000.0, longest: 125_000.0, most: 1_000_000 };
+    pub(crate) const ROW: ArrivalLimits =
+        ArrivalLimits { first_window: 2_000.0, longest_window: 125_000.0, total: 1_000_000 };
     /// For a verdict on what is sustained: eight windows of 8,000, and a quarter more for the luck
     /// of the draw. They place the saturation point to about 1 %.
-    pub(crate) const SUSTAINS: Bound = Bound { first: 2_000.0, longest: 10_000.0, most: 80_000 };
+    pub(crate) const SATURATION: ArrivalLimits =
+        ArrivalLimits { first_window: 2_000.0, longest_window: 10_000.0, total: 80_000 };
     /// For the same where it is a matter of a few crowds, which eight windows of 8,000 have too few of:
     /// points of M/M/1 with a patience of 50 requests' work scatter by 0.6 %, and by 1.6 % without.
-    pub(crate) const LASTS: Bound = Bound { first: 10_000.0, longest: 50_000.0, most: 400_000 };
+    pub(crate) const RARE_CROWDS: ArrivalLimits =
+        ArrivalLimits { first_window: 10_000.0, longest_window: 50_000.0, total: 400_000 };
     /// For a second opinion on what is sustained: the same requests again that came under overload.
-    pub(crate) const CONFIRMS: Bound = Bound { first: 2_000.0, longest: 2_000.0, most: 16_000 };
+    pub(crate) const CONFIRMATION: ArrivalLimits =
+        ArrivalLimits { first_window: 2_000.0, longest_window: 2_000.0, total: 16_000 };
     /// For a verdict on the objective: p95 is noisier than throughput.
-    pub(crate) const MEETS: Bound = Bound { first: 2_000.0, longest: 10_000.0, most: 100_000 };
+    pub(crate) const OBJECTIVE: ArrivalLimits =
+        ArrivalLimits { first_window: 2_000.0, longest_window: 10_000.0, total: 100_000 };
     /// For a point of a curve.
-    pub(crate) const CURVE: Bound = Bound { first: 500.0, longest: 2_000.0, most: 16_000 };
+    pub(crate) const CURVE: ArrivalLimits =
+        ArrivalLimits { first_window: 500.0, longest_window: 2_000.0, total: 16_000 };
 
     /// For a row of which p95 is asked for to this share of itself. Where that is less than the
-    /// [`USUAL`] 5 %, the bound grows as what it takes does, with the square; down to 1 %, which may
+    /// [`DEFAULT_PRECISION`] 5 %, the bound grows as what it takes does, with the square; down to 1 %, which may
     /// take a minute or two.
-    pub(crate) fn row(share: Fraction) -> Bound {
-        let times = (USUAL / share.get().max(FINEST)).powi(2).max(1.0);
-        Bound { most: (times * Bound::ROW.most as f64) as u64, ..Bound::ROW }
+    pub(crate) fn row(share: Fraction) -> ArrivalLimits {
+        let times =
+            (DEFAULT_PRECISION / share.get().max(FINEST_BUDGETED_PRECISION)).powi(2).max(1.0);
+        ArrivalLimits {
+            total: (times * ArrivalLimits::ROW.total as f64) as u64,
+            ..ArrivalLimits::ROW
+        }
     }
 }
 
-/// The precision that [`Bound::ROW`] is for, and the finest that a bound on effort grows for.
-const USUAL: f64 = 0.05;
-const FINEST: f64 = 0.01;
+/// The precision that [`ArrivalLimits::ROW`] is for, and the finest that a bound on effort grows for.
+const DEFAULT_PRECISION: f64 = 0.05;
+const FINEST_BUDGETED_PRECISION: f64 = 0.01;
 
 /// At most so many arrivals in a sample that is clearly not sustained: its errors tell more than
 /// its p95.
-const OVERLOADED: u64 = 160_000;
+const OVERLOAD_ARRIVALS: u64 = 160_000;
 
 /// By how much a window that was too short is lengthened.
-const LENGTHEN: f64 = 4.0;
+const WINDOW_GROWTH: f64 = 4.0;
 
 /// Where p95 is not known as well as a verdict on it asks for, so much more is worth beginning again.
-const MUCH: f64 = 2.0;
+const MIN_LENGTHENING: f64 = 2.0;
 
-/// Where so many times as many arrivals are needed, windows grow first, and [`MORE`] times as many
+/// Where so many times as many arrivals are needed, windows grow first, and [`MAX_REPLICATION_GROWTH`] times as many
 /// replications take the rest: quantiles of short windows are more than those of a long one on
 /// average, and what comes of something rare comes in few of them.
-const MANY: f64 = 8.0;
+const LENGTHEN_FROM: f64 = 8.0;
 
 /// By how much the number of replications grows at most before another look: what is known of
 /// the noise from a few of them is itself noisy.
-const MORE: f64 = 4.0;
+const MAX_REPLICATION_GROWTH: f64 = 4.0;
 
 /// What to do next for a sample.
 #[derive(Debug, PartialEq)]
@@ -110,7 +120,7 @@ pub(crate) enum Next {
 }
 
 /// What to do next for a sample, for `goal` within `bound`.
-pub(crate) fn next(sample: &Sample, goal: Goal, bound: Bound) -> Next {
+pub(crate) fn next(sample: &Sample, goal: Goal, limits: ArrivalLimits) -> Next {
     // What is carried is asked of a site that is overloaded, and so never settles.
     let overloaded = matches!(goal, Goal::Carried(_));
     let ended = sample.runs_away() || sample.is_beyond_reach();
@@ -118,45 +128,49 @@ pub(crate) fn next(sample: &Sample, goal: Goal, bound: Bound) -> Next {
     if !ended && sample.refuses_silently() && sample.site.horizon.warmup < patience {
         return Next::WarmUp(patience);
     }
-    if decided(sample, goal) || !overloaded && ended {
+    if goal_reached(sample, goal) || !overloaded && ended {
         return Next::Enough;
     }
     let missed = !overloaded && sustains(sample) == Verdict::Missed;
-    let most = if missed { bound.most.min(OVERLOADED) } else { bound.most };
+    let most = if missed { limits.total.min(OVERLOAD_ARRIVALS) } else { limits.total };
     let room = most as f64 / (sample.arrived() as f64).max(1.0);
     if !overloaded && !sample.settled() {
-        let times = LENGTHEN.min(room);
-        let least = if is_vague(sample, goal) { MUCH } else { LENGTHEN };
+        let times = WINDOW_GROWTH.min(room);
+        let least = if p95_too_imprecise(sample, goal) { MIN_LENGTHENING } else { WINDOW_GROWTH };
         return if times >= least { Next::Lengthen(times) } else { Next::Enough };
     }
     let times = shortfall(sample, goal).min(room);
     if times < WORTHWHILE {
         return Next::Enough;
     }
-    if times >= MANY {
-        return Next::Lengthen(times / MORE);
+    if times >= LENGTHEN_FROM {
+        return Next::Lengthen(times / MAX_REPLICATION_GROWTH);
     }
-    Next::Replicate((f64::from(sample.replications()) * times.min(MORE)).ceil() as u32)
+    Next::Replicate(
+        (f64::from(sample.replications()) * times.min(MAX_REPLICATION_GROWTH)).ceil() as u32
+    )
 }
 
 /// Whether p95 is known less well than a verdict on it asks for.
-fn is_vague(sample: &Sample, goal: Goal) -> bool {
+fn p95_too_imprecise(sample: &Sample, goal: Goal) -> bool {
     matches!(goal, Goal::Meets { share, .. } if !sample.within(share))
 }
 
-fn decided(sample: &Sample, goal: Goal) -> bool {
+fn goal_reached(sample: &Sample, goal: Goal) -> bool {
     let clear = |verdict| matches!(verdict, Verdict::Met | Verdict::Missed);
     match goal {
         Goal::Precision(share) => sample.settled() && sample.within(share),
         Goal::Sustains => clear(sustains(sample)),
         Goal::Meets { objective, share, .. } => {
-            let known =
-                sample.settled() && sample.within(share) && tells_errors(sample, &objective);
+            let known = sample.settled()
+                && sample.within(share)
+                && errors_precise_enough(sample, &objective);
             known || clear(meets_objective(sample, &objective))
         }
         Goal::Carried(share) => {
             let half = sample.carried().relative_half_width().unwrap_or(f64::INFINITY);
-            half <= share / 2.0 || half <= share && sample.replications() >= CARRIED
+            half <= share / 2.0
+                || half <= share && sample.replications() >= MIN_CARRIED_REPLICATIONS
         }
     }
 }
@@ -165,14 +179,14 @@ fn decided(sample: &Sample, goal: Goal) -> bool {
 /// on effort lets it. Where there are ten connections or places to refuse, errors grow by 5.6 to 7 %
 /// for each per cent of rate (Erlang's loss formula, from 1 % to 0.1 % of errors), and by more where
 /// there are more of them or waits become too long: so the rate is then known to some 2 %, as by p95.
-const ERRORS: f64 = 0.10;
+const ERROR_PRECISION: f64 = 0.10;
 
 /// Whether errors are known as well as a verdict on them asks for, or are clearly few enough.
-fn tells_errors(sample: &Sample, objective: &Objective) -> bool {
+fn errors_precise_enough(sample: &Sample, objective: &Objective) -> bool {
     let errors = sample.mean(Summary::error_rate);
     objective.errors.map(Fraction::get).is_none_or(|most| {
-        let known = errors.half_width().is_some_and(|half| half <= ERRORS * most);
-        seen(sample, most) && (known || below(&errors, most))
+        let known = errors.half_width().is_some_and(|half| half <= ERROR_PRECISION * most);
+        saw_enough_arrivals(sample, most) && (known || below(&errors, most))
     })
 }
 
@@ -182,7 +196,7 @@ const WORTHWHILE: f64 = 1.1;
 /// What is carried is told from so many replications at least, but where it is known twice as well:
 /// eight of them know their own noise to a quarter only, and stopping wherever it looks small would
 /// be stopping by luck.
-const CARRIED: u32 = 2 * REPLICATIONS;
+const MIN_CARRIED_REPLICATIONS: u32 = 2 * REPLICATIONS;
 
 /// How many times as many replications the goal is likely to take; the half-width shrinks with
 /// their root. A tenth is added, so that the next look is likely the last.
@@ -199,12 +213,14 @@ fn shortfall(sample: &Sample, goal: Goal) -> f64 {
         Goal::Meets { objective: Objective { p95: Some(most), .. }, share, .. } => {
             (mean - most.as_secs()).abs().max(share * mean)
         }
-        Goal::Sustains | Goal::Meets { .. } => return MORE,
+        Goal::Sustains | Goal::Meets { .. } => return MAX_REPLICATION_GROWTH,
     };
     let enough = half <= allowed;
     match goal {
-        Goal::Carried(_) if enough => f64::from(CARRIED) / f64::from(sample.replications()),
-        _ if enough => MORE,
+        Goal::Carried(_) if enough => {
+            f64::from(MIN_CARRIED_REPLICATIONS) / f64::from(sample.replications())
+        }
+        _ if enough => MAX_REPLICATION_GROWTH,
         _ => (half / allowed).powi(2) * WORTHWHILE,
     }
 }
@@ -234,22 +250,23 @@ pub(crate) fn meets_objective(sample: &Sample, objective: &Objective) -> Verdict
         return Verdict::Missed;
     }
     let quick = p95.is_none_or(|(p95, most)| p95.is_some_and(|p95| below(&p95, most)));
-    let sound = errors.is_none_or(|(errors, most)| below(&errors, most) && seen(sample, most));
+    let sound = errors
+        .is_none_or(|(errors, most)| below(&errors, most) && saw_enough_arrivals(sample, most));
     if sustained == Verdict::Met && quick && sound {
         return Verdict::Met;
     }
-    leaning(sample, objective)
+    verdict_by_mean(sample, objective)
 }
 
 /// Whether a sample leans to meeting the objective, by its means.
-pub(crate) fn leaning(sample: &Sample, objective: &Objective) -> Verdict {
+pub(crate) fn verdict_by_mean(sample: &Sample, objective: &Objective) -> Verdict {
     let effort = Effort::Fixed { replications: 1, warmup: Span::ZERO, measured: Span::ZERO };
     Verdict::Unclear { met: meets(&sample.finding(effort), objective).unwrap_or(true) }
 }
 
 /// Whether so many arrived that failures at the rate `share` would have shown: none of n trials
 /// failing leaves a failure rate of 3/n possible, at 95 %.
-fn seen(sample: &Sample, share: f64) -> bool {
+fn saw_enough_arrivals(sample: &Sample, share: f64) -> bool {
     share * sample.arrived() as f64 >= 3.0
 }
 
@@ -270,7 +287,7 @@ mod tests {
     /// Half the width of an interval shrinks with the root of what is simulated.
     #[test]
     fn a_row_may_take_what_the_precision_asked_for_takes() {
-        let most = |share| Bound::row(Fraction::new(share)).most;
+        let most = |share| ArrivalLimits::row(Fraction::new(share)).total;
         let asked = [0.5, 0.05, 0.025, 0.01, 0.001].map(most);
         assert_eq!(asked, [1_000_000, 1_000_000, 4_000_000, 25_000_000, 25_000_000]);
     }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::experiment::answer::{Combination, Effort, Finding};
-use crate::experiment::demand::{bounds, longest_stay, mean_stay};
+use crate::experiment::demand::{bounds, length_biased_response, no_load_response};
 use crate::experiment::finding::Sample;
-use crate::experiment::goal::{Bound, Goal, Next, next};
+use crate::experiment::goal::{ArrivalLimits, Goal, Next, next};
 use crate::experiment::overload::is_passing;
 use crate::experiment::summary::Summary;
-use crate::experiment::trial::{Crew, Purpose, Watch, replicate};
+use crate::experiment::trial::{Crew, Phase, Watch, replicate};
 use crate::seed::Seed;
 use crate::site::{Arrivals, Horizon, Site};
 use crate::units::{PerSecond, Span};
@@ -19,14 +19,14 @@ pub(crate) const REPLICATIONS: u32 = 8;
 
 /// The first window is at least this many times as long as a request of the slowest kind takes
 /// that is met on its way; the warm-up thus spans five of them.
-const FIRST_WINDOW_IN_STAYS: f64 = 20.0;
+const FIRST_WINDOW_IN_RESPONSES: f64 = 20.0;
 
 /// The longest window of a site of which memory does not hold what is there at rest. Its crash loop
 /// repeats every few seconds, and its events come by the clock, however few arrive.
 const CRASH_LOOP: Span = Span::from_whole_secs(600);
 
 /// The warm-up at most, as a share of the window: see [`Sample::settled`] for what it is good for.
-const WARMUP: f64 = 0.25;
+const MAX_WARMUP_SHARE: f64 = 0.25;
 
 /// How long a run may go on after its window: longer than every timeout a site has (Nginx gives
 /// up after 60 s, TCP after 131 s).
@@ -50,12 +50,12 @@ const FIXED_ARRIVALS: u64 = 200_000_000;
 /// A steady crowd differs between the ends of a window by the root of 2 of its standard deviation;
 /// of eight such differences the interval reaches 1.18 standard deviations up. For that to be
 /// less than the growth of 0.5 % that counts there must be 236 times as many; a quarter more for luck.
-const STEADY: f64 = 300.0;
+const ARRIVALS_PER_DEVIATION: f64 = 300.0;
 
 /// A window of n arrivals at M/M/1 holds n (1 - load)² / (4 load) independent glimpses of the
 /// crowd (the asymptotic variance of its mean, Whitt 1989); 32 times the inverse are eight, see
 /// [`Sample::settled`], and half as many more for luck.
-const FORGETFUL: f64 = 50.0;
+const ARRIVALS_PER_VARIANCE: f64 = 50.0;
 
 /// A sample that is judged beside another has one in so many of its replications, and two at least:
 /// where that one's p95 is known to half-width h, by how much p95 differs within a step or two is
@@ -69,7 +69,7 @@ pub(crate) struct Lab<'a> {
     pub root: Seed,
     pub site: &'a Site,
     /// What is simulated at the moment.
-    pub purpose: Purpose,
+    pub phase: Phase,
     /// The saturation point, once it is known: infinite where nothing saturates.
     pub full: Option<f64>,
     /// Whether its memory at rest fits, on each host.
@@ -90,8 +90,8 @@ impl<'a> Lab<'a> {
     ) -> Lab<'a> {
         let (samples, rows) = (BTreeMap::new(), BTreeMap::new());
         let (site, fits) = (&combination.site, combination.too_small().is_none());
-        let (purpose, full) = (Purpose::Row, None);
-        Lab { crew, watch, root, site, purpose, full, fits, samples, rows }
+        let (phase, full) = (Phase::Row, None);
+        Lab { crew, watch, root, site, phase, full, fits, samples, rows }
     }
 
     /// Every rate explored so far, rising.
@@ -120,7 +120,7 @@ impl<'a> Lab<'a> {
         let told = match effort {
             Effort::Precision(share) => {
                 let goal = Goal::row(share);
-                let sample = self.explore(rate, goal, Bound::row(share))?;
+                let sample = self.explore(rate, goal, ArrivalLimits::row(share))?;
                 match is_passing(sample).then(|| sample.clone()) {
                     Some(first) => Some(self.outlast(first)?),
                     None => None,
@@ -138,20 +138,25 @@ impl<'a> Lab<'a> {
 
     /// What happens at `rate`, to the goal or the bound. What is known of the rate already is
     /// used and added to. `None` where the watch ended it.
-    pub(crate) fn explore(&mut self, rate: PerSecond, goal: Goal, bound: Bound) -> Option<&Sample> {
+    pub(crate) fn explore(
+        &mut self,
+        rate: PerSecond,
+        goal: Goal,
+        limits: ArrivalLimits,
+    ) -> Option<&Sample> {
         let key = rate.get().to_bits();
         let mut sample = match self.samples.remove(&key) {
             Some(sample) if !sample.is_paired() => sample,
-            _ => self.first(rate, bound)?,
+            _ => self.first(rate, limits)?,
         };
         loop {
             if let Goal::Meets { slope, .. } = goal {
                 sample.slope = Some(slope);
             }
-            let next = if self.fits { next(&sample, goal, bound) } else { Next::Enough };
+            let next = if self.fits { next(&sample, goal, limits) } else { Next::Enough };
             match next {
                 Next::Enough => break,
-                Next::Lengthen(times) => sample = self.lengthened(&sample, bound, times)?,
+                Next::Lengthen(times) => sample = self.lengthened(&sample, limits, times)?,
                 Next::WarmUp(warmup) => sample = self.warmed_up(&sample, warmup)?,
                 Next::Replicate(to) => {
                     let more = self.replicate(&sample.site, (sample.replications(), to))?;
@@ -178,37 +183,40 @@ impl<'a> Lab<'a> {
         Some(self.samples.entry(rate.get().to_bits()).or_insert(sample))
     }
 
-    fn first(&self, rate: PerSecond, bound: Bound) -> Option<Sample> {
-        let window = self.window(rate, bound) / rate.get();
-        let measured = window.max(FIRST_WINDOW_IN_STAYS * longest_stay(self.site));
+    fn first(&self, rate: PerSecond, limits: ArrivalLimits) -> Option<Sample> {
+        let window = self.window(rate, limits) / rate.get();
+        let measured = window.max(FIRST_WINDOW_IN_RESPONSES * length_biased_response(self.site));
         let measured = in_rounds(self.site, rate, Span::from_secs(measured));
-        self.begin(rate, bound, if self.fits { measured } else { measured.min(CRASH_LOOP) })
+        self.begin(rate, limits, if self.fits { measured } else { measured.min(CRASH_LOOP) })
     }
 
     /// Arrivals in the first window at `rate`: where it is known how close to saturation that is,
     /// as many as it probably takes to settle, within the bound.
-    fn window(&self, rate: PerSecond, bound: Bound) -> f64 {
-        let Some(full) = self.full else { return bound.first };
-        let queue = queue(rate, full);
-        let crowd = rate.get() * mean_stay(self.site) + queue;
-        let settles = (STEADY * crowd.sqrt()).max(FORGETFUL * queue);
-        settles.min(bound.longest).max(bound.first)
+    fn window(&self, rate: PerSecond, limits: ArrivalLimits) -> f64 {
+        let Some(full) = self.full else { return limits.first_window };
+        let queueing = mm1_variance(rate, full);
+        let variance = rate.get() * no_load_response(self.site) + queueing;
+        let settles =
+            (ARRIVALS_PER_DEVIATION * variance.sqrt()).max(ARRIVALS_PER_VARIANCE * queueing);
+        settles.min(limits.longest_window).max(limits.first_window)
     }
 
     /// The warm-up of a window: as long as that of a first one, and as it probably takes to forget
     /// the empty start.
-    fn warmup(&self, rate: PerSecond, bound: Bound, measured: Span) -> Span {
+    fn warmup(&self, rate: PerSecond, limits: ArrivalLimits, measured: Span) -> Span {
         let tightest = bounds(self.site).first().map_or(f64::INFINITY, |(_, rate)| rate.get());
-        let arrivals = bound.first.max(FORGETFUL * queue(rate, self.full.unwrap_or(tightest)));
+        let arrivals = limits
+            .first_window
+            .max(ARRIVALS_PER_VARIANCE * mm1_variance(rate, self.full.unwrap_or(tightest)));
         let forgets = arrivals / rate.get();
-        let window = forgets.max(FIRST_WINDOW_IN_STAYS * longest_stay(self.site));
-        measured.min(Span::from_secs(window)).scaled(WARMUP)
+        let window = forgets.max(FIRST_WINDOW_IN_RESPONSES * length_biased_response(self.site));
+        measured.min(Span::from_secs(window)).scaled(MAX_WARMUP_SHARE)
     }
 
-    fn lengthened(&self, sample: &Sample, bound: Bound, times: f64) -> Option<Sample> {
+    fn lengthened(&self, sample: &Sample, limits: ArrivalLimits, times: f64) -> Option<Sample> {
         let (rate, last) = (sample.site.traffic.rate, sample.site.horizon);
         let measured = in_rounds(self.site, rate, last.measured.scaled(times));
-        let warmup = self.warmup(rate, bound, measured).max(last.warmup);
+        let warmup = self.warmup(rate, limits, measured).max(last.warmup);
         self.sample(rate, horizon(rate, warmup, measured))
     }
 
@@ -218,8 +226,8 @@ impl<'a> Lab<'a> {
         self.sample(rate, horizon(rate, warmup, measured))
     }
 
-    fn begin(&self, rate: PerSecond, bound: Bound, measured: Span) -> Option<Sample> {
-        self.sample(rate, horizon(rate, self.warmup(rate, bound, measured), measured))
+    fn begin(&self, rate: PerSecond, limits: ArrivalLimits, measured: Span) -> Option<Sample> {
+        self.sample(rate, horizon(rate, self.warmup(rate, limits, measured), measured))
     }
 
     pub(crate) fn sample(&self, rate: PerSecond, horizon: Horizon) -> Option<Sample> {
@@ -236,7 +244,7 @@ impl<'a> Lab<'a> {
     pub(crate) fn replicate(&self, site: &Site, range: (u32, u32)) -> Option<Vec<Summary>> {
         let summaries = replicate(self.crew, self.watch, site, self.root, range)?;
         let events = summaries.iter().map(|summary| summary.events).sum();
-        self.watch.spent(self.purpose, events);
+        self.watch.spent(self.phase, events);
         Some(summaries)
     }
 }
@@ -244,7 +252,7 @@ impl<'a> Lab<'a> {
 /// A window after a warm-up, which ends early where far more than expected arrive until all is answered.
 pub(crate) fn horizon(rate: PerSecond, warmup: Span, measured: Span) -> Horizon {
     let arrivals = rate.get() * (warmup + measured).as_secs();
-    limited(warmup, measured, (OVERTIME * arrivals + Bound::ROW.first) as u64)
+    limited(warmup, measured, (OVERTIME * arrivals + ArrivalLimits::ROW.first_window) as u64)
 }
 
 /// A window after a warm-up, which ends early after so many arrivals.
@@ -263,11 +271,11 @@ pub(crate) fn at(site: &Site, rate: PerSecond, horizon: Horizon) -> Site {
 /// The highest rate that there is to try, as far as `limit` requests in flight go; infinite where
 /// requests take no time.
 pub(crate) fn reach(site: &Site, limit: u32) -> f64 {
-    AT_WORK * f64::from(limit) / mean_stay(site)
+    AT_WORK * f64::from(limit) / no_load_response(site)
 }
 
 /// How many requests wait at M/M/1 at `rate`, about, over 1 - load: what is sustained is `full`.
-fn queue(rate: PerSecond, full: f64) -> f64 {
+fn mm1_variance(rate: PerSecond, full: f64) -> f64 {
     let load = (rate.get() / full).min(1.0 - f64::EPSILON);
     load / (1.0 - load).powi(2)
 }
@@ -316,7 +324,8 @@ mod tests {
         for seed in 1..=8 {
             let mut lab = Lab::new(&crew, &watch, Seed::new(seed), &combination);
             let goal = Goal::Carried(0.01);
-            let sample = lab.explore(PerSecond::new(11.0), goal, Bound::SUSTAINS).unwrap();
+            let sample =
+                lab.explore(PerSecond::new(11.0), goal, ArrivalLimits::SATURATION).unwrap();
             let (carried, plain) = (sample.carried(), sample.mean(Summary::left));
             let [error, was] = [carried, plain].map(|it| it.standard_error.unwrap());
             assert!((carried.mean / 10.0 - 1.0).abs() < 0.005, "seed {seed}: {carried:?}");
@@ -356,7 +365,8 @@ mod tests {
         for seed in 1..=8 {
             let mut lab = Lab::new(&crew, &watch, Seed::new(seed), &combination);
             let [anchor, near] = [8.0, 8.08].map(PerSecond::new);
-            let known = lab.explore(anchor, Goal::Precision(0.05), Bound::MEETS).unwrap();
+            let known =
+                lab.explore(anchor, Goal::Precision(0.05), ArrivalLimits::OBJECTIVE).unwrap();
             let (known, known_by) = (p95(known), known.replications());
             let sample = lab.beside(near, anchor).unwrap();
             assert!(sample.is_paired() && 3 * sample.replications() <= known_by);

@@ -3,9 +3,11 @@
 use crate::experiment::answer::{Accuracy, Effort, Objective, Row, Study, Threshold};
 use crate::experiment::demand::bounds;
 use crate::experiment::finding::Sample;
-use crate::experiment::goal::{Bound, Goal, above, leaning, meets_objective};
-use crate::experiment::known::{KNOWN, NEAR, apart, is_told_by_errors, least};
+use crate::experiment::goal::{ArrivalLimits, Goal, above, meets_objective, verdict_by_mean};
 use crate::experiment::lab::Lab;
+use crate::experiment::rate_uncertainty::{
+    NEARBY, RATE_TOLERANCE, errors_locate_rate, smallest_nearby,
+};
 use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
 use crate::experiment::summary::Summary;
 use crate::units::{Fraction, PerSecond, Span};
@@ -16,19 +18,19 @@ const FAR: f64 = 10.0;
 /// Half the width of the interval of the rate at which p95 is as long as allowed, at most, so far
 /// as the bound on effort lets it: with the resolution of 1 %, the load line is then known about as
 /// well as the saturation point.
-const PRECISION: f64 = 0.015;
+const LOAD_LINE_PRECISION: f64 = 0.015;
 
 /// p95 is never asked for more precisely than this, and not less than that: normal intervals of
 /// quantiles are to be trusted up to there.
-const FINEST: f64 = 0.01;
-const COARSEST: f64 = 0.20;
+const FINEST_PRECISION: f64 = 0.01;
+const COARSEST_PRECISION: f64 = 0.20;
 
 /// Rates no further apart than this, as a share, are judged beside each other.
-const BESIDE: f64 = 0.10;
+const PAIRING_RANGE: f64 = 0.10;
 
 /// The load line is told by interpolation once it lies no further than this, as a share, from a rate
 /// that was simulated.
-const TOLD: f64 = 0.01;
+const INTERPOLATION_RANGE: f64 = 0.01;
 
 /// Beside each other only p95 is compared: errors must be at most this share of those allowed.
 const CALM: f64 = 0.25;
@@ -52,7 +54,8 @@ pub(crate) fn load_line(
     let bound = bounds(lab.site).first().map(|(_, bound)| *bound);
     let full = bound.filter(|_| saturation == Threshold::Never).unwrap_or(most);
     let missed = missed.filter(|rate| *rate < most);
-    let mut judge = Judge { lab, objective, most, full, missed, contradicted: false, anchor: None };
+    let mut judge =
+        ObjectiveJudge { lab, objective, most, full, missed, contradicted: false, anchor: None };
     if !judge.attempt(low)?.verdict.leans_to_met() {
         return Some(Threshold::AtRest);
     }
@@ -60,7 +63,7 @@ pub(crate) fn load_line(
     Some(match largest((low, high), resolution, |rate| judge.attempt(rate))? {
         Found::Everywhere => saturation,
         Found::Between { met, missed, .. } => {
-            let by_edge = saturation.is_noisy() && apart(met, most) <= 2.0 * KNOWN;
+            let by_edge = saturation.is_noisy() && met.log_distance(most) <= 2.0 * RATE_TOLERANCE;
             let known = judge.is_known(met, missed) && !judge.contradicted && !by_edge;
             let accuracy = if known { Accuracy::Resolution } else { Accuracy::Noise };
             Threshold::At { rate: met, beyond: missed, accuracy }
@@ -93,7 +96,7 @@ fn clearly_misses(row: &Row, objective: &Objective) -> bool {
 }
 
 /// Judges rates by the objective.
-struct Judge<'a, 'b> {
+struct ObjectiveJudge<'a, 'b> {
     lab: &'a mut Lab<'b>,
     objective: &'a Objective,
     /// The highest rate there is to judge.
@@ -108,12 +111,12 @@ struct Judge<'a, 'b> {
     anchor: Option<PerSecond>,
 }
 
-impl Judge<'_, '_> {
+impl ObjectiveJudge<'_, '_> {
     fn attempt(&mut self, rate: PerSecond) -> Option<Trial> {
-        let near = |anchor: &PerSecond| apart(rate, *anchor) <= BESIDE;
-        let verdict = match (self.told(), self.anchor.filter(near)) {
+        let near = |anchor: &PerSecond| rate.log_distance(*anchor) <= PAIRING_RANGE;
+        let verdict = match (self.interpolated_load_line(), self.anchor.filter(near)) {
             (Some(line), _) => Verdict::Unclear { met: rate <= line },
-            (None, Some(anchor)) => leaning(self.lab.beside(rate, anchor)?, self.objective),
+            (None, Some(anchor)) => verdict_by_mean(self.lab.beside(rate, anchor)?, self.objective),
             (None, None) => self.explore(rate)?,
         };
         let contradicts =
@@ -129,11 +132,11 @@ impl Judge<'_, '_> {
         }
         let (share, slope, objective) = (self.precision(rate), self.slope(rate), *self.objective);
         let meets = Goal::Meets { objective, share, slope };
-        self.lab.explore(rate, meets, Bound::MEETS)?;
-        let near = self.crossing().is_some_and(|at| apart(at, rate) <= NEAR);
+        self.lab.explore(rate, meets, ArrivalLimits::OBJECTIVE)?;
+        let near = self.crossing().is_some_and(|at| at.log_distance(rate) <= NEARBY);
         // What is known of a rate near the answer is built upon.
         let goal = if near { Goal::Precision(share) } else { meets };
-        let sample = self.lab.explore(rate, goal, Bound::MEETS)?;
+        let sample = self.lab.explore(rate, goal, ArrivalLimits::OBJECTIVE)?;
         if objective.p95.is_some() && is_anchor(sample, share) && is_calm(sample, &objective) {
             self.anchor = Some(rate);
         }
@@ -142,9 +145,9 @@ impl Judge<'_, '_> {
 
     /// At the saturation point itself, where nothing settles, waits grow for as long as one looks.
     fn at_saturation(&mut self, rate: PerSecond) -> Option<Verdict> {
-        let (objective, share, slope) = (*self.objective, COARSEST, 0.0);
+        let (objective, share, slope) = (*self.objective, COARSEST_PRECISION, 0.0);
         let goal = Goal::Meets { objective, share, slope };
-        let sample = self.lab.explore(rate, goal, Bound::CONFIRMS)?;
+        let sample = self.lab.explore(rate, goal, ArrivalLimits::CONFIRMATION)?;
         let verdict = meets_objective(sample, self.objective);
         let growing = self.objective.p95.is_some() && !sample.settled();
         let growing = growing && verdict.leans_to_met();
@@ -154,7 +157,7 @@ impl Judge<'_, '_> {
     /// How precisely p95 must be known at `rate`: where it grows by so many per cent for each per
     /// cent of rate, so many times as loosely as the rate at which it is as long as allowed.
     fn precision(&self, rate: PerSecond) -> f64 {
-        (PRECISION * self.slope(rate)).clamp(FINEST, COARSEST)
+        (LOAD_LINE_PRECISION * self.slope(rate)).clamp(FINEST_PRECISION, COARSEST_PRECISION)
     }
 
     /// By how many per cent p95 grows for each per cent of rate, about, where it is as long as
@@ -170,15 +173,15 @@ impl Judge<'_, '_> {
         (rate.get() / self.full.get()).min(0.999)
     }
 
-    /// Whether samples near `met` place the load line to within [`KNOWN`]: by p95 or, where it is errors
+    /// Whether samples near `met` place the load line to within [`RATE_TOLERANCE`]: by p95 or, where it is errors
     /// that break the objective at `missed`, by those. Only then it is told without "about".
     fn is_known(&self, met: PerSecond, missed: PerSecond) -> bool {
         match self.failing(missed) {
             None => {
-                let half = least(self.lab, met, |it| it.p95()?.relative_half_width());
-                half <= KNOWN * self.slope(met)
+                let half = smallest_nearby(self.lab, met, |it| it.p95()?.relative_half_width());
+                half <= RATE_TOLERANCE * self.slope(met)
             }
-            Some(most) => is_told_by_errors(self.lab, met, most),
+            Some(most) => errors_locate_rate(self.lab, met, most),
         }
     }
 
@@ -192,9 +195,9 @@ impl Judge<'_, '_> {
     }
 
     /// The load line, where a rate next to it was simulated, once there is one to build upon.
-    fn told(&self) -> Option<PerSecond> {
+    fn interpolated_load_line(&self) -> Option<PerSecond> {
         let line = self.crossing()?;
-        let next = |point: &Point| apart(point.rate, line) <= TOLD;
+        let next = |point: &Point| point.rate.log_distance(line) <= INTERPOLATION_RANGE;
         (self.anchor.is_some() && self.points().iter().any(next)).then_some(line)
     }
 
@@ -247,10 +250,10 @@ struct Point {
 /// Whether as much is known of p95 as was asked for, or as the bound on effort allows, and from
 /// windows no longer than that allows: not from a row's, a few of which are dear.
 fn is_anchor(sample: &Sample, share: f64) -> bool {
-    let (arrived, most) = (sample.arrived() as f64, Bound::MEETS.most as f64);
+    let (arrived, most) = (sample.arrived() as f64, ArrivalLimits::OBJECTIVE.total as f64);
     let window = arrived / f64::from(sample.replications());
     let exhausted = arrived > 0.9 * most || !sample.settled();
-    window <= 1.1 * Bound::MEETS.longest && (sample.within(share) || exhausted)
+    window <= 1.1 * ArrivalLimits::OBJECTIVE.longest_window && (sample.within(share) || exhausted)
 }
 
 /// Whether errors are far from what breaks the objective.

@@ -1,7 +1,7 @@
 //! When memory runs out: by arithmetic where that settles it, by simulation where it does not.
 
 use crate::experiment::answer::{Combination, Threshold};
-use crate::experiment::demand::{longest_stay, mean_stay, slots};
+use crate::experiment::demand::{length_biased_response, no_load_response, slots};
 use crate::experiment::finding::Sample;
 use crate::experiment::lab::{IN_FLIGHT, Lab, REPLICATIONS, at};
 use crate::experiment::search::{Found, Trial, Verdict, largest};
@@ -15,7 +15,7 @@ const TEN_MINUTES: Span = Span::from_whole_secs(600);
 
 /// How close the search for the OOM point gets: 2 %. Each trial may take ten minutes of traffic,
 /// eight times over.
-const RESOLUTION: f64 = 0.02;
+const OOM_RESOLUTION: f64 = 0.02;
 
 /// A trial looks at this many arrivals a replication first, then at four times as many, and so
 /// on to the ten minutes: runaway growth shows at once.
@@ -35,14 +35,14 @@ const PEAK: f64 = 1.5;
 const LONGER: f64 = 4.0;
 
 /// What grows by at least this share of how much longer the look is grows steadily.
-const STEADY: f64 = 0.75;
+const STEADY_GROWTH: f64 = 0.75;
 
 /// Whether memory will hold is plain once what is to come lies so many standard errors from what
 /// there is room for.
 const CERTAIN: f64 = 2.5;
 
 /// What memory is full to in ten minutes tells where it is just full, where it is off by no more
-/// than this factor and [`RESOLUTION`] of the rate.
+/// than this factor and [`OOM_RESOLUTION`] of the rate.
 const NEARLY: f64 = 1.5;
 
 /// The smallest number of workers that do not all fit in memory at rest, by arithmetic: `None`
@@ -89,7 +89,7 @@ pub(crate) fn out_of_memory(
     }
     let budget = &combination.budget;
     let Some(ceiling) = budget.ceiling else { return Some(Threshold::Never) };
-    let room = Room { rest: budget.used(), ceiling };
+    let room = Headroom { rest: budget.used(), ceiling };
     match fullest(&combination.site) {
         Some(most) if budget.used() + most <= ceiling => Some(Threshold::Never),
         _ if !search => Some(Threshold::NotSearched),
@@ -99,12 +99,12 @@ pub(crate) fn out_of_memory(
 
 /// The memory of the workers' host: what is taken at rest, and what there is.
 #[derive(Debug, Clone, Copy)]
-struct Room {
+struct Headroom {
     rest: Bytes,
     ceiling: Bytes,
 }
 
-impl Room {
+impl Headroom {
     fn free(self) -> f64 {
         self.ceiling.saturating_sub(self.rest).get() as f64
     }
@@ -157,19 +157,19 @@ fn wanted(site: &Site) -> impl Iterator<Item = &Endpoint> {
     site.traffic.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0)
 }
 
-fn find(lab: &Lab, room: Room, saturation: Threshold) -> Option<Threshold> {
+fn find(lab: &Lab, room: Headroom, saturation: Threshold) -> Option<Threshold> {
     let (low, guess, high) = range(lab.site, room, saturation);
-    let mut course = Course { saturation, points: Vec::new() };
-    let found = largest((low, high), Fraction::new(RESOLUTION), |rate| {
-        let verdict = match course.told() {
+    let mut curve = FillCurve { saturation, points: Vec::new() };
+    let found = largest((low, high), Fraction::new(OOM_RESOLUTION), |rate| {
+        let verdict = match curve.interpolated_oom_point() {
             Some(point) => Verdict::Unclear { met: rate < point },
             None => {
-                let fate = fate(lab, room, rate)?;
-                course.points.push((rate, fate.full));
-                fate.verdict
+                let result = try_rate(lab, room, rate)?;
+                curve.points.push((rate, result.full));
+                result.verdict
             }
         };
-        Some(Trial { verdict, guess: course.crossing().or(guess) })
+        Some(Trial { verdict, guess: curve.crossing().or(guess) })
     })?;
     Some(match found {
         Found::Between { met, missed, accuracy } => {
@@ -181,13 +181,13 @@ fn find(lab: &Lab, room: Room, saturation: Threshold) -> Option<Threshold> {
 }
 
 /// How full memory comes to be in ten minutes, by the rate.
-struct Course {
+struct FillCurve {
     saturation: Threshold,
     /// The rates tried, and how full memory comes to be there, as a share.
     points: Vec<(PerSecond, f64)>,
 }
 
-impl Course {
+impl FillCurve {
     /// About the rate at which memory is just full. A crowd grows by what comes beyond what is
     /// answered, or stays at what comes of that within the clients' patience: so how full memory is
     /// goes about as a power of it, the first as long as only one rate is known.
@@ -205,11 +205,10 @@ impl Course {
     }
 
     /// The same where a rate next to it was tried, at which memory is nearly full.
-    fn told(&self) -> Option<PerSecond> {
+    fn interpolated_oom_point(&self) -> Option<PerSecond> {
         let point = self.crossing()?;
         let next = |(rate, share): &(PerSecond, f64)| {
-            let apart = (rate.get() / point.get()).ln().abs();
-            apart <= RESOLUTION && share.ln().abs() <= NEARLY.ln()
+            rate.log_distance(point) <= OOM_RESOLUTION && share.ln().abs() <= NEARLY.ln()
         };
         self.points.iter().any(next).then_some(point)
     }
@@ -220,14 +219,17 @@ impl Course {
 /// come within a stay. Four times as much more, or twice the saturation point, is far enough.
 fn range(
     site: &Site,
-    room: Room,
+    room: Headroom,
     saturation: Threshold,
 ) -> (PerSecond, Option<PerSecond>, PerSecond) {
     let crowd = crowd(site, room);
     let excess = crowd / TEN_MINUTES.as_secs();
     let (guess, high) = match saturation.rate().map(PerSecond::get) {
         Some(rate) => (rate + excess, (2.0 * rate).max(rate + 4.0 * excess).min(4.0 * rate)),
-        None => (crowd / mean_stay(site).max(1e-3), 4.0 * crowd / mean_stay(site).max(1e-3)),
+        None => (
+            crowd / no_load_response(site).max(1e-3),
+            4.0 * crowd / no_load_response(site).max(1e-3),
+        ),
     };
     let high = PerSecond::new(high);
     let guess = Some(PerSecond::new(guess)).filter(|guess| *guess < high);
@@ -235,7 +237,7 @@ fn range(
 }
 
 /// How many average requests fill memory.
-fn crowd(site: &Site, room: Room) -> f64 {
+fn crowd(site: &Site, room: Headroom) -> f64 {
     let memory: f64 = wanted(site)
         .map(|endpoint| site.traffic.share(endpoint).get() * endpoint.memory.get() as f64)
         .sum();
@@ -243,7 +245,7 @@ fn crowd(site: &Site, room: Room) -> f64 {
 }
 
 /// What ten minutes at a rate bring.
-struct Fate {
+struct TrialResult {
     /// Whether fewer than half of the replications see a kill.
     verdict: Verdict,
     /// How full memory comes to be, as a share; where it was filled sooner, how many times sooner.
@@ -252,16 +254,16 @@ struct Fate {
 
 /// What ten minutes at `rate` bring. Looks at ever longer runs, until it is plain how they will go
 /// on; a longer one begins as the shorter did, so what is seen stays seen.
-fn fate(lab: &Lab, room: Room, rate: PerSecond) -> Option<Fate> {
-    let stay = Span::from_secs(2.0 * longest_stay(lab.site));
-    let mut span = rate.mean_gap().scaled(FIRST_LOOK).max(stay).min(TEN_MINUTES);
-    let mut before: Option<Taken> = None;
+fn try_rate(lab: &Lab, room: Headroom, rate: PerSecond) -> Option<TrialResult> {
+    let response = Span::from_secs(2.0 * length_biased_response(lab.site));
+    let mut span = rate.mean_gap().scaled(FIRST_LOOK).max(response).min(TEN_MINUTES);
+    let mut before: Option<PeakMemory> = None;
     loop {
         let sample = look(lab, rate, span, room)?;
-        let taken = Taken::of(&sample, room, span);
+        let taken = PeakMemory::of(&sample, room, span);
         let killed = half_are_killed(&sample);
         let plain =
-            if killed { Some(false) } else { taken.foresee(lab.site, room, before.as_ref()) };
+            if killed { Some(false) } else { taken.predict(lab.site, room, before.as_ref()) };
         let longer = longer(rate, span);
         let verdict = match plain {
             Some(true) => Verdict::Met,
@@ -276,7 +278,7 @@ fn fate(lab: &Lab, room: Room, rate: PerSecond) -> Option<Fate> {
             }
         };
         let full = taken.in_ten_minutes(before.as_ref()) / room.free();
-        return Some(Fate { verdict, full: times_sooner(&sample).unwrap_or(full) });
+        return Some(TrialResult { verdict, full: times_sooner(&sample).unwrap_or(full) });
     }
 }
 
@@ -296,7 +298,7 @@ fn times_sooner(sample: &Sample) -> Option<f64> {
     half_are_killed(sample).then(|| TEN_MINUTES.as_secs() / filled.mean)
 }
 
-fn look(lab: &Lab, rate: PerSecond, span: Span, room: Room) -> Option<Sample> {
+fn look(lab: &Lab, rate: PerSecond, span: Span, room: Headroom) -> Option<Sample> {
     let smallest = wanted(lab.site).map(|endpoint| endpoint.memory.get()).min().unwrap_or(0);
     let crowd = room.free() / smallest.max(1) as f64;
     let horizon = Horizon {
@@ -320,18 +322,18 @@ fn half_are_killed(sample: &Sample) -> bool {
 
 /// Memory taken at most in runs, beyond that at rest.
 #[derive(Debug, Clone)]
-struct Taken {
+struct PeakMemory {
     /// Within so long.
     span: Span,
     /// In each replication.
     peaks: Vec<f64>,
 }
 
-impl Taken {
-    fn of(sample: &Sample, room: Room, span: Span) -> Taken {
+impl PeakMemory {
+    fn of(sample: &Sample, room: Headroom, span: Span) -> PeakMemory {
         let taken = |peak: u64| peak.saturating_sub(room.rest.get()) as f64;
         let peaks = sample.summaries.iter().map(|summary| taken(summary.levels.memory.peak));
-        Taken { span, peaks: peaks.collect() }
+        PeakMemory { span, peaks: peaks.collect() }
     }
 
     /// In the replication that took the most.
@@ -347,7 +349,7 @@ impl Taken {
     /// The mean of what is taken at most in ten minutes, if it goes on as the power of time that it
     /// went with since the shorter look: the first where it grows steadily, the second root where it
     /// wanders, and next to none where it does not grow.
-    fn in_ten_minutes(&self, before: Option<&Taken>) -> f64 {
+    fn in_ten_minutes(&self, before: Option<&PeakMemory>) -> f64 {
         let longer = TEN_MINUTES.as_secs() / self.span.as_secs();
         let power = before.map_or(1.0, |before| {
             let growth = self.mean() / before.mean().max(1.0);
@@ -357,17 +359,17 @@ impl Taken {
     }
 
     /// How many times as long the look was as the one before.
-    fn lengthened(&self, before: &Taken) -> f64 {
+    fn lengthened(&self, before: &PeakMemory) -> f64 {
         self.span.as_secs() / before.span.as_secs()
     }
 
-    fn grows_steadily(&self, before: &Taken) -> bool {
-        self.mean() > STEADY * self.lengthened(before) * before.mean().max(1.0)
+    fn grows_steadily(&self, before: &PeakMemory) -> bool {
+        self.mean() > STEADY_GROWTH * self.lengthened(before) * before.mean().max(1.0)
     }
 
     /// What each replication takes at most in ten minutes, if it goes on as it did since the shorter
     /// look.
-    fn going_on_since(&self, before: &Taken) -> Option<Estimate> {
+    fn going_on_since(&self, before: &PeakMemory) -> Option<Estimate> {
         let (since, left) = (self.span - before.span, TEN_MINUTES - self.span);
         let times = left.as_secs() / since.as_secs();
         let peaks = self.peaks.iter().zip(&before.peaks);
@@ -378,7 +380,7 @@ impl Taken {
     /// Whether memory will hold for ten minutes, where that is plain from what was taken here and,
     /// `before`, in the shorter look: what does not grow may peak a little higher, what grows
     /// steadily goes on growing, and never faster than it did. `None` where it is not plain.
-    fn foresee(&self, site: &Site, room: Room, before: Option<&Taken>) -> Option<bool> {
+    fn predict(&self, site: &Site, room: Headroom, before: Option<&PeakMemory>) -> Option<bool> {
         let longer = TEN_MINUTES.as_secs() / self.span.as_secs();
         let small = self.most() * longer.max(PEAK) < room.free();
         let Some(before) = before else { return small.then_some(true) };

@@ -6,7 +6,7 @@
 
 use crate::experiment::demand::most_inside;
 use crate::experiment::finding::{LOSS, Sample};
-use crate::experiment::goal::Bound;
+use crate::experiment::goal::ArrivalLimits;
 use crate::experiment::lab::{DRAIN, Lab, horizon, in_rounds};
 use crate::experiment::summary::Summary;
 use crate::outcome::Cause;
@@ -61,7 +61,7 @@ impl Lab<'_> {
         } else {
             Span::ZERO
         };
-        let longest = Span::from_secs(LATEST * Bound::ROW.longest / rate.get());
+        let longest = Span::from_secs(LATEST * ArrivalLimits::ROW.longest_window / rate.get());
         let warmup = last.warmup + last.measured + fills + patience;
         let measured = warmup.scaled(LATER_WINDOW).max(last.measured);
         let measured = in_rounds(self.site, rate, measured);

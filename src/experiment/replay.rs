@@ -65,7 +65,7 @@ impl Recorded {
 
 /// A recorded request, and what the model makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Played {
+pub struct ReplayedRequest {
     /// When it arrived, as recorded.
     pub arrived: Time,
     /// What was measured, whether it was answered well or not.
@@ -81,7 +81,7 @@ pub struct Played {
 
 /// How recorded requests are played.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Manner {
+pub struct Playback {
     /// The same requests arrive so much faster; above zero.
     pub speed: f64,
     /// Requests that arrive earlier than this in the recording are played and not counted.
@@ -96,9 +96,9 @@ pub struct Comparison {
     /// Requests played, those of the warm-up included.
     pub requests: u64,
     /// What was recorded.
-    pub measured: Side,
+    pub measured: Responses,
     /// What the model says.
-    pub predicted: Side,
+    pub predicted: Responses,
     /// Both over time.
     pub slices: Slices,
     /// What else the model says.
@@ -107,7 +107,7 @@ pub struct Comparison {
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Default)]
-pub struct Side {
+pub struct Responses {
     /// Response times of the requests answered well.
     pub response: Histogram,
     /// How many ended how.
@@ -116,7 +116,7 @@ pub struct Side {
     pub open: u64,
 }
 
-impl Side {
+impl Responses {
     fn record(&mut self, response: Span, status: u16) {
         *self.statuses.entry(status).or_default() += 1;
         if Recorded::is_well(status) {
@@ -190,9 +190,9 @@ impl Slices {
 pub fn run(
     site: &Site,
     endpoint: usize,
-    manner: Manner,
+    playback: Playback,
     requests: impl Iterator<Item = Recorded>,
-    mut each: impl FnMut(&Played),
+    mut each: impl FnMut(&ReplayedRequest),
 ) -> Comparison {
     let site = site_for(site, endpoint);
     let cpu = match &site.traffic.endpoints[1].steps[1] {
@@ -202,16 +202,16 @@ pub fn run(
     let tape = requests.map(|request| {
         let mut demands = Vec::with_capacity(request.segments.len() * 2);
         let queries = demands_of(&request.segments, cpu, &mut demands);
-        let at = Time::ZERO + (request.arrived - Time::ZERO).scaled(1.0 / manner.speed);
+        let at = Time::ZERO + (request.arrived - Time::ZERO).scaled(1.0 / playback.speed);
         (Arrival { at, endpoint: queries }, demands, request)
     });
-    let (mut measured, mut predicted) = (Side::default(), Side::default());
+    let (mut measured, mut predicted) = (Responses::default(), Responses::default());
     let (mut slices, mut count) = (Slices::new(), 0);
     let nginx = site.front.has_nginx();
-    let outcome = model::play(&site, tape, manner.seed, |request, reply| {
+    let outcome = model::play(&site, tape, playback.seed, |request, reply| {
         let played = played(&request, &reply, nginx);
         count += 1;
-        if request.arrived >= Time::ZERO + manner.warmup {
+        if request.arrived >= Time::ZERO + playback.warmup {
             measured.record(played.measured, played.status);
             note(&mut predicted, &played);
             slice(&mut slices, &played);
@@ -221,14 +221,14 @@ pub fn run(
     Comparison { requests: count, measured, predicted, slices, outcome }
 }
 
-fn note(side: &mut Side, played: &Played) {
+fn note(side: &mut Responses, played: &ReplayedRequest) {
     match played.predicted_status {
         Some(status) => side.record(played.predicted.unwrap_or_default(), status),
         None => side.open += 1,
     }
 }
 
-fn slice(slices: &mut Slices, played: &Played) {
+fn slice(slices: &mut Slices, played: &ReplayedRequest) {
     let [measured, predicted] = slices.at(played.arrived);
     if Recorded::is_well(played.status) {
         measured.record_span(played.measured);
@@ -238,14 +238,14 @@ fn slice(slices: &mut Slices, played: &Played) {
     }
 }
 
-fn played(request: &Recorded, reply: &Reply, nginx: bool) -> Played {
+fn played(request: &Recorded, reply: &Reply, nginx: bool) -> ReplayedRequest {
     let predicted = match (reply.ended, reply.failed) {
         (Some(ended), None) => Some(ended - reply.arrived),
         _ => None,
     };
     let failed = |cause| Recorded::status_of(cause, reply.error_page, nginx);
     let status = reply.failed.map_or(200, failed);
-    Played {
+    ReplayedRequest {
         arrived: request.arrived,
         measured: request.response,
         status: request.status,

@@ -1,11 +1,11 @@
 //! The largest rate that is sustained.
 
 use crate::experiment::answer::{Accuracy, Combination, Limit, Threshold};
-use crate::experiment::demand::{bounds, slots, straying};
+use crate::experiment::demand::{bounds, heavy_traffic_variability, slots};
 use crate::experiment::finding::{LOSS, Sample};
-use crate::experiment::goal::{Bound, Goal, sustains};
-use crate::experiment::known::{KNOWN, is_told_by_errors};
+use crate::experiment::goal::{ArrivalLimits, Goal, sustains};
 use crate::experiment::lab::{Lab, REPLICATIONS};
+use crate::experiment::rate_uncertainty::{RATE_TOLERANCE, errors_locate_rate};
 use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
 use crate::experiment::summary::Summary;
 use crate::site::Site;
@@ -20,11 +20,11 @@ const OVERLOAD: f64 = 1.10;
 const GROSS: f64 = 1.25;
 
 /// Overloads tried, each [`OVERLOAD`] beyond what the one before carried.
-const LOOKS: u32 = 4;
+const MAX_OVERLOADS: u32 = 4;
 
 /// Half the width of the interval of what is carried, as a share of it: so its standard error is
 /// about half a per cent, like that of a verdict on 80,000 arrivals.
-const PRECISION: f64 = 0.008;
+const THROUGHPUT_PRECISION: f64 = 0.008;
 
 /// Where more than this share is turned away, an overload tells what is carried *then*, which may
 /// be more than is sustained with few enough turned away: a tenth of what is allowed.
@@ -59,24 +59,24 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
     let low = high.scaled(FLOOR);
     // A crash loop, as a rule, sustains nothing.
     let fits = combination.budget.fits();
-    if !fits && !attempt(lab, low, Bound::SUSTAINS)?.verdict.leans_to_met() {
+    if !fits && !attempt(lab, low, ArrivalLimits::SATURATION)?.verdict.leans_to_met() {
         return Some(Threshold::AtRest);
     }
-    let carried = if fits { carried(lab, bound, high)? } else { Carried::Unknown };
+    let carried = if fits { carried(lab, bound, high)? } else { OverloadThroughput::Unusable };
     let late = match carried {
-        Carried::Plainly(rate, _) => gives_way_late(lab.site, rate),
-        Carried::Unknown => None,
+        OverloadThroughput::Valid(rate, _) => long_windows(lab.site, rate),
+        OverloadThroughput::Unusable => None,
     };
-    if let (Carried::Plainly(rate, overload), None) = (carried, late) {
+    if let (OverloadThroughput::Valid(rate, overload), None) = (carried, late) {
         match confirm(lab, bound, rate, overload)? {
             Confirmed::Sustained(rate, accuracy) => {
                 let beyond = rate.scaled(1.0 + RESOLUTION);
                 return Some(Threshold::At { rate, beyond, accuracy });
             }
-            Confirmed::NotEven(rate) => high = rate,
+            Confirmed::AtMost(rate) => high = rate,
         }
     }
-    let effort = late.unwrap_or(Bound::SUSTAINS);
+    let effort = late.unwrap_or(ArrivalLimits::SATURATION);
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate, effort))?;
     // How much is lost, or how soon all fall into step, is a matter of a few crowds.
     let vague = late.is_some() || !is_steady(lab, found);
@@ -88,38 +88,38 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
 /// than visitors have patience.
 fn unlimited(lab: &mut Lab) -> Option<Threshold> {
     let rate = lab.within_reach(lab.site.traffic.rate);
-    let lost = attempt(lab, rate, Bound::CONFIRMS)?.verdict == Verdict::Missed;
+    let lost = attempt(lab, rate, ArrivalLimits::CONFIRMATION)?.verdict == Verdict::Missed;
     Some(if lost { Threshold::AtRest } else { Threshold::Never })
 }
 
-/// Whether the trials tell where it was `found` to within [`KNOWN`]: by what piles up beyond it they do, and
+/// Whether the trials tell where it was `found` to within [`RATE_TOLERANCE`]: by what piles up beyond it they do, and
 /// by what is lost if enough was.
 fn is_steady(lab: &Lab, found: Found) -> bool {
     let Found::Between { met, missed, .. } = found else { return true };
     let beyond = lab.samples().find(|sample| sample.site.traffic.rate == missed);
-    beyond.is_none_or(Sample::piles_up) || is_told_by_errors(lab, met, LOSS)
+    beyond.is_none_or(Sample::piles_up) || errors_locate_rate(lab, met, LOSS)
 }
 
 /// Whether what is carried of an overload that has just begun is more than is sustained, since what gives
 /// way does so in crowds that come every few minutes; and what is simulated to see that.
-fn gives_way_late(site: &Site, rate: PerSecond) -> Option<Bound> {
-    if shy(site, rate) > RESOLUTION {
-        return Some(Bound::LASTS);
+fn long_windows(site: &Site, rate: PerSecond) -> Option<ArrivalLimits> {
+    if patience_margin(site, rate) > RESOLUTION {
+        return Some(ArrivalLimits::RARE_CROWDS);
     }
-    (falls_into_step(site) && !keeps_cores_busy(site, rate)).then_some(Bound::LASTS)
+    (can_synchronise(site) && !keeps_cores_busy(site, rate)).then_some(ArrivalLimits::RARE_CROWDS)
 }
 
 /// How much less than the `rate` that is carried has to come, as a share of it, so that no more than
 /// [`LOSS`] wait for longer than visitors have patience: in heavy traffic waits are exponential, with a
 /// mean of that of M/M/1 times how far the crowd strays, squared (Kingman 1961).
-fn shy(site: &Site, rate: PerSecond) -> f64 {
+fn patience_margin(site: &Site, rate: PerSecond) -> f64 {
     let patience = site.client.patience.map_or(f64::INFINITY, Span::as_secs);
-    straying(site).powi(2) * (1.0 / LOSS).ln() / (rate.get() * patience)
+    heavy_traffic_variability(site).powi(2) * (1.0 / LOSS).ln() / (rate.get() * patience)
 }
 
 /// Whether requests that all take the same steps for the same times can fall into step, and then meet at
 /// the cores again and again: more than one at a time, that compute and wait by turns.
-fn falls_into_step(site: &Site) -> bool {
+fn can_synchronise(site: &Site) -> bool {
     let mut wanted = site.traffic.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0);
     let Some(first) = wanted.next() else { return false };
     let alike = first.variance_secs2() == 0.0 && wanted.all(|other| other.steps == first.steps);
@@ -153,14 +153,14 @@ enum Confirmed {
     /// It is sustained, or what a trial there carried is.
     Sustained(PerSecond, Accuracy),
     /// Not even this is sustained.
-    NotEven(PerSecond),
+    AtMost(PerSecond),
 }
 
 /// Tries `rate`, and what was carried there where that contradicts it. Where what is busy under
 /// `overload` is less so at `rate`, by more than less leaves, the overload made work of its own
 /// (connections that were opened for its crowd), and by the utilisation law so much more is carried
 /// without it. Until when depends on when a crowd comes by chance, so where that is more than
-/// [`KNOWN`], no answer but the bound itself is better than "about".
+/// [`RATE_TOLERANCE`], no answer but the bound itself is better than "about".
 fn confirm(
     lab: &mut Lab,
     bound: PerSecond,
@@ -170,13 +170,13 @@ fn confirm(
     let (mut high, mut contradicted, mut raised) = (rate, false, false);
     for _ in 0..CONFIRMATIONS {
         lab.full = Some(rate.get());
-        let sample = lab.explore(rate, Goal::Sustains, Bound::CONFIRMS)?;
+        let sample = lab.explore(rate, Goal::Sustains, ArrivalLimits::CONFIRMATION)?;
         let left = sample.mean(Summary::left).mean / overload.left;
         if agrees(sample, overload.left) {
             let spare = to_spare(&overload.busy, &utilisations(sample));
             let more = (rate.get() * spare * left).min(bound.get());
             if contradicted || more <= (1.0 + idle_by_chance(sample)) * rate.get() {
-                let known = !raised && more <= (1.0 + KNOWN) * rate.get() || rate == bound;
+                let known = !raised && more <= (1.0 + RATE_TOLERANCE) * rate.get() || rate == bound;
                 let accuracy = if known { Accuracy::Resolution } else { Accuracy::Noise };
                 return Some(Confirmed::Sustained(rate, accuracy));
             }
@@ -189,7 +189,7 @@ fn confirm(
         }
         rate = rate.scaled(left.min(1.0 - RESOLUTION / 2.0));
     }
-    Some(Confirmed::NotEven(if contradicted { high } else { bound.scaled(OVERLOAD) }))
+    Some(Confirmed::AtMost(if contradicted { high } else { bound.scaled(OVERLOAD) }))
 }
 
 /// Resources that can be all the time busy.
@@ -221,11 +221,11 @@ fn to_spare(then: &[f64; RESOURCES], now: &[f64; RESOURCES]) -> f64 {
 }
 
 /// What an overload tells.
-enum Carried {
+enum OverloadThroughput {
     /// All that comes of it is waiting, and so much is carried.
-    Plainly(PerSecond, Overload),
+    Valid(PerSecond, Overload),
     /// More comes of it than waiting.
-    Unknown,
+    Unusable,
 }
 
 /// What the requests that are to come again did under overload.
@@ -247,25 +247,29 @@ impl Overload {
 
 /// What is carried under a moderate overload, looked for from `rate` down. What the draw of the
 /// requests lets through beyond the `bound` of the utilisation law is its luck.
-fn carried(lab: &mut Lab, bound: PerSecond, mut rate: PerSecond) -> Option<Carried> {
-    for _ in 0..LOOKS {
-        let sample = lab.explore(rate, Goal::Sustains, Bound::SUSTAINS)?;
+fn carried(lab: &mut Lab, bound: PerSecond, mut rate: PerSecond) -> Option<OverloadThroughput> {
+    for _ in 0..MAX_OVERLOADS {
+        let sample = lab.explore(rate, Goal::Sustains, ArrivalLimits::SATURATION)?;
         let left = sample.mean(Summary::left).mean;
         if !sample.runs_away() || left <= 0.0 || turns_away(sample) {
             break;
         }
         if rate.get() <= GROSS * left {
-            let sample = lab.explore(rate, Goal::Carried(PRECISION), Bound::SUSTAINS)?;
+            let sample =
+                lab.explore(rate, Goal::Carried(THROUGHPUT_PRECISION), ArrivalLimits::SATURATION)?;
             let left = sample.carried().mean;
             return Some(if turns_away(sample) {
-                Carried::Unknown
+                OverloadThroughput::Unusable
             } else {
-                Carried::Plainly(PerSecond::new(left.min(bound.get())), Overload::of(sample))
+                OverloadThroughput::Valid(
+                    PerSecond::new(left.min(bound.get())),
+                    Overload::of(sample),
+                )
             });
         }
         rate = PerSecond::new(left * OVERLOAD);
     }
-    Some(Carried::Unknown)
+    Some(OverloadThroughput::Unusable)
 }
 
 fn turns_away(sample: &Sample) -> bool {
@@ -283,12 +287,12 @@ fn agrees(sample: &Sample, left: f64) -> bool {
     }
 }
 
-fn attempt(lab: &mut Lab, rate: PerSecond, effort: Bound) -> Option<Trial> {
+fn attempt(lab: &mut Lab, rate: PerSecond, effort: ArrivalLimits) -> Option<Trial> {
     let sample = lab.explore(rate, Goal::Sustains, effort)?;
     // Some replications fall into step, and others do not while one looks: what is inside is not told to
     // grow by their interval, but it does.
     let verdict = match sustains(sample) {
-        Verdict::Unclear { .. } if falls_into_step(&sample.site) && sample.grows() => {
+        Verdict::Unclear { .. } if can_synchronise(&sample.site) && sample.grows() => {
             Verdict::Unclear { met: false }
         }
         verdict => verdict,

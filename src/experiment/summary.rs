@@ -71,7 +71,7 @@ impl Summary {
 
     /// How many times the work that came would come on average, where `work` does; 1 where some of it
     /// was lost, or where a process was killed, which makes work of its own: it ends and boots.
-    pub(crate) fn evened(&self, work: Work) -> f64 {
+    pub(crate) fn work_correction(&self, work: Work) -> f64 {
         let (came, due) = match work {
             Work::Cores(due) => (self.cores(), due),
             Work::Slots(due) => (self.slots(), due),
@@ -82,10 +82,10 @@ impl Summary {
 
     /// How many times as much work each request that left had as it has on average, where `work`
     /// comes with so many `arrivals` a second.
-    pub(crate) fn burden(&self, work: Work, arrivals: f64) -> f64 {
+    pub(crate) fn relative_work_per_departure(&self, work: Work, arrivals: f64) -> f64 {
         match work {
             Work::Cores(due) => self.cores() / self.left() / (due / arrivals),
-            Work::Slots(due) => self.stay() / (due / arrivals),
+            Work::Slots(due) => self.no_load_response() / (due / arrivals),
         }
     }
 
@@ -96,17 +96,17 @@ impl Summary {
 
     /// How many slots of workers the requests that arrived took, with nobody else there.
     pub(crate) fn slots(&self) -> f64 {
-        self.counts.arrived as f64 / self.measured.as_secs() * self.stay()
+        self.counts.arrived as f64 / self.measured.as_secs() * self.no_load_response()
     }
 
     /// How long the average request had to compute, and to wait for what it had asked for, in seconds:
     /// what nobody else there could have shortened, nor any code that had run before.
-    fn stay(&self) -> f64 {
+    fn no_load_response(&self) -> f64 {
         const OWN: [Stage; 3] = [Stage::Compute, Stage::Database, Stage::Call];
         let own = |stages: [f64; Stage::COUNT]| OWN.map(|stage| stages[stage as usize]);
-        let stay: f64 = self.stages.map_or(0.0, |stages| own(stages).iter().sum());
+        let response: f64 = self.stages.map_or(0.0, |stages| own(stages).iter().sum());
         let cold = self.cold_cpu.iter().sum::<f64>() - self.cold_closing_cpu;
-        stay - cold * self.measured.as_secs() / (self.counts.arrived as f64).max(1.0)
+        response - cold * self.measured.as_secs() / (self.counts.arrived as f64).max(1.0)
     }
 
     /// How much the crowd inside grew over the window, per request that arrived in it.

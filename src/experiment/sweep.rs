@@ -5,7 +5,7 @@ use crate::experiment::bottleneck::limit;
 use crate::experiment::capacity::{self, capacity};
 use crate::experiment::finding::meets;
 use crate::experiment::lab::Lab;
-use crate::experiment::trial::{Crew, Watch, led};
+use crate::experiment::trial::{Crew, Watch, map_coordinated};
 
 /// Answers `study`: a row for each combination and tier, and a capacity for each combination, in
 /// the study's order; with `search`, the rates at which each gives way are searched for (what
@@ -18,8 +18,9 @@ pub fn run(study: &Study, search: bool, crew: &Crew, watch: &Watch) -> Answers {
     let answers =
         |combination: &Combination| combination.tiers.len() as u64 + capacity::answers(search);
     watch.expect(study.combinations.iter().map(answers).sum());
-    let examined =
-        led(&study.combinations, |combination| examine(study, combination, search, crew, watch));
+    let examined = map_coordinated(&study.combinations, |combination| {
+        examine(study, combination, search, crew, watch)
+    });
     let (rows, capacities): (Vec<Vec<Row>>, Vec<Option<Capacity>>) = examined.into_iter().unzip();
     Answers {
         rows: rows.into_iter().flatten().collect(),

@@ -48,12 +48,15 @@ impl Crew {
 
 /// At most so many items are led at a time: each mostly hands out eight pieces of work or more at
 /// once, and what is known of it so far takes memory.
-const LEADERS: usize = 8;
+const MAX_COORDINATED: usize = 8;
 
 /// What `lead` makes of each item, in the items' order, where all that takes time is work that it
 /// hands to a crew and waits for. Each item is led by a thread of its own, so that a crew's thread
 /// never waits for work when there is some of another item's.
-pub(crate) fn led<T: Sync, R: Send + Sync>(items: &[T], lead: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn map_coordinated<T: Sync, R: Send + Sync>(
+    items: &[T],
+    lead: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let made: Vec<OnceLock<R>> = items.iter().map(|_| OnceLock::new()).collect();
     let next = AtomicUsize::new(0);
     let take_turns = || {
@@ -64,7 +67,7 @@ pub(crate) fn led<T: Sync, R: Send + Sync>(items: &[T], lead: impl Fn(&T) -> R +
         }
     };
     thread::scope(|scope| {
-        for _ in 1..items.len().min(LEADERS) {
+        for _ in 1..items.len().min(MAX_COORDINATED) {
             // Where the system grants no more threads, fewer items are led at a time.
             let _ = thread::Builder::new().spawn_scoped(scope, take_turns);
         }
@@ -79,12 +82,12 @@ pub struct Progress {
     /// Answers found: a row or a threshold is one.
     pub done: u64,
     /// Answers asked for.
-    pub of: u64,
+    pub total: u64,
 }
 
 /// What a run is simulated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum Phase {
     /// A row: a combination at a tier's rate.
     Row,
     /// The saturation point.
@@ -97,26 +100,21 @@ pub enum Purpose {
     OutOfMemory,
 }
 
-impl Purpose {
+impl Phase {
     /// How many there are.
     pub const COUNT: usize = 5;
     /// All of them, in the order in which a combination is examined.
-    pub const ALL: [Purpose; Purpose::COUNT] = [
-        Purpose::Row,
-        Purpose::Saturation,
-        Purpose::Curve,
-        Purpose::LoadLine,
-        Purpose::OutOfMemory,
-    ];
+    pub const ALL: [Phase; Phase::COUNT] =
+        [Phase::Row, Phase::Saturation, Phase::Curve, Phase::LoadLine, Phase::OutOfMemory];
 
     /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
-            Purpose::Row => "rows",
-            Purpose::Saturation => "saturation",
-            Purpose::Curve => "curve",
-            Purpose::LoadLine => "load line",
-            Purpose::OutOfMemory => "out of memory",
+            Phase::Row => "rows",
+            Phase::Saturation => "saturation",
+            Phase::Curve => "curve",
+            Phase::LoadLine => "load line",
+            Phase::OutOfMemory => "out of memory",
         }
     }
 }
@@ -126,16 +124,16 @@ pub struct Watch<'a> {
     cancel: &'a AtomicBool,
     tell: &'a (dyn Fn(Progress) + Sync),
     done: AtomicU64,
-    of: AtomicU64,
-    events: [AtomicU64; Purpose::COUNT],
+    total: AtomicU64,
+    events: [AtomicU64; Phase::COUNT],
 }
 
 impl<'a> Watch<'a> {
     /// Tells `tell` of every answer found, from whichever thread found it. Once `cancel` is true,
     /// no further run starts, and what is finished is returned.
     pub fn new(cancel: &'a AtomicBool, tell: &'a (dyn Fn(Progress) + Sync)) -> Watch<'a> {
-        let (done, of, events) = Default::default();
-        Watch { cancel, tell, done, of, events }
+        let (done, total, events) = Default::default();
+        Watch { cancel, tell, done, total, events }
     }
 
     /// Whether the study is to end.
@@ -144,24 +142,24 @@ impl<'a> Watch<'a> {
     }
 
     /// Events simulated for this purpose so far.
-    pub fn events(&self, purpose: Purpose) -> u64 {
-        self.events[purpose as usize].load(Ordering::Relaxed)
+    pub fn events(&self, phase: Phase) -> u64 {
+        self.events[phase as usize].load(Ordering::Relaxed)
     }
 
     /// So many more events were simulated for this purpose.
-    pub(crate) fn spent(&self, purpose: Purpose, events: u64) {
-        self.events[purpose as usize].fetch_add(events, Ordering::Relaxed);
+    pub(crate) fn spent(&self, phase: Phase, events: u64) {
+        self.events[phase as usize].fetch_add(events, Ordering::Relaxed);
     }
 
     /// So many answers are asked for.
     pub(crate) fn expect(&self, answers: u64) {
-        self.of.store(answers, Ordering::Relaxed);
+        self.total.store(answers, Ordering::Relaxed);
     }
 
     /// So many more are found.
     pub(crate) fn found(&self, answers: u64) {
         let done = self.done.fetch_add(answers, Ordering::Relaxed) + answers;
-        (self.tell)(Progress { done, of: self.of.load(Ordering::Relaxed) });
+        (self.tell)(Progress { done, total: self.total.load(Ordering::Relaxed) });
     }
 }
 

@@ -5,14 +5,14 @@ use minijinja::{Environment, context};
 use super::figure::{Axis, Body, Figure, Lines, Look, Panel, Point, Series, Unit};
 use super::words::{digits, percent};
 use super::{chart, csv};
-use crate::experiment::accuracy::{Judgement, Takes};
+use crate::experiment::accuracy::{CaseRecordings, RecordingAccuracy};
 
 /// Above this, a busy resource makes p95 so steep that the error of the load is what counts.
 const BUSY: f64 = 0.8;
 
 /// A column of `accuracy.csv`: its name, and what is said there of a recording, of whose case the
 /// takes differ in p95 by so much.
-type Column = (&'static str, fn(&Judgement, Option<f64>) -> String);
+type Column = (&'static str, fn(&RecordingAccuracy, Option<f64>) -> String);
 
 const COLUMNS: [Column; 20] = [
     ("machine", |each, _| each.machine.clone()),
@@ -38,13 +38,13 @@ const COLUMNS: [Column; 20] = [
 ];
 
 /// `accuracy.csv`: a row per recording.
-pub fn csv(judgements: &[Judgement]) -> Vec<u8> {
+pub fn csv(judgements: &[RecordingAccuracy]) -> Vec<u8> {
     csv::table(COLUMNS.iter().map(|(name, _)| *name), rows(judgements).into_iter())
 }
 
-fn rows(judgements: &[Judgement]) -> Vec<Vec<String>> {
-    let cases = Takes::of(judgements);
-    let spread = |each| cases.iter().find(|case| case.has(each)).and_then(Takes::spread);
+fn rows(judgements: &[RecordingAccuracy]) -> Vec<Vec<String>> {
+    let cases = CaseRecordings::of(judgements);
+    let spread = |each| cases.iter().find(|case| case.has(each)).and_then(CaseRecordings::spread);
     let row = |each| COLUMNS.iter().map(|(_, cell)| cell(each, spread(each))).collect();
     judgements.iter().map(row).collect()
 }
@@ -55,11 +55,11 @@ fn maybe(value: Option<f64>, significant: usize) -> String {
 
 /// What the table comes to, in sentences: what was recorded several times over counts by its middle
 /// recording.
-pub fn sentences(judgements: &[Judgement]) -> Vec<String> {
-    let cases = Takes::of(judgements);
-    let (broken, whole): (Vec<&Takes>, Vec<&Takes>) =
+pub fn sentences(judgements: &[RecordingAccuracy]) -> Vec<String> {
+    let cases = CaseRecordings::of(judgements);
+    let (broken, whole): (Vec<&CaseRecordings>, Vec<&CaseRecordings>) =
         cases.iter().partition(|case| case.first().breaks);
-    let (busy, calm): (Vec<&Takes>, Vec<&Takes>) =
+    let (busy, calm): (Vec<&CaseRecordings>, Vec<&CaseRecordings>) =
         whole.iter().partition(|case| case.first().utilisation >= BUSY);
     let errors = judgements.iter().filter(|each| !each.breaks);
     let errors = errors.map(|each| each.error_rate_error().abs()).fold(0.0, f64::max);
@@ -76,7 +76,7 @@ pub fn sentences(judgements: &[Judgement]) -> Vec<String> {
     sentences
 }
 
-fn calmly(cases: &[&Takes]) -> Option<String> {
+fn calmly(cases: &[&CaseRecordings]) -> Option<String> {
     let p95 = sorted(cases.iter().filter_map(|case| case.p95_error()).map(f64::abs));
     Some(format!(
         "Where the busiest resource is below {}, p95 is off by {} in the median of {} cases and \
@@ -88,7 +88,7 @@ fn calmly(cases: &[&Takes]) -> Option<String> {
     ))
 }
 
-fn busily(cases: &[&Takes]) -> Option<String> {
+fn busily(cases: &[&CaseRecordings]) -> Option<String> {
     let loads = sorted(cases.iter().filter_map(|case| case.load_error()).map(f64::abs));
     let beyond = match cases.len() - loads.len() {
         0 => String::new(),
@@ -104,7 +104,7 @@ fn busily(cases: &[&Takes]) -> Option<String> {
 }
 
 /// What recordings of the same requests differ by: no prediction can be closer than that.
-fn noise(cases: &[&Takes]) -> Option<String> {
+fn noise(cases: &[&CaseRecordings]) -> Option<String> {
     let spreads = sorted(cases.iter().filter_map(|case| case.spread()));
     Some(format!(
         "Three recordings of the same requests differ in p95 by {} in the median of {} cases and \
@@ -116,7 +116,7 @@ fn noise(cases: &[&Takes]) -> Option<String> {
 }
 
 /// What predictions differ by where chance decides in the model.
-fn chance(judgements: &[Judgement]) -> Option<String> {
+fn chance(judgements: &[RecordingAccuracy]) -> Option<String> {
     let whole = || judgements.iter().filter(|each| !each.breaks);
     let ranges = whole().filter_map(|each| each.by_chance_ms);
     let spreads = sorted(ranges.map(|(low, high)| high / low - 1.0));
@@ -132,7 +132,7 @@ fn chance(judgements: &[Judgement]) -> Option<String> {
 }
 
 /// How far error rates are off where something gives way, and what they differ by in themselves.
-fn losses(cases: &[&Takes]) -> Option<String> {
+fn losses(cases: &[&CaseRecordings]) -> Option<String> {
     let off = sorted(cases.iter().map(|case| case.error_rate_error().abs()));
     let spreads = sorted(cases.iter().filter_map(|case| case.error_rate_spread()));
     let points = |share: f64| digits(share * 100.0, 2);
@@ -158,7 +158,7 @@ fn median(sorted: &[f64]) -> Option<f64> {
 }
 
 /// The table and what it comes to, for a terminal.
-pub fn text(judgements: &[Judgement]) -> String {
+pub fn text(judgements: &[RecordingAccuracy]) -> String {
     let mut text = format!(
         "{:6} {:30} {:>5} {:>9} {:>9} {:>7} {:>7} {:>7} {:>7}\n",
         "on", "case", "busy", "p95 ms", "predicted", "off by", "load", "errors", "pred."
@@ -186,7 +186,7 @@ fn signed(share: Option<f64>) -> String {
 }
 
 /// p95 as predicted, as a share of the measured one, by how busy the busiest resource is.
-pub fn figure(judgements: &[Judgement]) -> Figure {
+pub fn figure(judgements: &[RecordingAccuracy]) -> Figure {
     let mut machines: Vec<&str> = judgements.iter().map(|each| &*each.machine).collect();
     machines.dedup();
     let whole = |machine: &str| {
@@ -235,16 +235,16 @@ fn panel(series: Vec<Series>) -> Panel {
 }
 
 /// A point for each recording, by rising utilisation, with gaps between so that no line joins them.
-fn points(judgements: &[&Judgement]) -> Vec<Point> {
+fn points(judgements: &[&RecordingAccuracy]) -> Vec<Point> {
     let point = |x, y| Point { x, y, band: None, sustained: true };
-    let place = |each: &&Judgement| Some((each.utilisation, 1.0 + each.p95_error()?));
+    let place = |each: &&RecordingAccuracy| Some((each.utilisation, 1.0 + each.p95_error()?));
     let mut places: Vec<(f64, f64)> = judgements.iter().filter_map(place).collect();
     places.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     places.into_iter().flat_map(|(x, y)| [point(x, Some(y)), point(x, None)]).collect()
 }
 
 /// One page with the picture and the table.
-pub fn page(judgements: &[Judgement]) -> String {
+pub fn page(judgements: &[RecordingAccuracy]) -> String {
     let header = COLUMNS.map(|(name, _)| name.replace('_', " "));
     let mut environment = Environment::new();
     environment

@@ -10,13 +10,13 @@ use super::verdict::verdict;
 use super::words::{self, memory, percent, plain, seconds};
 use crate::experiment::advice::Change;
 use crate::experiment::answer::{Finding, Objective, Study, Usages};
-use crate::experiment::explain::{Effect, Standing, Tried};
+use crate::experiment::explain::{Effect, Performance, TestedChange};
 use crate::outcome::{Budget, Cause, Stage};
 use crate::site::{Connections, Hold};
 
 /// What was found, for a terminal. `study` is of the one combination and tier, `now` is how that
 /// is, and `tried` what was changed, what helps most first. With `color` it holds ANSI colours.
-pub fn text(study: &Study, now: &Standing, tried: &[Tried], color: bool) -> String {
+pub fn text(study: &Study, now: &Performance, tried: &[TestedChange], color: bool) -> String {
     let paint = Paint::new(color);
     let heading = |text: &str| paint.bold(text);
     let mut parts = vec![heading(&wrap(&title(now), "")), said(&summary(study, now))];
@@ -37,14 +37,14 @@ pub fn text(study: &Study, now: &Standing, tried: &[Tried], color: bool) -> Stri
     parts.join("\n\n") + "\n"
 }
 
-fn title(now: &Standing) -> String {
+fn title(now: &Performance) -> String {
     let row = &now.row;
     let name = format!("{} with {}, {}", row.plan, row.server, row.tier);
     format!("{}: {} requests/s", words::printable(&name), plain(row.offered.get()))
 }
 
 /// How it does, and what it would carry.
-fn summary(study: &Study, now: &Standing) -> Vec<String> {
+fn summary(study: &Study, now: &Performance) -> Vec<String> {
     let finding = &now.row.finding;
     let verdict = verdict(&study.objective, &now.row);
     let mut lines = vec![format!("{}: {verdict}.", answers(&study.objective, finding))];
@@ -109,7 +109,7 @@ fn times(finding: &Finding) -> Option<String> {
 }
 
 /// Utilisation and use of everything there is.
-fn busy(now: &Standing) -> Vec<String> {
+fn busy(now: &Performance) -> Vec<String> {
     let usage: &Usages = &now.row.finding.usage;
     let mut lines = vec![
         format!("busy: {}", utilisations(usage)),
@@ -147,7 +147,7 @@ fn utilisations(usage: &Usages) -> String {
 }
 
 /// The memory of the workers' host and, where it has one, of the database's own.
-fn memory_used(now: &Standing) -> impl Iterator<Item = String> {
+fn memory_used(now: &Performance) -> impl Iterator<Item = String> {
     let there_is = |budget: &Budget| {
         let ceiling = budget.ceiling.map(|it| format!("; there is {}", memory(it.get() as f64)));
         ceiling.unwrap_or_default()
@@ -162,7 +162,7 @@ fn memory_used(now: &Standing) -> impl Iterator<Item = String> {
 }
 
 /// A row for how it is now, and one for each change.
-fn changes(study: &Study, now: &Standing, tried: &[Tried]) -> String {
+fn changes(study: &Study, now: &Performance, tried: &[TestedChange]) -> String {
     let mut table = ruled_within(COLUMNS);
     table.set_header(["", "p95", "±", "errors", "carries", "", ""]);
     table.add_row(row("as it is".to_owned(), now, None));
@@ -170,14 +170,18 @@ fn changes(study: &Study, now: &Standing, tried: &[Tried]) -> String {
     let names = apart(&names, |name| name.chars().count() <= 26);
     for (each, name) in tried.iter().zip(names) {
         let effect = each.effect(now, &study.objective);
-        table.add_row(row(name, &each.standing, Some((now, effect))));
+        table.add_row(row(name, &each.performance, Some((now, effect))));
     }
     right(&mut table, 1..6);
     trimmed(&table.to_string())
 }
 
 /// `change`: how it is now, and what this makes of it.
-fn row(name: String, standing: &Standing, change: Option<(&Standing, Effect)>) -> [String; 7] {
+fn row(
+    name: String,
+    standing: &Performance,
+    change: Option<(&Performance, Effect)>,
+) -> [String; 7] {
     let finding = &standing.row.finding;
     let gain = change.and_then(|(now, _)| gain(now, standing));
     let effect = change.map(|(_, effect)| match effect {
@@ -197,7 +201,7 @@ fn row(name: String, standing: &Standing, change: Option<(&Standing, Effect)>) -
 }
 
 /// What it carries, as a rate.
-fn carries(standing: &Standing) -> String {
+fn carries(standing: &Performance) -> String {
     match standing.carries() {
         Some(rate) if rate.is_finite() => format!("{}/s", plain(rate)),
         Some(_) => "any load".to_owned(),
@@ -206,13 +210,13 @@ fn carries(standing: &Standing) -> String {
 }
 
 /// How much more it carries than `now`, as a share of that; `None` where that says nothing.
-fn gain(now: &Standing, then: &Standing) -> Option<f64> {
+fn gain(now: &Performance, then: &Performance) -> Option<f64> {
     let (before, after) = (now.carries()?, then.carries()?);
     (before > 0.0 && before.is_finite() && after.is_finite()).then(|| after / before - 1.0)
 }
 
 /// What to do: the change that helps most without another machine, and the one that does with one.
-fn advice(study: &Study, now: &Standing, tried: &[Tried]) -> Vec<String> {
+fn advice(study: &Study, now: &Performance, tried: &[TestedChange]) -> Vec<String> {
     let free = best(study, now, tried, false).map_or_else(
         || "Nothing that was tried on this machine helps.".to_owned(),
         |it| {
@@ -226,21 +230,27 @@ fn advice(study: &Study, now: &Standing, tried: &[Tried]) -> Vec<String> {
 }
 
 /// The change that helps most, with another `machine` or without.
-fn best<'a>(study: &Study, now: &Standing, tried: &'a [Tried], machine: bool) -> Option<&'a Tried> {
-    let helps = |it: &&Tried| it.effect(now, &study.objective) == Effect::Better;
+fn best<'a>(
+    study: &Study,
+    now: &Performance,
+    tried: &'a [TestedChange],
+    machine: bool,
+) -> Option<&'a TestedChange> {
+    let helps = |it: &&TestedChange| it.effect(now, &study.objective) == Effect::Better;
     tried.iter().filter(|it| it.change.takes_a_machine() == machine).find(helps)
 }
 
 /// What carries how much instead of what, at which p95 and with which errors.
-fn what_comes_of(tried: &Tried, now: &Standing) -> String {
-    let rates = match (carries(&tried.standing), carries(now)) {
+fn what_comes_of(tried: &TestedChange, now: &Performance) -> String {
+    let rates = match (carries(&tried.performance), carries(now)) {
         (then, before) if then == before => format!("carries {then} as before"),
         (then, before) => format!("carries {then} instead of {before}"),
     };
-    let price = tried.standing.capacity.price.filter(|_| matches!(tried.change, Change::Plan(_)));
+    let price =
+        tried.performance.capacity.price.filter(|_| matches!(tried.change, Change::Plan(_)));
     let price = price.map(|price| format!(", for {} a month", plain(price)));
     let price = price.unwrap_or_default();
-    format!("{rates}{price}, {}", at_this_tier(&tried.standing.row.finding, &now.row.finding))
+    format!("{rates}{price}, {}", at_this_tier(&tried.performance.row.finding, &now.row.finding))
 }
 
 /// What becomes of p95 at the tier and, where it changes, of what fails.
@@ -274,9 +284,9 @@ fn fails(finding: &Finding) -> String {
 }
 
 /// How to see all that each change does which is advised. What is to be copied stays on one line.
-fn commands(study: &Study, now: &Standing, tried: &[Tried]) -> Option<String> {
+fn commands(study: &Study, now: &Performance, tried: &[TestedChange]) -> Option<String> {
     let advised = [false, true].into_iter().filter_map(|machine| best(study, now, tried, machine));
-    let command = |it: &Tried| {
+    let command = |it: &TestedChange| {
         let words = it.command.iter().map(|word| shell(word)).collect::<Vec<_>>().join(" ");
         // What came from there is read by now.
         let input =
@@ -297,8 +307,8 @@ fn shell(word: &str) -> String {
 }
 
 /// A change as a scenario would say it, and the workers where those come with the cores.
-fn in_words(tried: &Tried, now: &Standing) -> String {
-    let workers = tried.standing.capacity.workers;
+fn in_words(tried: &TestedChange, now: &Performance) -> String {
+    let workers = tried.performance.capacity.workers;
     let with_workers = match workers == now.capacity.workers {
         true => String::new(),
         false => format!(" ({workers} worker{})", if workers == 1 { "" } else { "s" }),
@@ -343,19 +353,19 @@ mod tests {
 
     /// A site at 10 requests a second that carries 20.7 of them, and what two changes make of it:
     /// another server's capacity is 1.4 times that, another plan's twice.
-    fn made_up() -> (Study, Standing, Vec<Tried>) {
+    fn made_up() -> (Study, Performance, Vec<TestedChange>) {
         let plans = [("2GB", 2), ("4GB", 4)];
         let (mut study, answers) = sample::made_up(&plans, &["gunicorn", "uvicorn"], &[10.0]);
         study.combinations.truncate(1);
-        let mut standings = Standing::all(answers);
+        let mut standings = Performance::all(answers);
         let (paid, free) = (standings.swap_remove(2), standings.swap_remove(1));
         let changes = [
             (Change::Plan("4GB".to_owned()), ["--plan", "4GB"], paid),
             (Change::Workers(5), ["--set", "server.\"my app\".workers=5"], free),
         ];
-        let tried = changes.map(|(change, words, standing)| {
+        let tried = changes.map(|(change, words, performance)| {
             let command = ["tonnage", "explain", "my site.toml"].into_iter().chain(words);
-            Tried { change, command: command.map(str::to_owned).collect(), standing }
+            TestedChange { change, command: command.map(str::to_owned).collect(), performance }
         });
         (study, standings.swap_remove(0), tried.into())
     }
@@ -396,14 +406,14 @@ mod tests {
     fn a_p95_that_grows_is_compared_with_none() {
         let (study, mut now, mut tried) = made_up();
         // It carries the same, and is quicker.
-        tried[1].standing.capacity = now.capacity.clone();
+        tried[1].performance.capacity = now.capacity.clone();
         assert_eq!(tried[1].effect(&now, &study.objective), Effect::Better);
-        let grow = |standing: &mut Standing| standing.row.finding.grows = true;
-        grow(&mut tried[1].standing);
+        let grow = |standing: &mut Performance| standing.row.finding.grows = true;
+        grow(&mut tried[1].performance);
         assert_eq!(tried[1].effect(&now, &study.objective), Effect::Worse);
         grow(&mut now);
         assert_eq!(tried[1].effect(&now, &study.objective), Effect::None);
-        tried[1].standing.row.finding.grows = false;
+        tried[1].performance.row.finding.grows = false;
         assert_eq!(tried[1].effect(&now, &study.objective), Effect::Better);
         let said = what_comes_of(&tried[1], &now);
         assert_eq!(said, "carries 20.7/s as before, with a p95 of 87 ms at this tier");
@@ -422,8 +432,8 @@ mod tests {
     fn what_fails_less_often_helps_and_is_said_to() {
         let (study, mut now, mut tried) = made_up();
         let errors = |share: f64| Estimate::of(&[share, 1.001 * share]).unwrap();
-        tried[1].standing = now.clone();
-        (now.row.finding.error_rate, tried[1].standing.row.finding.error_rate) =
+        tried[1].performance = now.clone();
+        (now.row.finding.error_rate, tried[1].performance.row.finding.error_rate) =
             (errors(0.21), errors(0.0001));
         let said = &advice(&study, &now, &tried)[0];
         let expected = "On this machine workers = 5 helps most: carries 20.7/s as before, with a \
@@ -464,14 +474,14 @@ mod tests {
         let (_, now, mut tried) = made_up();
         tried[0].change = Change::Cores(4);
         assert_eq!(in_words(&tried[0], &now), "cores = 4");
-        tried[0].standing.capacity.workers = now.capacity.workers + 4;
+        tried[0].performance.capacity.workers = now.capacity.workers + 4;
         assert_eq!(in_words(&tried[0], &now), "cores = 4 (7 workers)");
     }
 
     #[test]
     fn where_nothing_helps_that_is_said() {
         let (study, now, mut tried) = made_up();
-        tried.iter_mut().for_each(|each| each.standing = now.clone());
+        tried.iter_mut().for_each(|each| each.performance = now.clone());
         let nothing = ["Nothing that was tried on this machine helps."];
         assert_eq!(advice(&study, &now, &tried), nothing);
         assert_eq!(commands(&study, &now, &tried), None);

@@ -5,7 +5,7 @@ use comfy_table::CellAlignment;
 use super::figure::{Axis, Body, Figure, Lines, Look, Panel, Point, Series, Unit};
 use super::lines::{ruled, wrap};
 use super::words::{counted, percent, plain, seconds};
-use crate::experiment::replay::{Comparison, Played, Recorded, Side};
+use crate::experiment::replay::{Comparison, Recorded, ReplayedRequest, Responses};
 use crate::outcome::Stopped;
 use crate::stats::histogram::Histogram;
 
@@ -48,7 +48,7 @@ impl Heading {
 }
 
 /// A row of `replay.csv`: the instant as recorded, and nothing where nothing is predicted.
-pub fn row(played: &Played) -> String {
+pub fn row(played: &ReplayedRequest) -> String {
     let predicted =
         played.predicted.map(|span| format!("{:.4}", span.as_millis())).unwrap_or_default();
     let status = played.predicted_status.map(|status| status.to_string()).unwrap_or_default();
@@ -155,7 +155,7 @@ fn change(share: f64) -> String {
 
 /// The errors altogether, then by cause. A reset is another way for a connection to be closed
 /// without an answer: the two count together.
-fn failures(measured: &Side, predicted: &Side) -> Vec<[String; 4]> {
+fn failures(measured: &Responses, predicted: &Responses) -> Vec<[String; 4]> {
     let row = |name: String, measured: f64, predicted: f64| {
         let off = format!("{:+.2} points", (predicted - measured) * 100.0);
         [name, percent(measured), percent(predicted), off]
@@ -165,7 +165,7 @@ fn failures(measured: &Side, predicted: &Side) -> Vec<[String; 4]> {
         measured.statuses.keys().chain(predicted.statuses.keys()).map(|it| same(*it)).collect();
     statuses.sort_unstable();
     statuses.dedup();
-    let share = |side: &Side, status: u16| {
+    let share = |side: &Responses, status: u16| {
         let count = side.statuses.iter().filter(|(it, _)| same(**it) == status);
         count.map(|(_, count)| count).sum::<u64>() as f64 / (side.count() as f64).max(1.0)
     };

@@ -16,7 +16,7 @@ use crate::units::Time;
 /// A line longer than this is none of a trace.
 const LONGEST_LINE: u64 = 16 << 10;
 /// As many mistakes are told one by one; of the rest, how many there are and where they begin.
-const MOST_TOLD: usize = 1_000;
+const MOST_LISTED: usize = 1_000;
 /// The first two bytes of every gzip file (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -143,12 +143,12 @@ impl Reader {
     /// Every line that is wrong, or what kept the trace from being read.
     pub fn finish(mut self) -> Result<u64, Failure> {
         while self.read_request().is_some() {}
-        if self.requests == 0 && self.mistakes.told.is_empty() && self.unreadable.is_none() {
+        if self.requests == 0 && self.mistakes.listed.is_empty() && self.unreadable.is_none() {
             self.mistakes.add(self.line, "no request follows".to_owned());
         }
         match self.unreadable {
             Some(error) => Err(Failure::Unreadable(self.mistakes, self.line + 1, error)),
-            None if self.mistakes.told.is_empty() => Ok(self.requests),
+            None if self.mistakes.listed.is_empty() => Ok(self.requests),
             None => Err(Failure::Mistakes(self.mistakes)),
         }
     }
@@ -234,10 +234,10 @@ impl Iterator for Reader {
     type Item = Recorded;
 
     fn next(&mut self) -> Option<Recorded> {
-        if !self.mistakes.told.is_empty() {
+        if !self.mistakes.listed.is_empty() {
             return None;
         }
-        self.read_request().filter(|_| self.mistakes.told.is_empty())
+        self.read_request().filter(|_| self.mistakes.listed.is_empty())
     }
 }
 
@@ -255,7 +255,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Mistakes(mistakes) => write!(f, "{mistakes}"),
             Failure::Unreadable(mistakes, line, error) => {
-                if !mistakes.told.is_empty() {
+                if !mistakes.listed.is_empty() {
                     write!(f, "{mistakes}")?;
                 }
                 writeln!(f, "error: cannot read {} from line {line} on: {error}", mistakes.name)
@@ -269,28 +269,28 @@ impl fmt::Display for Failure {
 pub struct Mistakes {
     name: String,
     /// First line, last line, what is wrong.
-    told: Vec<(u64, u64, String)>,
+    listed: Vec<(u64, u64, String)>,
     /// The first line beyond those told, and how many there are from it on.
-    untold: Option<(u64, u64)>,
+    omitted: Option<(u64, u64)>,
 }
 
 impl Mistakes {
     /// None yet, in the file of that name.
     pub(crate) fn of(name: String) -> Mistakes {
-        Mistakes { name, told: Vec::new(), untold: None }
+        Mistakes { name, listed: Vec::new(), omitted: None }
     }
 
     /// This line of it is wrong. Lines come in their order.
     pub(crate) fn add(&mut self, line: u64, what: String) {
-        if let Some((_, count)) = &mut self.untold {
+        if let Some((_, count)) = &mut self.omitted {
             *count += 1;
             return;
         }
-        let room = self.told.len() < MOST_TOLD;
-        match self.told.last_mut() {
+        let room = self.listed.len() < MOST_LISTED;
+        match self.listed.last_mut() {
             Some((_, last, said)) if *last + 1 == line && *said == what => *last = line,
-            _ if room => self.told.push((line, line, what)),
-            _ => self.untold = Some((line, 1)),
+            _ if room => self.listed.push((line, line, what)),
+            _ => self.omitted = Some((line, 1)),
         }
     }
 
@@ -301,18 +301,18 @@ impl Mistakes {
 
     /// How many lines are wrong.
     pub fn count(&self) -> u64 {
-        let told: u64 = self.told.iter().map(|(first, last, _)| last - first + 1).sum();
-        told + self.untold.map_or(0, |(_, count)| count)
+        let listed: u64 = self.listed.iter().map(|(first, last, _)| last - first + 1).sum();
+        listed + self.omitted.map_or(0, |(_, count)| count)
     }
 
     /// What is wrong, a line or a run of lines each: `trace.csv:3: status is ...`.
     pub fn lines(&self) -> Vec<String> {
-        let told = self.told.iter().map(|(first, last, what)| match first == last {
+        let listed = self.listed.iter().map(|(first, last, what)| match first == last {
             true => format!("{}:{first}: {what}", self.name),
             false => format!("{}:{first} to {last}: {what}", self.name),
         });
         let more = |(line, count)| format!("{}: {count} more from line {line} on", self.name);
-        told.chain(self.untold.map(more)).collect()
+        listed.chain(self.omitted.map(more)).collect()
     }
 
     /// How many lines are wrong, in words.

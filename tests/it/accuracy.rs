@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use rayon::prelude::*;
-use tonnage::experiment::accuracy::{Judgement, Takes, judge};
+use tonnage::experiment::accuracy::{CaseRecordings, RecordingAccuracy, judge};
 use tonnage::report::accuracy::csv;
 use tonnage::scenario;
 use tonnage::trace::{Case, Reader, Source};
@@ -27,7 +27,7 @@ fn site(scenario: &str, case: &Case, sets: &[String]) -> tonnage::site::Site {
     all.find(|each| each.server == case.server()).unwrap().site
 }
 
-fn judged(machine: &str, scenario: &str, case: &Case) -> Judgement {
+fn judged(machine: &str, scenario: &str, case: &Case) -> RecordingAccuracy {
     let base = site(scenario, case, &[]).server.worker_memory;
     let source = Source::open(&case.trace(&recorded(machine))).unwrap();
     let mut reader = Reader::new(source);
@@ -35,19 +35,19 @@ fn judged(machine: &str, scenario: &str, case: &Case) -> Judgement {
     reader.finish().unwrap();
     let site = site(scenario, case, &case.sets(base));
     let judgement = judge(&case.name(), &site, 0, &requests, case.breaks());
-    Judgement { machine: machine.to_owned(), ..judgement }
+    RecordingAccuracy { machine: machine.to_owned(), ..judgement }
 }
 
 /// Every case, judged once.
-static JUDGED: LazyLock<Vec<Judgement>> =
+static JUDGED: LazyLock<Vec<RecordingAccuracy>> =
     LazyLock::new(|| judged_by(MACHINES.map(|(_, scenario)| scenario), |_| true));
 
 /// Every case in which nothing breaks, as the stacks' presets have it.
-static BY_PRESETS: LazyLock<Vec<Judgement>> =
+static BY_PRESETS: LazyLock<Vec<RecordingAccuracy>> =
     LazyLock::new(|| judged_by(["testbed-presets.toml"; 2], |case| !case.breaks()));
 
 /// Those of the cases that are `wanted`, by a scenario for each machine.
-fn judged_by(scenarios: [&str; 2], wanted: fn(&Case) -> bool) -> Vec<Judgement> {
+fn judged_by(scenarios: [&str; 2], wanted: fn(&Case) -> bool) -> Vec<RecordingAccuracy> {
     let all = MACHINES.iter().zip(scenarios).flat_map(|((machine, _), scenario)| {
         let list = fs::read(recorded(machine).join("cases.csv")).unwrap();
         let cases = Case::read_all(&list).unwrap().into_iter().filter(wanted);
@@ -59,19 +59,19 @@ fn judged_by(scenarios: [&str; 2], wanted: fn(&Case) -> bool) -> Vec<Judgement> 
 
 /// The cases in which nothing breaks: what was recorded several times over counts by its middle
 /// recording.
-fn whole() -> Vec<Takes<'static>> {
-    Takes::of(&JUDGED).into_iter().filter(|case| !case.first().breaks).collect()
+fn whole() -> Vec<CaseRecordings<'static>> {
+    CaseRecordings::of(&JUDGED).into_iter().filter(|case| !case.first().breaks).collect()
 }
 
 /// The sizes of what `error` says of the cases that are `busy`, or not, by size.
-fn errors(busy: bool, error: fn(&Takes<'static>) -> Option<f64>) -> Vec<f64> {
+fn errors(busy: bool, error: fn(&CaseRecordings<'static>) -> Option<f64>) -> Vec<f64> {
     sizes(&whole(), busy, error)
 }
 
 fn sizes(
-    cases: &[Takes<'static>],
+    cases: &[CaseRecordings<'static>],
     busy: bool,
-    error: fn(&Takes<'static>) -> Option<f64>,
+    error: fn(&CaseRecordings<'static>) -> Option<f64>,
 ) -> Vec<f64> {
     let of = cases.iter().filter(|case| is_busy(case) == busy);
     let mut errors: Vec<f64> = of.map(|case| error(case).unwrap().abs()).collect();
@@ -79,13 +79,13 @@ fn sizes(
     errors
 }
 
-fn is_busy(case: &Takes) -> bool {
+fn is_busy(case: &CaseRecordings) -> bool {
     case.first().utilisation >= 0.8
 }
 
 #[test]
 fn below_four_fifths_busy_the_median_error_of_p95_is_at_most_two_and_a_half_per_cent() {
-    let errors = errors(false, Takes::p95_error);
+    let errors = errors(false, CaseRecordings::p95_error);
     assert!(errors.len() >= 30, "{} cases", errors.len());
     let median = errors[(errors.len() - 1) / 2];
     assert!(median <= 0.025, "the median error of p95 is {median}");
@@ -93,7 +93,7 @@ fn below_four_fifths_busy_the_median_error_of_p95_is_at_most_two_and_a_half_per_
 
 /// What is asked of a prediction: p95 within a tenth while no resource is busier than four
 /// fifths, and beyond that the load that gives the measured p95 within three per cent.
-fn is_close(case: &Takes) -> bool {
+fn is_close(case: &CaseRecordings) -> bool {
     match is_busy(case) {
         false => case.p95_error().is_some_and(|error| error.abs() <= 0.10),
         true => case.load_error().is_some_and(|error| error.abs() <= 0.03),
@@ -131,8 +131,8 @@ fn where_nothing_breaks_error_rates_are_within_a_percentage_point() {
 }
 
 /// The cases in which something gives way, by machine and name.
-fn broken() -> Vec<(String, Takes<'static>)> {
-    let broken = Takes::of(&JUDGED).into_iter().filter(|case| case.first().breaks);
+fn broken() -> Vec<(String, CaseRecordings<'static>)> {
+    let broken = CaseRecordings::of(&JUDGED).into_iter().filter(|case| case.first().breaks);
     broken.map(|case| (format!("{} {}", case.first().machine, case.first().name), case)).collect()
 }
 
@@ -184,9 +184,11 @@ fn the_table_that_is_kept_is_what_the_recordings_give() {
 #[test]
 fn the_readme_says_how_far_off_the_presets_are() {
     let readme = fs::read_to_string(here().join("README.md")).unwrap();
-    let cases = Takes::of(&BY_PRESETS);
-    let (calm, busy) =
-        (sizes(&cases, false, Takes::p95_error), sizes(&cases, true, Takes::load_error));
+    let cases = CaseRecordings::of(&BY_PRESETS);
+    let (calm, busy) = (
+        sizes(&cases, false, CaseRecordings::p95_error),
+        sizes(&cases, true, CaseRecordings::load_error),
+    );
     let median = 100.0 * calm[(calm.len() - 1) / 2];
     let [worst, most] = [&calm, &busy].map(|errors| 100.0 * errors.last().unwrap());
     for quoted in [
@@ -200,10 +202,11 @@ fn the_readme_says_how_far_off_the_presets_are() {
 #[test]
 fn the_readme_quotes_the_table() {
     let readme = fs::read_to_string(here().join("README.md")).unwrap();
-    let (calm, busy) = (errors(false, Takes::p95_error), errors(true, Takes::load_error));
+    let (calm, busy) =
+        (errors(false, CaseRecordings::p95_error), errors(true, CaseRecordings::load_error));
     let beyond = calm.iter().filter(|error| **error > 0.10).count();
     let within = busy.iter().filter(|error| **error <= 0.03).count();
-    let mut spreads: Vec<f64> = whole().iter().filter_map(Takes::spread).collect();
+    let mut spreads: Vec<f64> = whole().iter().filter_map(CaseRecordings::spread).collect();
     spreads.sort_by(f64::total_cmp);
     let percent =
         |share: Option<&f64>, places: usize| format!("{:.places$} %", 100.0 * share.unwrap());

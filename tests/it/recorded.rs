@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 use tonnage::experiment::answer::{Answers, Study};
-use tonnage::experiment::replay::{self, Manner, Recorded};
+use tonnage::experiment::replay::{self, Playback, Recorded};
 use tonnage::experiment::sweep;
 use tonnage::experiment::trial::{Crew, Watch};
 use tonnage::model::simulate;
@@ -106,7 +106,7 @@ impl Desk {
     fn replayed(&self, speed: f64) -> Histogram {
         let requests: Vec<Recorded> =
             Reader::new(Source::open(&self.path().join("t.csv")).unwrap()).collect();
-        let manner = Manner { speed, warmup: Span::ZERO, seed: Seed::new(1) };
+        let manner = Playback { speed, warmup: Span::ZERO, seed: Seed::new(1) };
         let plain = self.site(&[]);
         let predicted = replay::run(&plain, 0, manner, requests.into_iter(), |_| ()).predicted;
         // As much room as that of a run has.

@@ -3,7 +3,7 @@
 use super::spans::spans;
 use super::*;
 use crate::experiment::demand::{
-    Work, bounds, busy_cores, busy_slots, most_inside, straying, work,
+    Work, bounds, busy_cores, busy_slots, heavy_traffic_variability, most_inside, work,
 };
 use crate::site::{Accept, Cooling, Dispatcher, Listen, Resident};
 use crate::stats::estimate::Estimate;
@@ -161,18 +161,18 @@ fn threads(answers: Option<Option<Span>>) -> WorkerKind {
 fn a_run_that_somebody_was_killed_in_is_not_evened_out() {
     let mut site = bare(WorkerKind::Sync, 2, 1, vec![Step::Compute(exp(0.02))]);
     site.traffic.rate = PerSecond::new(10.0);
-    let evened = |site: &Site| {
+    let work_correction = |site: &Site| {
         let run = Summary::of(&simulate(site, Seed::new(1)), site);
         assert_eq!(run.counts.answered, run.counts.arrived);
-        run.evened(Work::Cores(1.0))
+        run.work_correction(Work::Cores(1.0))
     };
-    assert!(evened(&site) > 2.0, "a fifth of that comes");
+    assert!(work_correction(&site) > 2.0, "a fifth of that comes");
     let celery =
         Resident { name: "celery".into(), count: 1, memory: Bytes::from_mib(100), killable: true };
     site.host.residents = vec![celery];
     site.host.memory = Some(Bytes::from_mib(105));
     site.traffic.endpoints[0].memory = Bytes::from_mib(10);
-    assert!((evened(&site) - 1.0).abs() < 1e-12);
+    assert!((work_correction(&site) - 1.0).abs() < 1e-12);
 }
 
 /// Three workers that are asked for ten times what they carry, behind one backlog for all or one for
@@ -201,14 +201,14 @@ fn no_more_are_inside_than_backlogs_and_workers_hold() {
 /// the others, 100.99 over 1.99².
 #[test]
 fn a_crowd_strays_further_the_more_uneven_stays_are() {
-    let strays = |wait| straying(&bare(WorkerKind::Sync, 5, 2, vec![query(wait)]));
+    let strays = |wait| heavy_traffic_variability(&bare(WorkerKind::Sync, 5, 2, vec![query(wait)]));
     let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found}");
     close(strays(exp(0.1)), 1.0);
     close(strays(Dist::Fixed(Span::from_millis(100))), 0.5f64.sqrt());
     let fixed = |millis| Dist::Fixed(Span::from_millis(millis));
     let rare = Dist::Mix(vec![(0.99, fixed(10)), (0.01, fixed(1_000))]);
     close(strays(rare), (0.5f64 * 100.99).sqrt() / 1.99);
-    close(straying(&mm1(8.0, 10.0)), 1.0);
+    close(heavy_traffic_variability(&mm1(8.0, 10.0)), 1.0);
 }
 
 /// A control variate must have something to do with what it controls.
