@@ -224,6 +224,10 @@ pub struct Finding {
     pub warmup: Span,
     /// The measured window of each, on average: shorter than was asked for where `stopped` says why.
     pub measured: Span,
+    /// Whether the measured windows were long against the time over which the number inside changes,
+    /// so that times are those of the steady state. Where a row with a precision to reach is not, and
+    /// is not saturated either, nothing has an interval.
+    pub settled: bool,
     /// Whether the precision asked for was reached; always true with a fixed effort.
     pub precise: bool,
     /// The limit of the simulator that ended a run early, if one did.

@@ -4,6 +4,7 @@ use crate::experiment::answer::{Effort, Finding, Objective, Usages};
 use crate::experiment::bottleneck::limit;
 use crate::experiment::demand::{bounds, heavy_traffic_variability, slots, work};
 use crate::experiment::lab::reach;
+use crate::experiment::pool::Pool;
 use crate::experiment::summary::{P95, QUANTILES, Summary};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
 use crate::site::{Listen, Site, WorkerKind};
@@ -23,6 +24,8 @@ pub(crate) struct Sample {
     /// Seconds in each stage of the requests that were answered as an overload began, of which this
     /// is what it has come to.
     pub began: Option<[f64; Stage::COUNT]>,
+    /// The responses of all replications together, of a sample that has all of them.
+    pool: Option<Pool>,
     /// The other sample, where the replications are a few that were run beside the same ones of it.
     paired: Option<Paired>,
 }
@@ -52,7 +55,23 @@ pub(crate) const LOSS: f64 = 0.01;
 
 impl Sample {
     pub(crate) fn new(site: Site, summaries: Vec<Summary>) -> Sample {
-        Sample { site, summaries, slope: None, began: None, paired: None }
+        let mut summaries = summaries;
+        summaries.iter_mut().for_each(|summary| summary.responses = Vec::new());
+        Sample { site, summaries, slope: None, began: None, pool: None, paired: None }
+    }
+
+    /// The same with the responses of all `summaries` put together.
+    pub(crate) fn pooled(site: Site, mut summaries: Vec<Summary>) -> Sample {
+        let pool = Some(Pool::of(&mut summaries, &site));
+        Sample { pool, ..Sample::new(site, summaries) }
+    }
+
+    /// Adds the replications that come next.
+    pub(crate) fn extend(&mut self, mut more: Vec<Summary>) {
+        if let Some(pool) = &mut self.pool {
+            pool.extend(&mut more, &self.site);
+        }
+        self.summaries.extend(more);
     }
 
     /// A few replications, from the first on, that faced the same requests as the first of `known`:
@@ -84,15 +103,35 @@ impl Sample {
         Estimate::of(&values)
     }
 
+    /// How many requests were answered of the endpoint that has the fewest, as far as that tells how
+    /// many came.
+    pub(crate) fn fewest(&self) -> u64 {
+        self.pool.as_ref().and_then(|pool| pool.fewest(&self.site)).unwrap_or(u64::MAX)
+    }
+
+    /// What all replications give together, as far as that is known, and else the mean over them.
+    fn together(
+        &self,
+        all: impl Fn(&Pool) -> Option<f64>,
+        each: impl Fn(&Summary) -> Option<f64>,
+    ) -> Option<Estimate> {
+        let mean = self.known(each)?;
+        Some(self.pool.as_ref().and_then(all).map_or(mean, |centre| mean.moved_to(centre)))
+    }
+
     /// p95 of the requests answered well, in seconds; `None` where none was.
     pub(crate) fn p95(&self) -> Option<Estimate> {
         let work = self.slope.and_then(|slope| Some((slope, work(&self.site)?)));
-        let own = self.known(|summary| {
+        let own = |summary: &Summary| {
             let evened =
                 work.map_or(1.0, |(slope, work)| summary.work_correction(work).powf(slope));
             Some(summary.quantiles[P95]? * evened)
-        })?;
-        let Some(Paired { ratio, p95 }) = self.paired else { return Some(own) };
+        };
+        let (own, plain) = (self.known(own)?, self.known(|summary| summary.quantiles[P95])?);
+        let Some(Paired { ratio, p95 }) = self.paired else {
+            let pooled = self.pool.as_ref().and_then(|pool| pool.quantiles[P95]);
+            return Some(pooled.map_or(own, |pooled| own.moved_to(own.mean * pooled / plain.mean)));
+        };
         let mean = own.mean * ratio;
         Some(p95.map_or(own, |known| {
             let share = mean / known.mean;
@@ -175,18 +214,24 @@ impl Sample {
 
     /// What was found, with the effort that was made for it.
     pub(crate) fn finding(&self, effort: Effort) -> Finding {
-        let quantile = |index: usize| self.known(|summary| summary.quantiles[index]);
-        let [p50, p90, p99] = [0, 1, 3].map(quantile);
+        let quantile = |index: usize| {
+            self.together(|pool| pool.quantiles[index], |summary| summary.quantiles[index])
+        };
+        let settled = self.settled();
+        let weak = matches!(effort, Effort::Precision(_)) && !settled && !self.saturated();
+        // What windows vary by that are too short is not how far off their mean may be.
+        let told = |estimate: Estimate| if weak { estimate.without_error() } else { estimate };
+        let [p50, p90, p99] = [0, 1, 3].map(|index| quantile(index).map(told));
         let horizon = self.site.horizon;
         Finding {
             rate: self.site.traffic.rate,
             served: self.mean(Summary::served),
-            mean: self.known(|summary| summary.mean),
+            mean: self.together(|pool| pool.mean, |summary| summary.mean).map(told),
             p50,
             p90,
-            p95: self.p95(),
+            p95: self.p95().map(told),
             p99,
-            error_rate: self.mean(Summary::error_rate),
+            error_rate: told(self.error_rate()),
             errors: self.errors(),
             open: self.mean(Summary::share_open).mean,
             mean_wait: self.mean_wait(),
@@ -201,10 +246,21 @@ impl Sample {
             replications: self.replications(),
             warmup: horizon.warmup,
             measured: self.measured(),
+            settled,
             precise: self.precise(effort),
             stopped: self.summaries.iter().find_map(|summary| summary.stopped),
             events: self.summaries.iter().map(|summary| summary.events).sum(),
         }
+    }
+
+    /// The share of the requests that failed. Its error is no less than that of so many failures that
+    /// do not depend on each other: where none of n requests failed, up to 3 in n may.
+    fn error_rate(&self) -> Estimate {
+        let failures: u64 = self.summaries.iter().map(|it| it.counts.failures()).sum();
+        let least = (failures as f64 + 2.0).sqrt() / (self.arrived() as f64).max(1.0);
+        let by_replication = self.mean(Summary::error_rate);
+        let standard_error = by_replication.standard_error.map(|error| error.max(least));
+        Estimate { standard_error, ..by_replication }
     }
 
     /// How long a window was on average: shorter than it was to be where the run was stopped.

@@ -94,7 +94,8 @@ const OVERLOAD_ARRIVALS: u64 = 160_000;
 /// By how much a window that was too short is lengthened.
 const WINDOW_GROWTH: f64 = 4.0;
 
-/// Where p95 is not known as well as a verdict on it asks for, so much more is worth beginning again.
+/// Where p95 is asked for, or is not known as well as a verdict on it asks for, so much more is worth
+/// beginning again.
 const MIN_LENGTHENING: f64 = 2.0;
 
 /// Where so many times as many arrivals are needed, windows grow first, and [`MAX_REPLICATION_GROWTH`] times as many
@@ -136,7 +137,7 @@ pub(crate) fn next(sample: &Sample, goal: Goal, limits: ArrivalLimits) -> Next {
     let room = most as f64 / (sample.arrived() as f64).max(1.0);
     if !overloaded && !sample.settled() {
         let times = WINDOW_GROWTH.min(room);
-        let least = if p95_too_imprecise(sample, goal) { MIN_LENGTHENING } else { WINDOW_GROWTH };
+        let least = if wants_p95(sample, goal) { MIN_LENGTHENING } else { WINDOW_GROWTH };
         return if times >= least { Next::Lengthen(times) } else { Next::Enough };
     }
     let times = shortfall(sample, goal).min(room);
@@ -151,15 +152,25 @@ pub(crate) fn next(sample: &Sample, goal: Goal, limits: ArrivalLimits) -> Next {
     )
 }
 
-/// Whether p95 is known less well than a verdict on it asks for.
-fn p95_too_imprecise(sample: &Sample, goal: Goal) -> bool {
-    matches!(goal, Goal::Meets { share, .. } if !sample.within(share))
+/// Whether p95 is asked for, or is known less well than a verdict on it asks for.
+fn wants_p95(sample: &Sample, goal: Goal) -> bool {
+    match goal {
+        Goal::Precision(_) => true,
+        Goal::Meets { share, .. } => !sample.within(share),
+        Goal::Sustains | Goal::Carried(_) => false,
+    }
 }
+
+/// A row tells of every endpoint what so many requests of it tell: with none of one that takes a
+/// thousand times as long as the others, its mean would be wrong by any factor.
+const OF_EACH_ENDPOINT: u64 = 8;
 
 fn goal_reached(sample: &Sample, goal: Goal) -> bool {
     let clear = |verdict| matches!(verdict, Verdict::Met | Verdict::Missed);
     match goal {
-        Goal::Precision(share) => sample.settled() && sample.within(share),
+        Goal::Precision(share) => {
+            sample.settled() && sample.within(share) && sample.fewest() >= OF_EACH_ENDPOINT
+        }
         Goal::Sustains => clear(sustains(sample)),
         Goal::Meets { objective, share, .. } => {
             let known = sample.settled()
@@ -219,6 +230,9 @@ fn shortfall(sample: &Sample, goal: Goal) -> f64 {
     match goal {
         Goal::Carried(_) if enough => {
             f64::from(MIN_CARRIED_REPLICATIONS) / f64::from(sample.replications())
+        }
+        Goal::Precision(_) if enough => {
+            OF_EACH_ENDPOINT as f64 / (sample.fewest() as f64).max(1.0) * WORTHWHILE
         }
         _ if enough => MAX_REPLICATION_GROWTH,
         _ => (half / allowed).powi(2) * WORTHWHILE,

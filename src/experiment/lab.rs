@@ -28,9 +28,13 @@ const CRASH_LOOP: Span = Span::from_whole_secs(600);
 /// The warm-up at most, as a share of the window: see [`Sample::settled`] for what it is good for.
 const MAX_WARMUP_SHARE: f64 = 0.25;
 
-/// How long a run may go on after its window: longer than every timeout a site has (Nginx gives
-/// up after 60 s, TCP after 131 s).
+/// How long a run may go on after its window, at least: longer than the timeouts that a site has by
+/// default (Nginx gives up after 60 s, TCP after 131 s).
 pub(crate) const DRAIN: Span = Span::from_whole_secs(140);
+
+/// A run may go on for so many times as long as a request of the slowest kind takes that is met on its
+/// way. Of exponential times, of which that is twice the mean, e^-40 last longer.
+const DRAIN_IN_RESPONSES: f64 = 20.0;
 
 /// At most so many requests inside a run: 100,000 of them take some 50 MB.
 pub(crate) const IN_FLIGHT: u32 = 100_000;
@@ -129,7 +133,7 @@ impl<'a> Lab<'a> {
             Effort::Fixed { replications, warmup, measured } => {
                 let site = self.fixed(rate, replications, warmup, measured);
                 let summaries = self.replicate(&site, (0, replications))?;
-                Some(Sample::new(site, summaries))
+                Some(Sample::pooled(site, summaries))
             }
         };
         self.rows.extend(told.map(|sample| (key, sample)));
@@ -160,7 +164,7 @@ impl<'a> Lab<'a> {
                 Next::WarmUp(warmup) => sample = self.warmed_up(&sample, warmup)?,
                 Next::Replicate(to) => {
                     let more = self.replicate(&sample.site, (sample.replications(), to))?;
-                    sample.summaries.extend(more);
+                    sample.extend(more);
                 }
             }
         }
@@ -233,7 +237,7 @@ impl<'a> Lab<'a> {
     pub(crate) fn sample(&self, rate: PerSecond, horizon: Horizon) -> Option<Sample> {
         let site = at(self.site, rate, horizon);
         let summaries = self.replicate(&site, (0, REPLICATIONS))?;
-        Some(Sample::new(site, summaries))
+        Some(Sample::pooled(site, summaries))
     }
 
     fn fixed(&self, rate: PerSecond, replications: u32, warmup: Span, measured: Span) -> Site {
@@ -263,8 +267,9 @@ fn limited(warmup: Span, measured: Span, arrivals_limit: u64) -> Horizon {
 /// `site` at another rate, for as long as `horizon` says.
 pub(crate) fn at(site: &Site, rate: PerSecond, horizon: Horizon) -> Site {
     let mut site = site.clone();
+    let slowest = Span::from_secs(DRAIN_IN_RESPONSES * length_biased_response(&site));
     site.traffic.rate = rate;
-    site.horizon = horizon;
+    site.horizon = Horizon { drain: horizon.drain.max(slowest), ..horizon };
     site
 }
 

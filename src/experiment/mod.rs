@@ -23,6 +23,7 @@ mod lab;
 mod load_line;
 mod memory;
 mod overload;
+mod pool;
 mod rate_uncertainty;
 pub mod recording;
 pub mod replay;

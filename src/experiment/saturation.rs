@@ -80,8 +80,20 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate, effort))?;
     // How much is lost, or how soon all fall into step, is a matter of a few crowds.
     let vague = late.is_some() || !is_steady(lab, found);
-    let found = at_most(bound, found.threshold());
+    let found = at_most(bound, known(lab, bound, found));
     Some(if vague { found.about() } else { found })
+}
+
+/// What a search `found`. That even the highest rate seems to be sustained, beyond the `bound` of the
+/// utilisation law, is the luck of the draw, unless the search could not go so far.
+fn known(lab: &Lab, bound: PerSecond, found: Found) -> Threshold {
+    match found {
+        Found::Everywhere if lab.within_reach(bound) >= bound => {
+            let beyond = bound.scaled(1.0 + RESOLUTION);
+            Threshold::At { rate: bound, beyond, accuracy: Accuracy::Noise }
+        }
+        found => found.threshold(),
+    }
 }
 
 /// The same where nothing is ever busy: any rate is sustained, or none where waiting alone takes longer
@@ -103,7 +115,7 @@ fn is_steady(lab: &Lab, found: Found) -> bool {
 /// Whether what is carried of an overload that has just begun is more than is sustained, since what gives
 /// way does so in crowds that come every few minutes; and what is simulated to see that.
 fn long_windows(site: &Site, rate: PerSecond) -> Option<ArrivalLimits> {
-    if patience_margin(site, rate) > RESOLUTION {
+    if patience_margin(site, rate) > RESOLUTION / 2.0 {
         return Some(ArrivalLimits::RARE_CROWDS);
     }
     (can_synchronise(site) && !keeps_cores_busy(site, rate)).then_some(ArrivalLimits::RARE_CROWDS)

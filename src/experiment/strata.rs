@@ -6,7 +6,6 @@
 //! endpoint's responses count for its share of the traffic, not for how many came
 //! (post-stratification: Cochran, Sampling Techniques, 1977, section 5A.9).
 
-use crate::outcome::Outcome;
 use crate::site::Site;
 use crate::stats::histogram::{Histogram, bucket};
 
@@ -19,20 +18,20 @@ pub(crate) struct Strata<'a> {
 }
 
 impl<'a> Strata<'a> {
-    /// The responses of `outcome`. Where some were not answered well, or where of some endpoint none
-    /// came, they count as they came: those that were answered do not tell of the others.
-    pub(crate) fn of(outcome: &'a Outcome, site: &Site) -> Strata<'a> {
+    /// The `responses` of each endpoint of `site`. Unless they are `complete`, since some requests
+    /// were not answered well, or where none came of some endpoint, they count as they came: those
+    /// that were answered do not tell of the others.
+    pub(crate) fn of(responses: &'a [Histogram], complete: bool, site: &Site) -> Strata<'a> {
         let mut all = Histogram::new();
-        outcome.response.iter().for_each(|endpoint| all.merge(endpoint));
-        let wanted = site.traffic.endpoints.iter().zip(&outcome.response);
+        responses.iter().for_each(|endpoint| all.merge(endpoint));
+        let wanted = site.traffic.endpoints.iter().zip(responses);
         let wanted = wanted.filter(|(endpoint, _)| endpoint.weight > 0.0);
         let each: Vec<_> = wanted
             .map(|(endpoint, came)| {
                 (site.traffic.share(endpoint).get() / came.count() as f64, came)
             })
             .collect();
-        let complete = outcome.counts.answered == outcome.counts.arrived
-            && each.iter().all(|(weight, _)| weight.is_finite());
+        let complete = complete && each.iter().all(|(weight, _)| weight.is_finite());
         Strata { all, each: if complete { each } else { Vec::new() } }
     }
 
@@ -101,7 +100,7 @@ mod tests {
         let (site, mut plain, mut strata) = (site(), Vec::new(), Vec::new());
         for seed in 1..=200 {
             let outcome = simulate(&site, Seed::new(seed));
-            let mine = Strata::of(&outcome, &site);
+            let mine = Strata::of(&outcome.response, true, &site);
             plain.push(mine.all.quantile(0.95).unwrap() as f64 / 1e9);
             strata.push(mine.quantile(0.95).unwrap() as f64 / 1e9);
         }
@@ -116,7 +115,7 @@ mod tests {
     fn a_quantile_is_one_that_was_recorded_and_the_mean_is_that_of_the_shares() {
         let site = site();
         let outcome = simulate(&site, Seed::new(1));
-        let mine = Strata::of(&outcome, &site);
+        let mine = Strata::of(&outcome.response, true, &site);
         for share in [0.5, 0.92, 0.95, 0.99] {
             let value = mine.quantile(share).unwrap();
             assert!(mine.below(value) >= share && mine.below(value - value / 64) < share);

@@ -4,6 +4,7 @@ use crate::experiment::demand::Work;
 use crate::experiment::strata::Strata;
 use crate::outcome::{Cause, Counts, Levels, Outcome, Queue, Stage, Stopped};
 use crate::site::Site;
+use crate::stats::histogram::Histogram;
 use crate::units::{Span, Time};
 
 /// The quantiles of the response time that findings report.
@@ -12,7 +13,7 @@ pub(crate) const QUANTILES: [f64; 4] = [0.50, 0.90, 0.95, 0.99];
 /// Where p95 stands among [`QUANTILES`].
 pub(crate) const P95: usize = 2;
 
-/// What is kept of one run: a few hundred bytes, however long it was. Times are in seconds.
+/// What is kept of one run, however long it was. Times are in seconds.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Summary {
     /// How long was measured.
@@ -22,6 +23,9 @@ pub(crate) struct Summary {
     /// Mean response of the requests answered well.
     pub mean: Option<f64>,
     pub quantiles: [Option<f64>; QUANTILES.len()],
+    /// The responses of each endpoint, until a sample has put those of all its runs together
+    /// ([`crate::experiment::pool::Pool`]).
+    pub responses: Vec<Histogram>,
     /// Mean wait and how many could have waited, by queue.
     pub waits: [(f64, u64); Queue::COUNT],
     /// Time per stage of the requests around p95, and of all.
@@ -46,7 +50,7 @@ pub(crate) struct Summary {
 impl Summary {
     /// What is kept of `outcome`, which is of `site`.
     pub(crate) fn of(outcome: &Outcome, site: &Site) -> Summary {
-        let response = Strata::of(outcome, site);
+        let response = Strata::of(&outcome.response, is_complete(&outcome.counts), site);
         let quantiles = QUANTILES.map(|share| response.quantile(share));
         let slow = quantiles[P95].and_then(|p95| outcome.profile.at(Span::from_nanos(p95)));
         Summary {
@@ -55,6 +59,7 @@ impl Summary {
             counts: outcome.counts,
             mean: response.mean().map(|nanos| nanos / 1e9),
             quantiles: quantiles.map(|nanos| nanos.map(|nanos| nanos as f64 / 1e9)),
+            responses: outcome.response.clone(),
             waits: outcome.waits.each_ref().map(|wait| (secs(wait.mean()), wait.count())),
             slow,
             stages: outcome.profile.mean(),
@@ -76,7 +81,7 @@ impl Summary {
             Work::Cores(due) => (self.cores(), due),
             Work::Slots(due) => (self.slots(), due),
         };
-        let all = self.counts.answered == self.counts.arrived && self.first_kill == [None; 2];
+        let all = is_complete(&self.counts) && self.first_kill == [None; 2];
         if all && came > 0.0 { due / came } else { 1.0 }
     }
 
@@ -160,6 +165,11 @@ fn cores_of(outcome: &Outcome, site: &Site, cpu: [Span; 2]) -> [f64; 2] {
     let measured = outcome.measured.as_secs().max(f64::MIN_POSITIVE);
     let [of_host, of_own] = cpu.map(|cpu| cpu.as_secs() / measured);
     [of_host / site.host.speed, of_own / own.speed]
+}
+
+/// Whether all that arrived were answered well.
+pub(crate) fn is_complete(counts: &Counts) -> bool {
+    counts.answered == counts.arrived
 }
 
 /// `part` of `whole`; zero where there is no whole.

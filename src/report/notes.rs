@@ -1,7 +1,7 @@
 //! What a reader has to know about the figures: how they came about, and where they are weak.
 
 use super::words;
-use crate::experiment::answer::{Answers, Capacity, Effort, Row, Study};
+use crate::experiment::answer::{Answers, Capacity, Row, Study};
 use crate::outcome::Stopped;
 
 /// How the figures came about, and where they are weak.
@@ -43,7 +43,7 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
 /// Which rows are not as precise as asked for, and why.
 fn weak(study: &Study, answers: &Answers) -> Vec<String> {
     let (short, unsettled): (Vec<&Row>, Vec<&Row>) =
-        answers.rows.iter().filter(|row| is_weak(row)).partition(|row| is_short(study, row));
+        answers.rows.iter().filter(|row| is_weak(row)).partition(|row| row.finding.settled);
     let places = |rows: &[&Row]| {
         let places: Vec<String> = rows.iter().map(|row| place(study, row)).collect();
         Some(places.join("; ")).filter(|places| !places.is_empty())
@@ -52,13 +52,6 @@ fn weak(study: &Study, answers: &Answers) -> Vec<String> {
         places(&short).map(|places| format!("* Less precise than asked for: {places}. {FURTHER}"));
     let unsettled = places(&unsettled).map(|it| format!("* {UNSETTLED}: {it}. {FURTHER}"));
     short.into_iter().chain(unsettled).collect()
-}
-
-/// Whether p95 itself is known less well than was asked for.
-fn is_short(study: &Study, row: &Row) -> bool {
-    let Effort::Precision(share) = study.effort else { return false };
-    let half = row.finding.p95.and_then(|p95| p95.relative_half_width());
-    half.is_none_or(|half| half > share.get())
 }
 
 /// What a p95 is that every replication agrees on too early.
@@ -168,11 +161,11 @@ mod tests {
     fn a_p95_that_is_precise_and_not_settled_is_not_called_imprecise() {
         let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
         let finding = &mut answers.rows[0].finding;
-        (finding.precise, finding.p95) = (false, Estimate::of(&[0.3, 0.3]));
+        (finding.precise, finding.settled, finding.p95) = (false, false, Estimate::of(&[0.3]));
         let notes = notes(&study, &answers);
         let expected = "* Simulated for no longer than a crowd takes to come and go, which may be \
-                        larger in the long run, and p95 longer: 2GB · gunicorn at tier 1 (p95 \
-                        ±0%). To go beyond";
+                        larger in the long run, and p95 longer: 2GB · gunicorn at tier 1. To \
+                        go beyond";
         assert!(notes.iter().any(|note| note.starts_with(expected)), "{notes:?}");
         assert!(notes.iter().all(|note| !note.contains("Less precise")), "{notes:?}");
     }

@@ -215,7 +215,7 @@ fn short(answers: &Answers, name: impl Fn(&Row) -> String, most: usize) -> Vec<S
 
 fn half_width(row: &Row) -> String {
     let mark = if is_weak(row) { "*" } else { "" };
-    words::p95_half_width(&row.finding).map(|half| half + mark).unwrap_or_default()
+    words::p95_half_width(&row.finding).unwrap_or_default() + mark
 }
 
 /// The share that fails, marked where it may be on the other side of what is allowed.

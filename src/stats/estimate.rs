@@ -28,6 +28,20 @@ impl Estimate {
         (!values.is_empty()).then_some(Estimate { mean, standard_error, replications })
     }
 
+    /// The same replications around `centre`, which all of them give together: what they vary by, and
+    /// how far their mean is from it.
+    pub fn moved_to(self, centre: f64) -> Estimate {
+        let n = f64::from(self.replications);
+        let beyond = (self.mean - centre).powi(2) / (n - 1.0);
+        let standard_error = self.standard_error.map(|error| (error * error + beyond).sqrt());
+        Estimate { mean: centre, standard_error, ..self }
+    }
+
+    /// The same where nobody knows how far off it may be.
+    pub fn without_error(self) -> Estimate {
+        Estimate { standard_error: None, ..self }
+    }
+
     /// Half the width of the 95 % interval, by Student's t over the replications; `None` for a
     /// single replication.
     pub fn half_width(&self) -> Option<f64> {
