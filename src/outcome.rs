@@ -4,7 +4,7 @@
 use crate::seed::Seed;
 use crate::stats::histogram::{self, Histogram};
 use crate::stats::level::Usage;
-use crate::units::{Bytes, Span, Time};
+use crate::units::{Span, Time};
 
 /// What one run measured. Counts and times are of the requests that *arrived* in the measured
 /// window; levels are averages over that window.
@@ -12,36 +12,37 @@ use crate::units::{Bytes, Span, Time};
 pub struct Outcome {
     /// The seed of the run.
     pub seed: Seed,
-    /// How long was measured; shorter than asked for only where `stopped` says why.
+    /// The length of the measured window; shorter than asked for only where `stopped` says why.
     pub measured: Span,
     /// The limit that ended the run early, if one did.
     pub stopped: Option<Stopped>,
-    /// How many came, and what became of them.
+    /// How many requests arrived, and how they ended.
     pub counts: Counts,
-    /// Responses of the requests answered well, one histogram per endpoint, in the site's order.
+    /// Response times of the requests answered well, one histogram per endpoint, in the site's
+    /// order.
     pub response: Vec<Histogram>,
-    /// How long each request that could have waited did, zeros included, by what it waited for:
-    /// indexed by [`Queue`].
+    /// Waits for each queue of the requests that pass it, zeros included: indexed by [`Queue`].
     pub waits: [Histogram; Queue::COUNT],
     /// Where the time of the requests answered well went, by length of response.
     pub profile: Profile,
-    /// What was in use on average.
+    /// Mean and peak use of the resources.
     pub levels: Levels,
     /// CPU in the window that requests took beyond their work because code had gone cold: on the
     /// workers' host, and on the database's own.
     pub cold_cpu: [Span; 2],
-    /// Of that, on the workers' host in closing connections: after the answers, and nobody waits for it.
+    /// The part of that which closes connections on the workers' host. It comes after the answers,
+    /// so no request waits for it.
     pub cold_closing_cpu: Span,
     /// How many requests each arrival found inside (backlog and workers), itself not counted.
     pub seen: Histogram,
     /// Requests inside when the window opened and when it closed.
     pub inside: (u64, u64),
-    /// Processes the OOM killer took, in the window.
+    /// Processes that the OOM killer killed in the window.
     pub kills: u64,
-    /// When the OOM killer first struck, in the whole run: on the workers' host, and on the database's
-    /// own.
+    /// When the OOM killer first struck, in the whole run: on the workers' host, and on the
+    /// database's own.
     pub first_kill: [Option<Time>; 2],
-    /// Events the run took, in the whole run: arrivals, completions, waits over.
+    /// Events of the whole run: arrivals, completions, ends of waits.
     pub events: u64,
 }
 
@@ -54,17 +55,17 @@ pub enum Stopped {
     Arrivals,
 }
 
-/// How many requests came, and what became of them.
+/// How many requests arrived, and how they ended.
 /// `arrived = answered + failed + open`, always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Came.
+    /// Requests that arrived in the window.
     pub arrived: u64,
-    /// Were answered well, while the client still waited.
+    /// Those answered well, while the client still waited.
     pub answered: u64,
-    /// Failed, by cause: indexed by [`Cause`].
+    /// Those that failed, by cause: indexed by [`Cause`].
     pub failed: [u64; Cause::COUNT],
-    /// Were still inside when the run ended.
+    /// Those still inside when the run ended.
     pub open: u64,
 }
 
@@ -78,7 +79,7 @@ impl Counts {
 /// Why a request was not answered well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The backlog was full: a 502 at once, or the last TCP retry in vain.
+    /// The backlog was full: a 502 at once, or the last TCP retry failed.
     Backlog,
     /// The worker was at `limit_concurrency`: 503.
     Limit,
@@ -86,12 +87,12 @@ pub enum Cause {
     Connections,
     /// No connection of the pool came free in time: 500.
     Pool,
-    /// Nginx gave up: 504. Or gunicorn killed the worker that was at it for too long: 500.
+    /// Nginx gave up: 504. Or gunicorn killed the worker, which had worked on it for too long: 500.
     Timeout,
     /// The client's patience was over.
     Patience,
-    /// The process was killed with the request inside, and the connection closed: a 502 from Nginx. Or
-    /// the database crashed: 500.
+    /// The process was killed with the request inside, and the connection closed: a 502 from Nginx.
+    /// Or the database crashed: 500.
     Killed,
     /// No process was listening any more: a 502 from Nginx. Or no database: 500.
     Down,
@@ -125,43 +126,44 @@ pub enum Queue {
 }
 
 impl Queue {
-    /// How many there are.
+    /// How many queues there are.
     pub const COUNT: usize = 3;
-    /// All of them.
+    /// All queues, by index.
     pub const ALL: [Queue; Queue::COUNT] = [Queue::Worker, Queue::Gil, Queue::Connection];
 }
 
 /// Where a request's time goes. The stages of a request add up to its response time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Before it is in a worker's hands: Nginx, TCP retries, backlog, waiting for a thread.
+    /// Before a worker works on it: Nginx, TCP retries, backlog, waiting for a thread.
     Worker,
     /// Waiting for the GIL, or for the event loop.
     Gil,
-    /// Ready to run, and sharing the cores of the workers' host with others: the time beyond what the
-    /// work needs.
+    /// Ready to run, and sharing the cores of the workers' host with others: the time beyond what
+    /// the work needs.
     Cores,
     /// Waiting for a connection of the pool, or opening one.
     Connection,
     /// Computing.
     Compute,
-    /// In the database: its CPU's work, its waits, and the way there and back.
+    /// In the database: its CPU time, its waits, and the round trips between it and the worker.
     Database,
-    /// Waiting for something outside.
+    /// Waiting for something outside the host, such as an API.
     Call,
-    /// As [`Stage::Cores`], of the database's own host.
+    /// Ready to run, and sharing the cores of the database's own host with others: the time beyond
+    /// what the work needs.
     DatabaseCores,
-    /// On the client's way to the site and back.
+    /// The round trip between client and site.
     Network,
 }
 
 impl Stage {
-    /// How many there are.
+    /// How many stages there are.
     pub const COUNT: usize = 9;
-    /// How many a request writes down: the first ones. The wait for the database's own cores is what
-    /// they leave of its response, and the way to the site and back is the same for all.
+    /// How many stages a request records itself: the first ones. Time waiting for the database's
+    /// own cores is the rest of the response; network time is the same for every request.
     pub const RECORDED: usize = Stage::DatabaseCores as usize;
-    /// All of them, waits first and then work, each in the order of a request's life.
+    /// All stages: waits first and then work, each in the order of a request's life.
     pub const ALL: [Stage; Stage::COUNT] = [
         Stage::Worker,
         Stage::Gil,
@@ -175,29 +177,28 @@ impl Stage {
     ];
 }
 
-/// Where the time of requests went, for requests of about the same response time: so that what
-/// made the slow ones slow can be told.
+/// Where the time of requests went, by response time: shows what made slow requests slow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
     buckets: Vec<Bucket>,
-    /// Buckets that were set aside once they had all that 64 bits hold, each with its place.
+    /// Buckets that were full and were replaced by empty ones, each with its index.
     full: Vec<(usize, Bucket)>,
-    /// The client's way to the site and back.
-    way: Span,
+    /// The client's round trip to the site.
+    round_trip: Span,
 }
 
-/// Requests of about the same response time, in nanoseconds all together.
+/// Requests of about the same response time: sums over them, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Bucket {
-    /// Spent in each stage that is written down.
+    /// Time in each recorded stage.
     spent: [u64; Stage::RECORDED],
-    /// Their response times.
+    /// Response times.
     response: u64,
-    /// How many they are.
+    /// How many requests.
     count: u64,
 }
 
-/// The same of any number of requests.
+/// The sums over any number of buckets.
 #[derive(Debug, Default)]
 struct Sums {
     spent: [u128; Stage::RECORDED],
@@ -218,39 +219,39 @@ impl Sums {
         sums
     }
 
-    /// Mean seconds in each stage, with so long a way to the site and back; `None` where there is no
+    /// Mean seconds in each stage, of which `round_trip` is the network's; `None` where there is no
     /// request.
-    fn mean(&self, way: Span) -> Option<[f64; Stage::COUNT]> {
+    fn mean(&self, round_trip: Span) -> Option<[f64; Stage::COUNT]> {
         let each = |nanos: u128| nanos as f64 / self.count as f64 / 1e9;
         let mut means = [0.0; Stage::COUNT];
         for (mean, spent) in means.iter_mut().zip(self.spent) {
             *mean = each(spent);
         }
-        let ways = u128::from(way.as_nanos()) * self.count;
-        let elsewhere = self.spent.iter().sum::<u128>() + ways;
+        let network = u128::from(round_trip.as_nanos()) * self.count;
+        let elsewhere = self.spent.iter().sum::<u128>() + network;
         means[Stage::DatabaseCores as usize] = each(self.response.saturating_sub(elsewhere));
-        means[Stage::Network as usize] = way.as_secs();
+        means[Stage::Network as usize] = round_trip.as_secs();
         (self.count > 0).then_some(means)
     }
 }
 
 impl Profile {
-    /// One bucket for so many of a histogram's: eight per doubling of response time, each at most
-    /// an eighth of its value wide.
+    /// How many of a histogram's buckets make one here. That leaves eight per doubling of response
+    /// time, each at most an eighth of its value wide.
     const MERGED: usize = 16;
 
-    /// With responses of so many nanoseconds in it a bucket is full: one more, which is shorter than
-    /// these three centuries, still fits.
+    /// A bucket whose response times add up to this many nanoseconds is full. One more response,
+    /// which is shorter than these 292 years, still fits into 64 bits.
     const FULL: u64 = 1 << 63;
 
-    /// An empty one, of requests whose clients are so far away.
-    pub fn new(way: Span) -> Profile {
+    /// An empty profile of requests whose network time is `round_trip`.
+    pub fn new(round_trip: Span) -> Profile {
         let count = Profile::bucket(Span::from_nanos(u64::MAX)) + 1;
-        Profile { buckets: vec![Bucket::default(); count], full: Vec::new(), way }
+        Profile { buckets: vec![Bucket::default(); count], full: Vec::new(), round_trip }
     }
 
-    /// Takes in one request that took so many nanoseconds, which have this place in a histogram
-    /// ([`histogram::bucket`]), spent as `spent` says.
+    /// Records a request that took `nanos` nanoseconds, of which `spent` went to each stage.
+    /// `bucket` is the index of `nanos` in a histogram ([`histogram::bucket`]).
     #[inline]
     pub fn record(&mut self, bucket: usize, nanos: u64, spent: &[Span; Stage::RECORDED]) {
         let into = &mut self.buckets[bucket / Profile::MERGED];
@@ -264,7 +265,7 @@ impl Profile {
         }
     }
 
-    /// A bucket is full: an empty one takes its place.
+    /// Sets the full bucket at `place` aside and puts an empty one there.
     #[cold]
     fn set_aside(&mut self, place: usize) {
         self.full.push((place, std::mem::take(&mut self.buckets[place])));
@@ -275,13 +276,13 @@ impl Profile {
     pub fn at(&self, response: Span) -> Option<[f64; Stage::COUNT]> {
         let place = Profile::bucket(response);
         let full = self.full.iter().filter(|(of, _)| *of == place).map(|(_, bucket)| bucket);
-        Sums::of(full.chain([&self.buckets[place]])).mean(self.way)
+        Sums::of(full.chain([&self.buckets[place]])).mean(self.round_trip)
     }
 
     /// Mean seconds in each stage over all requests; `None` where there was none.
     pub fn mean(&self) -> Option<[f64; Stage::COUNT]> {
         let full = self.full.iter().map(|(_, bucket)| bucket);
-        Sums::of(full.chain(&self.buckets)).mean(self.way)
+        Sums::of(full.chain(&self.buckets)).mean(self.round_trip)
     }
 
     fn bucket(response: Span) -> usize {
@@ -289,7 +290,7 @@ impl Profile {
     }
 }
 
-/// What was in use on average over the window, and at most.
+/// Mean and peak use of each resource over the window.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Levels {
     /// Busy cores of the workers' host.
@@ -300,13 +301,14 @@ pub struct Levels {
     pub backlog: Usage,
     /// Requests inside: backlog and workers.
     pub inside: Usage,
-    /// Busy worker slots: workers for sync, threads for threads, loops and GILs are `turns`.
+    /// Requests that hold a place in a worker: one per busy worker (sync) or thread (threads), and
+    /// every accepted request of an async worker. Busy loops and held GILs are `turns`.
     pub workers: Usage,
     /// GILs held, or event loops busy.
     pub turns: Usage,
     /// Connections in use.
     pub connections: Usage,
-    /// Connections open, in use or kept.
+    /// Open connections, used or idle.
     pub open_connections: Usage,
     /// Requests waiting for a connection of a pool.
     pub pool_queue: Usage,
@@ -314,53 +316,12 @@ pub struct Levels {
     pub memory: Usage,
 }
 
-/// The memory of a host at rest, line by line: what the arithmetic before the simulation shows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Budget {
-    /// What it is, how many of it, and what each takes.
-    pub lines: Vec<(String, u32, Bytes)>,
-    /// The ceiling; `None` where there is none.
-    pub ceiling: Option<Bytes>,
-}
-
-impl Budget {
-    /// What is used at rest.
-    pub fn used(&self) -> Bytes {
-        self.lines.iter().fold(Bytes::ZERO, |sum, (_, count, each)| sum + *each * u64::from(*count))
-    }
-
-    /// Whether it fits.
-    pub fn fits(&self) -> bool {
-        self.ceiling.is_none_or(|ceiling| self.used() <= ceiling)
-    }
-}
-
-impl std::fmt::Display for Budget {
-    /// The arithmetic: `system 200MB + 5 x worker 200MB = 1.172GB > 1GB`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut lines =
-            self.lines.iter().filter(|(_, count, each)| *each * u64::from(*count) > Bytes::ZERO);
-        let line = |(name, count, each): &(String, u32, Bytes)| match count {
-            1 => format!("{name} {each}"),
-            many => format!("{many} x {name} {each}"),
-        };
-        let Some(first) = lines.next() else { return write!(f, "nothing") };
-        let sum = lines.fold(line(first), |sum, each| sum + " + " + &line(each));
-        write!(f, "{sum} = {}", self.used())?;
-        match self.ceiling {
-            Some(ceiling) if self.used() > ceiling => write!(f, " > {ceiling}"),
-            Some(ceiling) => write!(f, " of {ceiling}"),
-            None => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// 5,184,000 calls of six hours, as come at one a minute in ten years, are 3,551 years of waiting:
-    /// six times what 64 bits hold. And as many of half that, in a bucket of their own.
+    /// 5,184,000 calls of six hours, which is one a minute for ten years, wait 3,551 years together:
+    /// six times what 64 bits of nanoseconds hold. As many calls of three hours fill another bucket.
     #[test]
     fn millennia_of_waiting_are_added_up_as_seconds_are() {
         let mut profile = Profile::new(Span::from_millis(1));
@@ -378,7 +339,7 @@ mod tests {
             for (stage, secs) in expected {
                 assert!((means[stage as usize] / secs - 1.0).abs() < 1e-12, "{stage:?}: {means:?}");
             }
-            assert!(means[Stage::DatabaseCores as usize] <= 0.0, "nobody was there");
+            assert!(means[Stage::DatabaseCores as usize] <= 0.0, "no host of its own");
         }
     }
 }

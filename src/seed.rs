@@ -8,12 +8,12 @@
 pub struct Seed(u64);
 
 impl Seed {
-    /// The root seed a scenario names.
+    /// The root seed that a scenario gives.
     pub const fn new(root: u64) -> Seed {
         Seed(root)
     }
 
-    /// The number itself, to be printed or stored.
+    /// The seed as a number, to print or store.
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -23,14 +23,14 @@ impl Seed {
         Seed(mix(self.0, u64::from(index)))
     }
 
-    /// The number that starts the stream for one purpose of a run with this seed.
+    /// The seed of the random stream for one purpose of a run with this seed.
     pub fn stream(self, purpose: u64) -> u64 {
         mix(self.0, purpose)
     }
 }
 
-/// Two words to one, so that neighbours in either lead far apart: the finaliser of SplitMix64
-/// (Steele, Lea, Flood 2014) over a sum with its golden-ratio increment.
+/// Hashes two words to one, so that neighbouring inputs give unrelated outputs: the finaliser of
+/// SplitMix64 (Steele, Lea, Flood 2014) over a sum with its golden-ratio increment.
 fn mix(a: u64, b: u64) -> u64 {
     let mut z = a.wrapping_add(b.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,4 +1,4 @@
-//! What is simulated: a machine, a Python server on it, a database, and who comes to visit.
+//! What is simulated: a machine, a Python server on it, a database, and the traffic.
 //!
 //! A [`Site`] is plain data and already valid: it is built by the scenario floor, which checks
 //! every value and every combination, or from [`Site::textbook`], by tests. Nothing here has a
@@ -6,6 +6,7 @@
 //! scenario floor's business.
 
 mod arrivals;
+mod budget;
 mod first_request;
 mod kind;
 mod server;
@@ -14,13 +15,14 @@ mod textbook;
 use std::sync::Arc;
 
 pub use arrivals::{Arrivals, Trace, Traced};
+pub use budget::Budget;
 pub use first_request::FirstRequest;
 pub use kind::{Dispatcher, WorkerKind};
 pub use server::{Accept, Connections, Costs, Hold, OnOom, Server};
 
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
-/// Everything one run needs to know, but for its seed.
+/// Everything that a run depends on, but for its seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Site {
     /// The machine the workers run on.
@@ -31,9 +33,10 @@ pub struct Site {
     pub database: Database,
     /// What stands before the workers: the listening socket and, perhaps, Nginx.
     pub front: Front,
-    /// The visitors' manners.
+    /// How clients behave: how long they wait, how far away they are, what they cost the workers'
+    /// host.
     pub client: Client,
-    /// How many requests come, and wanting what.
+    /// How many requests arrive, when, and what they ask for.
     pub traffic: Traffic,
     /// How long is simulated, and how long of it measured.
     pub horizon: Horizon,
@@ -48,93 +51,96 @@ pub struct Host {
     pub speed: f64,
     /// How the cores are shared.
     pub sharing: Sharing,
-    /// How they, and the code on them, go cold; `None`: they never do.
+    /// How the cores, and the code on them, go cold; `None`: they never do.
     pub cooling: Option<Cooling>,
-    /// The ceiling; `None` where the scenario sets none.
+    /// Its memory; `None`: without limit.
     pub memory: Option<Bytes>,
-    /// How long nobody gets anything done once memory is full, before the OOM killer comes: Linux first
-    /// throws out what it can read again, the code that everybody runs, and reads it again and again.
+    /// How long the host does no useful work once memory is full, before the OOM killer strikes:
+    /// Linux first evicts what it can read back, which is program code, and reads it again and
+    /// again.
     pub thrashing: Span,
-    /// What lives on the machine beside workers and database.
+    /// What holds memory on the machine beside workers and database.
     pub residents: Vec<Resident>,
 }
 
-/// How what is runnable on a host shares its cores.
+/// How the runnable tasks of a host share its cores.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sharing {
-    /// Everything gets an equal share, at once: processor sharing.
+    /// All tasks run at once, each with an equal share: processor sharing.
     Fair,
-    /// Each core runs one task at a time, which has its slice, and then whichever has the earliest
-    /// deadline of those that have had less than their part (EEVDF, Linux since 6.6; reference
-    /// section 1.3). The server's processes share what each of the database's gets alone.
+    /// Each core runs one task at a time, for a slice. Of the tasks that have had less than their
+    /// share, the one with the earliest deadline is next (EEVDF, Linux since 6.6; reference section
+    /// 1.3). The server's processes together get the share of one process of the database.
     Slices {
-        /// How long a task runs before others are considered: those of its session then, others with
-        /// the next one that wakes up, or the next tick. Above zero.
+        /// How long a task runs before others are considered: tasks of its own session right then,
+        /// others when the next task wakes up, or at the next tick. Above zero.
         slice: Span,
     },
 }
 
-/// How what has not run for a while goes cold: after a time t by the share 1 - e^(-t / `over`).
+/// How cores and code that have not run for a while go cold: after a time t by the share
+/// 1 - e^(-t / `over`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cooling {
-    /// What the first task on a core that was idle for long takes beyond its work, to wake it up:
-    /// where cores are shared in slices, for else no task is on one core.
+    /// CPU beyond its work of the first task on a core that is entirely cold: the cost of waking
+    /// the core up. Only where cores are shared in slices; with fair shares no task is on one core.
     pub core: Span,
-    /// What the stack's own code, or a query's in the database, costs beyond its CPU time where
-    /// nothing of its kind has run for long: so many times that, from 0 to 100, if the server says
-    /// nothing else ([`Costs::cold_code`]).
+    /// Extra CPU of entirely cold code, relative to its CPU time, from 0 to 100: for the stack's
+    /// own code and for a query in the database. A server may override it for the stack's code
+    /// ([`Costs::cold_code`]).
     pub code: f64,
-    /// The time it takes to get most of the way there. Above zero.
+    /// The time constant. Above zero.
     pub over: Span,
 }
 
 /// Memory that is always there: the system, Redis, Celery children.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resident {
-    /// What it is, as the memory arithmetic names it.
+    /// Its name in the memory arithmetic.
     pub name: String,
     /// How many processes of it there are.
     pub count: u32,
-    /// What each of them holds.
+    /// Memory of each process.
     pub memory: Bytes,
-    /// Whether each is one process that the OOM killer may take and a supervisor starts again
-    /// (a Celery child); the system itself is not.
+    /// Whether each is one process that the OOM killer may kill and a supervisor starts again (a
+    /// Celery child); the system itself is not.
     pub killable: bool,
 }
 
-/// PostgreSQL and the way to it.
+/// PostgreSQL and the network to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Database {
-    /// Its own machine; `None`: it lives on the workers' host and shares its cores and memory.
+    /// Its own machine; `None`: it runs on the workers' host and shares its cores and memory.
     pub host: Option<Host>,
-    /// Round trips added to each query and, three times, to each connection set-up.
+    /// One network round trip between application and database: added once to each query and
+    /// [`Database::CONNECT_ROUND_TRIPS`] times to opening a connection.
     pub latency: Span,
-    /// Connections it grants the application, the reserved ones already taken off; the next is
+    /// Connections it grants the application, the reserved ones already subtracted; the next is
     /// refused at once. `None`: without limit.
     pub connection_slots: Option<u32>,
     /// Shared buffers and everything else that does not depend on the connections.
     pub memory: Bytes,
-    /// What each open connection holds on top.
+    /// Memory of each open connection on top of that.
     pub connection_memory: Bytes,
-    /// CPU of the server for opening a connection.
+    /// CPU of the database for opening a connection.
     pub connect_cpu: Span,
-    /// What opening a connection waits for, beside CPU.
+    /// Time that opening a connection takes beside CPU and round trips.
     pub connect_wait: Span,
-    /// CPU of the server for the end of a connection's process, once it is closed; nobody waits
-    /// for it.
+    /// CPU of the database for ending the process of a closed connection. No request waits for it.
     pub close_cpu: Span,
-    /// The same for one that never had a query: it has less to give back.
+    /// CPU of the database for ending the process of a connection that never had a query: it has
+    /// less memory to free.
     pub unused_close_cpu: Span,
-    /// CPU of the server for resetting a connection, where the pool does so.
+    /// CPU of the database for resetting a connection, where the pool does so.
     pub reset_cpu: Span,
-    /// A query's wait is rounded up to whole steps of this: `pg_sleep` waits for whole
-    /// milliseconds (PostgreSQL's `src/backend/utils/adt/misc.c`). Zero: it is not.
+    /// A query's wait is rounded up to whole multiples of this: `pg_sleep` waits for whole
+    /// milliseconds (PostgreSQL's `src/backend/utils/adt/misc.c`). Zero: waits are not rounded.
     pub wait_step: Span,
-    /// CPU of the server for refusing one.
+    /// CPU of the database for refusing a connection.
     pub refusal_cpu: Span,
     /// The resident size of its largest process, as the OOM killer scores it.
     pub largest_process: Bytes,
-    /// How long it is away after one of its processes was killed: at least a millisecond.
+    /// How long it is down after one of its processes was killed: at least a millisecond.
     pub recovery: Span,
 }
 
@@ -143,20 +149,20 @@ pub struct Database {
 pub struct Front {
     /// What a full backlog does to the next connection.
     pub listen: Listen,
-    /// The accept queue's size, or that of each where there are several; it holds one more. `None`:
-    /// without limit.
+    /// The size of the accept queue, of each where there are several; it holds one connection more.
+    /// `None`: without limit.
     pub backlog: Option<u32>,
     /// CPU of Nginx per request, on the workers' host, before admission.
     pub nginx_cpu: Span,
-    /// Nginx gives up connecting after this long (504).
+    /// After this long Nginx gives up connecting to the server (504); `None`: never.
     pub connect_timeout: Option<Span>,
-    /// Nginx gives up on an answer this long after it connected (504).
+    /// This long after connecting Nginx gives up on the answer (504); `None`: never.
     pub read_timeout: Option<Span>,
 }
 
 impl Front {
-    /// Whether Nginx is in front of the server: it takes some CPU or gives up some time, and nobody else
-    /// comes through a Unix socket.
+    /// Whether Nginx is in front of the server: it costs CPU, or has a timeout, or the socket is a
+    /// Unix socket, which only Nginx uses.
     pub fn has_nginx(&self) -> bool {
         let gives_up = self.connect_timeout.is_some() || self.read_timeout.is_some();
         !self.nginx_cpu.is_zero() || gives_up || self.listen == Listen::Unix
@@ -172,28 +178,28 @@ pub enum Listen {
     Unix,
 }
 
-/// The visitors' manners.
+/// How clients behave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Client {
-    /// How long a client waits, from its first attempt, for the answer to come to it; the server does
-    /// not learn of it.
+    /// How long a client waits for its answer, from its first attempt to connect, before it gives
+    /// up; the server does not notice. `None`: for ever.
     pub patience: Option<Span>,
-    /// The way to the site and back, and the client's own time: part of every response that is
-    /// answered, and nobody's work.
+    /// The network round trip to the site and the client's own time: part of every response time,
+    /// and no work for the site.
     pub round_trip: Span,
-    /// CPU of the workers' host that each request costs a client that lives there (a load
-    /// generator): half before it connects, half after the answer. Zero: clients live elsewhere.
+    /// CPU on the workers' host for each request of a client that runs there (a load generator):
+    /// half before it connects, half after the answer. Zero: clients are elsewhere.
     pub cpu: Span,
 }
 
-/// How many requests come, when, and wanting what.
+/// How many requests arrive, when, and what they ask for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Traffic {
     /// The mean arrival rate.
     pub rate: PerSecond,
-    /// When they come.
+    /// When requests arrive.
     pub arrivals: Arrivals,
-    /// What they ask for; at least one, of which at least one has a weight above zero.
+    /// What requests ask for: at least one endpoint, and at least one with a weight above zero.
     pub endpoints: Vec<Endpoint>,
 }
 
@@ -204,11 +210,11 @@ pub struct Endpoint {
     pub name: String,
     /// Its share of the traffic, relative to the others' weights.
     pub weight: f64,
-    /// Memory each request holds from when it is accepted, or has a thread, to its answer.
+    /// Memory of each request from its acceptance, or its start in a thread, to its answer.
     pub memory: Bytes,
-    /// Memory each request leaves behind in its worker for good.
+    /// Memory that each request leaks into its worker.
     pub growth: Bytes,
-    /// What it does, in order.
+    /// The steps of a request, in order.
     pub steps: Vec<Step>,
 }
 
@@ -217,8 +223,8 @@ pub struct Endpoint {
 pub enum Step {
     /// CPU time of the worker.
     Compute(Dist),
-    /// A query: CPU time of the database, and what it waits there (disk, locks) while it holds
-    /// its connection. The driver's CPU comes first, unless the query says its own.
+    /// A query: CPU of the driver in the worker, then CPU of the database and waits there (disk,
+    /// locks). It holds a connection meanwhile.
     Query {
         /// Waiting in the database.
         wait: Dist,
@@ -273,6 +279,13 @@ pub enum Dist {
     Empirical(Arc<[Span]>),
 }
 
+impl Step {
+    /// Whether this is a query.
+    pub const fn is_query(&self) -> bool {
+        matches!(self, Step::Query { .. })
+    }
+}
+
 impl Dist {
     /// Its mean, in seconds.
     pub fn mean_secs(&self) -> f64 {
@@ -314,21 +327,20 @@ impl Dist {
     }
 }
 
-/// How long is simulated. Figures count the requests that arrive in the measured window.
+/// How long is simulated. Only requests that arrive in the measured window count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Horizon {
-    /// Simulated first and not measured, so that what is measured does not remember the empty
-    /// start.
+    /// The time simulated before the measured window, so that the empty start does not show in it.
     pub warmup: Span,
     /// The measured window.
     pub measured: Span,
     /// How long the run may go on, with traffic as before, until every request that arrived in
     /// the window is answered. What is then still open is counted as such.
     pub drain: Span,
-    /// The run stops when this many requests are inside: an async worker far beyond its capacity
-    /// would otherwise fill the simulator's memory as it fills its own.
+    /// The run stops when this many requests are inside. Otherwise an overloaded async worker would
+    /// fill the simulator's memory as it fills its own.
     pub in_flight_limit: u32,
-    /// The run stops after this many requests arrived.
+    /// The run stops after this many arrivals.
     pub arrivals_limit: u64,
 }
 
@@ -361,7 +373,7 @@ impl Traffic {
         Fraction::new(endpoint.weight / total)
     }
 
-    /// Whether requests that come leave memory behind in their workers for good.
+    /// Whether some request leaks memory into its worker.
     pub fn leaks(&self) -> bool {
         self.endpoints.iter().any(|each| each.weight > 0.0 && each.growth > Bytes::ZERO)
     }

@@ -41,7 +41,7 @@ impl Time {
 
 impl Add<Span> for Time {
     type Output = Time;
-    /// What would come after the end of time never comes.
+    /// Saturates at [`Time::NEVER`].
     fn add(self, span: Span) -> Time {
         Time(self.0.saturating_add(span.0))
     }
@@ -98,29 +98,31 @@ impl Span {
     /// becomes 2^63.
     #[inline]
     pub fn from_nanos_f64(nanos: f64) -> Span {
-        // Of a positive float the bits order as it does, and of a negative one or NaN they are
-        // above; a month and a half is what is left.
+        // Bit patterns of non-negative floats order as the values do, and those of negative numbers
+        // and NaN lie above all of them: one comparison leaves 0 <= nanos < 2^52 - 1, which is 52
+        // days.
         if nanos.to_bits() >= (WHOLE - 1.0).to_bits() {
             return Span::from_any_nanos_f64(nanos);
         }
-        // From 2^52 to 2^53, where the sum lies, floats are the whole numbers: adding it rounds to the
-        // nearest, without a conversion, for which the next event would have to wait.
+        // Between 2^52 and 2^53 the floats are exactly the whole numbers, so adding 2^52 rounds to
+        // the nearest one; `up` repairs a rounding down. A float-to-integer conversion would take
+        // longer, and the next event waits for the result.
         let shifted = nanos + WHOLE;
         let up = u64::from(shifted - WHOLE < nanos);
         Span((shifted.to_bits() ^ WHOLE.to_bits()).wrapping_add(up))
     }
 
-    /// The same, of any number.
+    /// Does what [`Span::from_nanos_f64`] says for any number, by an integer conversion.
     #[cold]
     fn from_any_nanos_f64(nanos: f64) -> Span {
-        // 2^63 nanoseconds are three centuries.
+        // The conversion saturates at 2^63 - 1 nanoseconds, 292 years.
         let whole = nanos as i64;
         let up = u64::from((whole as f64) < nanos);
         Span(whole.max(0) as u64 + up)
     }
 
-    /// The two together, which are known to be shorter than the longest span there is: parts of
-    /// something that had an end.
+    /// The sum of two spans that are parts of one finite span, so that it cannot overflow. Not
+    /// checked: it would wrap.
     #[inline]
     pub const fn plus_bounded(self, other: Span) -> Span {
         Span(self.0.wrapping_add(other.0))
@@ -146,7 +148,7 @@ impl Span {
         self.0 == 0
     }
 
-    /// `self` less `other`, or nothing where `other` is the longer.
+    /// `self` less `other`, or zero where `other` is the longer.
     pub const fn saturating_sub(self, other: Span) -> Span {
         Span(self.0.saturating_sub(other.0))
     }
@@ -156,11 +158,11 @@ impl Span {
         step * self.as_nanos().div_ceil(step.as_nanos())
     }
 
-    /// What share of something that decays is gone by then: 1 - e^(-self / `over`), to 1e-8. `over`
-    /// must not be zero.
+    /// 1 - e^(-self / `over`): the share of an exponential decay with time constant `over` that has
+    /// happened after this span, to within 1e-8. `over` must not be zero.
     ///
-    /// Not by the system's `expm1`, whose last bits may differ: the C library has several, and takes the
-    /// one for the processor that it finds.
+    /// The system's `expm1` is not used, because its last bits may differ between machines: the C
+    /// library has several and picks one by the processor.
     #[inline]
     pub fn decayed_share(self, over: Span) -> f64 {
         use std::f64::consts::{LN_2, LOG2_E};
@@ -174,7 +176,7 @@ impl Span {
         let square = x * x;
         let odd = x * (1.0 + square * (1.0 / 6.0 + square * (1.0 / 120.0 + square / 5040.0)));
         let even = square * (0.5 + square * (1.0 / 24.0 + square / 720.0));
-        // A power of two is its exponent.
+        // 2^-halvings: a float with this exponent and an empty mantissa.
         let left = f64::from_bits((1023 - halvings) << 52);
         1.0 - left + left * (odd - even)
     }
@@ -187,7 +189,7 @@ impl Span {
 
 impl Add for Span {
     type Output = Span;
-    /// No sum is longer than the longest span there is, six centuries.
+    /// Saturates at 2^64 - 1 nanoseconds, 584 years.
     fn add(self, other: Span) -> Span {
         Span(self.0.saturating_add(other.0))
     }
@@ -216,7 +218,7 @@ impl Mul<u64> for Span {
 
 impl Rem for Span {
     type Output = Span;
-    /// What is left beyond whole multiples of `period`. A period of no time is a defect and panics.
+    /// The remainder beyond whole multiples of `period`. A period of zero is a defect and panics.
     fn rem(self, period: Span) -> Span {
         Span(self.0 % period.0)
     }
@@ -241,7 +243,7 @@ impl fmt::Display for Span {
 pub struct Bytes(u64);
 
 impl Bytes {
-    /// Nothing.
+    /// No bytes.
     pub const ZERO: Bytes = Bytes(0);
     const MIB: u64 = 1 << 20;
 
@@ -265,7 +267,7 @@ impl Bytes {
         self.0 as f64 / Bytes::MIB as f64
     }
 
-    /// `self` less `other`, or nothing where `other` is the larger.
+    /// `self` less `other`, or zero where `other` is the larger.
     pub const fn saturating_sub(self, other: Bytes) -> Bytes {
         Bytes(self.0.saturating_sub(other.0))
     }
@@ -286,7 +288,7 @@ impl AddAssign for Bytes {
 
 impl Sub for Bytes {
     type Output = Bytes;
-    /// `self` less `other`. More than there is in `self` is a defect and panics.
+    /// `self` less `other`. An `other` that is larger is a defect and panics.
     fn sub(self, other: Bytes) -> Bytes {
         Bytes(self.0 - other.0)
     }
@@ -319,12 +321,12 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// How many a second: requests, as a rule.
+/// A rate: so many a second, as a rule requests.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct PerSecond(f64);
 
 impl PerSecond {
-    /// `rate` a second. It must be finite and above zero: nothing arriving is not a load.
+    /// `rate` a second, which must be finite and above zero.
     pub fn new(rate: f64) -> PerSecond {
         assert!(rate.is_finite() && rate > 0.0, "a rate must be finite and above 0, not {rate}");
         PerSecond(rate)
@@ -335,7 +337,7 @@ impl PerSecond {
         self.0
     }
 
-    /// The mean span between two.
+    /// The mean span between two arrivals at this rate.
     pub fn mean_gap(self) -> Span {
         Span::from_secs(1.0 / self.0)
     }
@@ -363,9 +365,9 @@ impl fmt::Display for PerSecond {
 pub struct Fraction(f64);
 
 impl Fraction {
-    /// None of it.
+    /// 0 %.
     pub const ZERO: Fraction = Fraction(0.0);
-    /// All of it.
+    /// 100 %.
     pub const ONE: Fraction = Fraction(1.0);
 
     /// `share` of the whole; a share outside 0 to 1 is a defect and panics.
@@ -387,8 +389,8 @@ impl fmt::Display for Fraction {
     }
 }
 
-/// A number with at most three decimals and no trailing zeros, as a person writes it; below a tenth
-/// with as many decimals as three digits take, for nothing that is more than none reads as none.
+/// A number with at most three decimals and no trailing zeros, as a person writes it; below 0.1 with
+/// three significant digits, so that nothing above zero is printed as 0.
 struct Short(f64);
 
 impl fmt::Display for Short {
@@ -413,7 +415,7 @@ mod tests {
         assert_eq!(Span::from_nanos_f64(f64::NAN), Span::ZERO);
     }
 
-    /// Where halves are the last fractions that floats have, and where they have none.
+    /// Around 2^52 ns: below, floats still have halves; above, they are whole numbers.
     #[test]
     fn a_month_and_a_half_rounds_up_as_a_nanosecond_does() {
         let whole = 1i64 << 52;

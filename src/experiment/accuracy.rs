@@ -149,7 +149,7 @@ impl<'a> CaseRecordings<'a> {
 }
 
 /// Requests that arrive earlier than this are played and not counted.
-pub const WARMUP: Span = Span::from_whole_secs(5);
+const WARMUP: Span = Span::from_whole_secs(5);
 
 /// How the load error is looked for: between these factors of the recorded rate.
 const SPEEDS: (f64, f64) = (0.8, 1.25);

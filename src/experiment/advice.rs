@@ -5,8 +5,8 @@
 
 use crate::experiment::answer::{Combination, Finding, Limit, Study, TooSmall};
 use crate::experiment::memory;
-use crate::outcome::{Budget, Cause, Stage};
-use crate::site::{Connections, Database, Hold, Site, WorkerKind};
+use crate::outcome::{Cause, Stage};
+use crate::site::{Budget, Connections, Database, Hold, Site, WorkerKind};
 use crate::units::Bytes;
 
 /// One thing that could be changed.
@@ -205,7 +205,7 @@ mod tests {
 
     use super::*;
     use crate::experiment::answer::{Effort, Objective, Tier, Visits};
-    use crate::experiment::sites::{bare, exp, query};
+    use crate::experiment::sites::{bare, combination, exp, query};
     use crate::experiment::sweep;
     use crate::experiment::trial::{Crew, Watch};
     use crate::seed::Seed;
@@ -221,22 +221,13 @@ mod tests {
     fn tried_with(site: Site, budget: Budget, database_budget: Option<Budget>) -> Vec<Change> {
         let rate = PerSecond::new(5.0);
         let tiers = vec![Tier { name: "five".into(), rate, conversion: None }];
-        let (plan, server) = ("plan".to_owned(), "server".to_owned());
         let study = Study {
             title: "test".into(),
             seed: Seed::new(1),
             objective: Objective::default(),
             effort: Effort::Precision(Fraction::new(0.2)),
             visits: Visits::ASSUMED,
-            combinations: vec![Combination {
-                plan,
-                server,
-                price: None,
-                site,
-                budget,
-                database_budget,
-                tiers,
-            }],
+            combinations: vec![Combination { budget, database_budget, tiers, ..combination(site) }],
         };
         let cancel = AtomicBool::new(false);
         let watch = Watch::new(&cancel, &|_| ());

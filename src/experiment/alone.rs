@@ -1,7 +1,7 @@
 //! What becomes of requests with nobody else there.
 
 use crate::experiment::demand::length_biased_response;
-use crate::experiment::lab::{DRAIN, IN_FLIGHT, at};
+use crate::experiment::horizon::{DRAIN, IN_FLIGHT, at};
 use crate::model::simulate;
 use crate::outcome::Cause;
 use crate::seed::Seed;

@@ -1,8 +1,8 @@
 //! The questions of a study and its answers, as plain data: all that reports ever see.
 
-use crate::outcome::{Budget, Cause, Queue, Stage, Stopped};
+use crate::outcome::{Cause, Queue, Stage, Stopped};
 use crate::seed::Seed;
-use crate::site::Site;
+use crate::site::{Budget, Site};
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
@@ -129,6 +129,24 @@ pub struct Objective {
     /// At most this share of the requests fails.
     pub errors: Option<Fraction>,
 }
+
+impl Objective {
+    /// Whether this p95, in seconds, is longer than the objective allows; true for `None`, where
+    /// no request was answered well.
+    pub(crate) fn is_slow(&self, p95: Option<f64>) -> bool {
+        self.p95.is_some_and(|most| p95.is_none_or(|p95| p95 > most.as_secs()))
+    }
+
+    /// The share of the requests that may fail where the objective is met: no more than a site that
+    /// sustains its rate loses, whatever the objective allows.
+    pub(crate) fn allowed_errors(&self) -> f64 {
+        self.errors.map_or(LOSS, Fraction::get).min(LOSS)
+    }
+}
+
+/// A site that loses more than this share of the requests does not sustain the rate. Requests lost
+/// to a crash count as well: where memory runs out first, requests never get to pile up.
+pub(crate) const LOSS: f64 = 0.01;
 
 /// How much to simulate for each answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -456,16 +474,6 @@ impl Threshold {
         match self {
             Threshold::At { rate, .. } => Some(*rate),
             _ => None,
-        }
-    }
-
-    /// The same answer, where it is only known to the noise.
-    pub(crate) fn about(self) -> Threshold {
-        match self {
-            Threshold::At { rate, beyond, .. } => {
-                Threshold::At { rate, beyond, accuracy: Accuracy::Noise }
-            }
-            found => found,
         }
     }
 }

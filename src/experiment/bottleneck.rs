@@ -2,7 +2,7 @@
 
 use crate::experiment::alone::overdue_alone;
 use crate::experiment::answer::{Limit, Objective, Usages};
-use crate::experiment::finding::{Sample, allowed_errors};
+use crate::experiment::sample::Sample;
 use crate::experiment::summary::Summary;
 use crate::outcome::{Cause, Stage};
 use crate::site::{Hold, Site, WorkerKind};
@@ -16,7 +16,7 @@ use crate::units::Span;
 /// [`most_waited_for`]. That is told by `known`, a sample of about the same rate, as the one that
 /// has most to tell.
 pub(crate) fn limit(sample: &Sample, known: &Sample, objective: &Objective) -> Limit {
-    let most = allowed_errors(objective);
+    let most = objective.allowed_errors();
     let failing = sample.mean(Summary::error_rate).mean > most;
     let failing = if failing { of_errors(sample, most) } else { None };
     failing.unwrap_or_else(|| match objective.p95 {

@@ -5,12 +5,12 @@ use crate::experiment::answer::{
 };
 use crate::experiment::bottleneck::limit;
 use crate::experiment::demand::bounds;
-use crate::experiment::finding::Sample;
 use crate::experiment::goal::{ArrivalLimits, Goal};
 use crate::experiment::lab::Lab;
 use crate::experiment::load_line::{farthest, load_line, lowest_missed};
 use crate::experiment::memory::{database_fills, out_of_memory, too_many_workers};
 use crate::experiment::rate_uncertainty::NEARBY;
+use crate::experiment::sample::Sample;
 use crate::experiment::saturation::saturation_point;
 use crate::experiment::trial::Phase;
 use crate::units::PerSecond;

@@ -5,7 +5,6 @@ use crate::experiment::advice::Change;
 use crate::experiment::answer::{
     Answers, Capacity, Combination, Finding, Objective, Row, Study, Threshold, Tier,
 };
-use crate::experiment::finding::allowed_errors;
 use crate::stats::estimate::Estimate;
 
 /// `study` of these combinations at this tier alone.
@@ -99,7 +98,7 @@ fn by_rate((before, after): (f64, f64)) -> Effect {
 /// By what fails and, where that is the same or little enough, by p95. (A p95 is of those that are
 /// answered: the more are refused, the quicker the others are.)
 fn by_answers(before: &Finding, after: &Finding, objective: &Objective) -> Effect {
-    let most = allowed_errors(objective);
+    let most = objective.allowed_errors();
     let [failed, fails] = [before, after].map(|finding| finding.error_rate);
     let counts = failed.mean > most || fails.mean > most;
     let by_errors = if counts { by_less(&failed, &fails) } else { Effect::None };
@@ -122,7 +121,7 @@ pub fn ranked(mut tried: Vec<TestedChange>, objective: &Objective) -> Vec<Tested
         let finding = Some(&it.performance.row.finding).filter(|finding| !finding.lacks_p95());
         finding.and_then(of).unwrap_or(f64::INFINITY)
     };
-    let most = allowed_errors(objective);
+    let most = objective.allowed_errors();
     let beyond =
         |it: &TestedChange| steady_value(it, &|it| Some((it.error_rate.mean - most).max(0.0)));
     let p95 = |it: &TestedChange| steady_value(it, &|it| it.p95.map(|p95| p95.mean));
@@ -140,10 +139,9 @@ mod tests {
 
     use super::*;
     use crate::experiment::answer::{Accuracy, Effort, Visits};
-    use crate::experiment::sites::mm1;
+    use crate::experiment::sites::{combination, mm1};
     use crate::experiment::sweep;
     use crate::experiment::trial::{Crew, Watch};
-    use crate::outcome::Budget;
     use crate::seed::Seed;
     use crate::units::{Fraction, PerSecond};
 
@@ -151,12 +149,6 @@ mod tests {
     fn performance(carries: f64, p95: &[f64]) -> Performance {
         let rate = PerSecond::new(1.0);
         let tier = Tier { name: "one".into(), rate, conversion: None };
-        let (plan, server) = ("plan".to_owned(), "server".to_owned());
-        let (budget, database_budget) = (Budget { lines: Vec::new(), ceiling: None }, None);
-        let site = mm1(1.0, 10.0);
-        let tiers = vec![tier.clone()];
-        let combination =
-            Combination { plan, server, price: None, site, budget, database_budget, tiers };
         let study = Study {
             title: "test".into(),
             seed: Seed::new(1),
@@ -167,7 +159,7 @@ mod tests {
         };
         let cancel = AtomicBool::new(false);
         let watch = Watch::new(&cancel, &|_| ());
-        let study = narrowed(&study, vec![combination], &tier);
+        let study = narrowed(&study, vec![combination(mm1(1.0, 10.0))], &tier);
         let answers = sweep::run(&study, false, &Crew::new(1).unwrap(), &watch);
         let mut performance = Performance::all(answers).remove(0);
         let (rate, beyond) = (PerSecond::new(carries), PerSecond::new(1.01 * carries));

@@ -2,20 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::experiment::answer::{Combination, Effort, Finding};
+use crate::experiment::answer::{Combination, Effort, Finding, Objective};
+use crate::experiment::bottleneck::limit;
 use crate::experiment::demand::{bounds, length_biased_response, no_load_response};
-use crate::experiment::finding::Sample;
 use crate::experiment::goal::{ArrivalLimits, Goal, Next, next};
-use crate::experiment::overload::is_passing;
+use crate::experiment::horizon::{IN_FLIGHT, REPLICATIONS, at, in_rounds, limited, reach};
+use crate::experiment::sample::Sample;
 use crate::experiment::summary::Summary;
 use crate::experiment::trial::{Crew, Phase, Watch, replicate};
 use crate::seed::Seed;
-use crate::site::{Arrivals, Horizon, Site};
+use crate::site::{Horizon, Site};
 use crate::units::{PerSecond, Span};
-
-/// Replications to begin with: enough for an interval that is not mostly Student's t (at 8 it is
-/// 2.4 standard errors, at infinity 2.0), and a whole number for 2, 4 or 8 threads.
-pub(crate) const REPLICATIONS: u32 = 8;
 
 /// The first window is at least this many times as long as a request of the slowest kind takes
 /// that is met on its way; the warm-up thus spans five of them.
@@ -27,21 +24,6 @@ const CRASH_LOOP: Span = Span::from_whole_secs(600);
 
 /// The warm-up at most, as a share of the window: see [`Sample::settled`] for what it is good for.
 const MAX_WARMUP_SHARE: f64 = 0.25;
-
-/// How long a run may go on after its window, at least: longer than the timeouts that a site has by
-/// default (Nginx gives up after 60 s, TCP after 131 s).
-pub(crate) const DRAIN: Span = Span::from_whole_secs(140);
-
-/// A run may go on for so many times as long as a request of the slowest kind takes that is met on its
-/// way. Of exponential times, of which that is twice the mean, e^-40 last longer.
-const DRAIN_IN_RESPONSES: f64 = 20.0;
-
-/// At most so many requests inside a run: 100,000 of them take some 50 MB.
-pub(crate) const IN_FLIGHT: u32 = 100_000;
-
-/// At most this share of those are requests that are inside with nobody waiting: so that a crowd that
-/// ends a run has others in it, and is the site's.
-const AT_WORK: f64 = 0.5;
 
 /// A run of which so many times the expected arrivals came is ended: what drains so slowly after
 /// its window is overloaded.
@@ -109,8 +91,9 @@ impl<'a> Lab<'a> {
         let counts = |it: &Sample| !it.is_paired() || load_line == Some(it.site.traffic.rate);
         let own = |(key, it): &(&u64, &Sample)| !self.rows.contains_key(key) && counts(it);
         let explored = self.samples.iter().filter(own);
+        let finding = |it: &Sample| it.finding(effort, limit(it, it, &Objective::default()));
         let all: BTreeMap<_, _> = explored.chain(&self.rows).collect();
-        all.values().map(|sample| sample.finding(effort)).collect()
+        all.values().map(|sample| finding(sample)).collect()
     }
 
     /// `rate`, or the highest one that there is to try, whichever is less.
@@ -125,7 +108,7 @@ impl<'a> Lab<'a> {
             Effort::Precision(share) => {
                 let goal = Goal::row(share);
                 let sample = self.explore(rate, goal, ArrivalLimits::row(share))?;
-                match is_passing(sample).then(|| sample.clone()) {
+                match sample.is_transient().then(|| sample.clone()) {
                     Some(first) => Some(self.outlast(first)?),
                     None => None,
                 }
@@ -140,13 +123,25 @@ impl<'a> Lab<'a> {
         self.rows.get(&key).or_else(|| self.samples.get(&key))
     }
 
-    /// What happens at `rate`, to the goal or the bound. What is known of the rate already is
-    /// used and added to. `None` where the watch ended it.
+    /// Simulates `rate` until `goal` is reached, or as much as `limits` allow. Begins with what was
+    /// simulated of the rate before. `None` where the watch ended it.
     pub(crate) fn explore(
         &mut self,
         rate: PerSecond,
         goal: Goal,
         limits: ArrivalLimits,
+    ) -> Option<&Sample> {
+        self.explore_corrected(rate, goal, limits, None)
+    }
+
+    /// Does what [`Lab::explore`] says, with p95 corrected for the work that came, where p95 grows by
+    /// `slope` per cent for each per cent of load.
+    pub(crate) fn explore_corrected(
+        &mut self,
+        rate: PerSecond,
+        goal: Goal,
+        limits: ArrivalLimits,
+        slope: Option<f64>,
     ) -> Option<&Sample> {
         let key = rate.get().to_bits();
         let mut sample = match self.samples.remove(&key) {
@@ -154,9 +149,7 @@ impl<'a> Lab<'a> {
             _ => self.first(rate, limits)?,
         };
         loop {
-            if let Goal::Meets { slope, .. } = goal {
-                sample.slope = Some(slope);
-            }
+            sample.slope = slope.or(sample.slope);
             let next = if self.fits { next(&sample, goal, limits) } else { Next::Enough };
             match next {
                 Next::Enough => break,
@@ -259,40 +252,10 @@ pub(crate) fn horizon(rate: PerSecond, warmup: Span, measured: Span) -> Horizon 
     limited(warmup, measured, (OVERTIME * arrivals + ArrivalLimits::ROW.first_window) as u64)
 }
 
-/// A window after a warm-up, which ends early after so many arrivals.
-fn limited(warmup: Span, measured: Span, arrivals_limit: u64) -> Horizon {
-    Horizon { warmup, measured, drain: DRAIN, in_flight_limit: IN_FLIGHT, arrivals_limit }
-}
-
-/// `site` at another rate, for as long as `horizon` says.
-pub(crate) fn at(site: &Site, rate: PerSecond, horizon: Horizon) -> Site {
-    let mut site = site.clone();
-    let slowest = Span::from_secs(DRAIN_IN_RESPONSES * length_biased_response(&site));
-    site.traffic.rate = rate;
-    site.horizon = Horizon { drain: horizon.drain.max(slowest), ..horizon };
-    site
-}
-
-/// The highest rate that there is to try, as far as `limit` requests in flight go; infinite where
-/// requests take no time.
-pub(crate) fn reach(site: &Site, limit: u32) -> f64 {
-    AT_WORK * f64::from(limit) / no_load_response(site)
-}
-
 /// How many requests wait at M/M/1 at `rate`, about, over 1 - load: what is sustained is `full`.
 fn mm1_variance(rate: PerSecond, full: f64) -> f64 {
     let load = (rate.get() / full).min(1.0 - f64::EPSILON);
     load / (1.0 - load).powi(2)
-}
-
-/// At least `span`; of recorded traffic at `rate` whole rounds, since a part of a recording is
-/// other traffic than all of it, and p95 of parts is not that of the whole.
-pub(crate) fn in_rounds(site: &Site, rate: PerSecond, span: Span) -> Span {
-    let Arrivals::Recorded(trace) = &site.traffic.arrivals else { return span };
-    let round = trace.kept() / rate.get();
-    // A millionth of a round beyond a whole one is none: rates are fractions.
-    let rounds = (span.as_secs() / round - 1e-6).ceil().max(1.0);
-    Span::from_secs(rounds * round)
 }
 
 #[cfg(test)]
@@ -300,23 +263,10 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     use super::*;
-    use crate::experiment::sites::mm1;
-    use crate::outcome::Budget;
+    use crate::experiment::sites::{combination, mm1};
 
     fn p95(sample: &Sample) -> f64 {
         sample.p95().unwrap().mean
-    }
-
-    fn combination(site: Site) -> Combination {
-        Combination {
-            plan: "plan".into(),
-            server: "server".into(),
-            price: None,
-            site,
-            budget: Budget { lines: Vec::new(), ceiling: None },
-            database_budget: None,
-            tiers: Vec::new(),
-        }
     }
 
     /// One core that is never idle answers a request a tenth of a second of work; what is left of the

@@ -2,42 +2,35 @@
 
 use crate::experiment::answer::{Accuracy, Effort, Objective, Row, Study, Threshold};
 use crate::experiment::demand::bounds;
-use crate::experiment::finding::Sample;
 use crate::experiment::goal::{ArrivalLimits, Goal, above, meets_objective, verdict_by_mean};
 use crate::experiment::lab::Lab;
 use crate::experiment::rate_uncertainty::{
-    NEARBY, RATE_TOLERANCE, errors_locate_rate, smallest_nearby,
+    INTERPOLATION_RANGE, NEARBY, PAIRING_RANGE, RATE_TOLERANCE, errors_locate_rate, smallest_nearby,
 };
+use crate::experiment::sample::Sample;
 use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
 use crate::experiment::summary::Summary;
 use crate::units::{Fraction, PerSecond, Span};
 
-/// Where nothing limits the rate, objectives are tried up to this many times the highest tier.
+/// Where nothing limits the rate, the load line is searched up to this many times the highest tier.
 const FAR: f64 = 10.0;
 
-/// Half the width of the interval of the rate at which p95 is as long as allowed, at most, so far
-/// as the bound on effort lets it: with the resolution of 1 %, the load line is then known about as
-/// well as the saturation point.
+/// Half the interval's width of the load line at most, as a share of it, within the limits on
+/// arrivals. With the resolution of 1 % the load line is then about as precise as the saturation
+/// point.
 const LOAD_LINE_PRECISION: f64 = 0.015;
 
-/// p95 is never asked for more precisely than this, and not less than that: normal intervals of
-/// quantiles are to be trusted up to there.
+/// The finest precision of p95 that is asked for, and the coarsest: up to there normal intervals of
+/// quantiles can be trusted.
 const FINEST_PRECISION: f64 = 0.01;
 const COARSEST_PRECISION: f64 = 0.20;
 
-/// Rates no further apart than this, as a share, are judged beside each other.
-const PAIRING_RANGE: f64 = 0.10;
-
-/// The load line is told by interpolation once it lies no further than this, as a share, from a rate
-/// that was simulated.
-const INTERPOLATION_RANGE: f64 = 0.01;
-
-/// Beside each other only p95 is compared: errors must be at most this share of those allowed.
+/// Rates judged beside each other are compared by p95 only, so errors must be at most this share of
+/// those allowed.
 const CALM: f64 = 0.25;
 
-/// The largest rate that meets the objective: at most the saturation point, and below a tier's that is
-/// known to have `missed` it. The search begins at `low`, where a curve does. `None` where the watch
-/// ended it.
+/// The largest rate that meets the objective: at most the saturation point, and below the rate of a
+/// tier whose row has `missed` it. The search begins at `low`. `None` where the watch ended it.
 pub(crate) fn load_line(
     lab: &mut Lab,
     missed: Option<PerSecond>,
@@ -50,7 +43,7 @@ pub(crate) fn load_line(
         Threshold::Never => lab.within_reach(farthest(top)),
         Threshold::AtRest | Threshold::NotSearched => return Some(saturation),
     };
-    // What does not saturate within reach may do so further on.
+    // A site that does not saturate within reach may do so beyond it.
     let bound = bounds(lab.site).first().map(|(_, bound)| *bound);
     let full = bound.filter(|_| saturation == Threshold::Never).unwrap_or(most);
     let missed = missed.filter(|rate| *rate < most);
@@ -62,24 +55,24 @@ pub(crate) fn load_line(
     let (high, resolution) = (missed.unwrap_or(most), Fraction::new(RESOLUTION));
     Some(match largest((low, high), resolution, |rate| judge.attempt(rate))? {
         Found::Everywhere => saturation,
+        Found::Nowhere => Threshold::AtRest,
         Found::Between { met, missed, .. } => {
             let by_edge = saturation.is_noisy() && met.log_distance(most) <= 2.0 * RATE_TOLERANCE;
             let known = judge.is_known(met, missed) && !judge.contradicted && !by_edge;
             let accuracy = if known { Accuracy::Resolution } else { Accuracy::Noise };
             Threshold::At { rate: met, beyond: missed, accuracy }
         }
-        found => found.threshold(),
     })
 }
 
-/// Where nothing limits the rate and `top` is the highest that was asked for, so far objectives are
-/// tried.
+/// How far the load line is searched where nothing limits the rate and `top` is the highest that was
+/// asked for.
 pub(crate) fn farthest(top: PerSecond) -> PerSecond {
     top.scaled(FAR)
 }
 
-/// The lowest rate of the tiers whose row misses the objective: what the table says, the load line
-/// must not contradict. Of rows of fixed effort, which may be little, those count that miss it clearly.
+/// The lowest rate of the tiers whose rows miss the objective: the load line must not contradict the
+/// table of results. Of rows of fixed effort, which may be little, only clear misses count.
 pub(crate) fn lowest_missed(study: &Study, rows: &[Row]) -> Option<PerSecond> {
     let fixed = matches!(study.effort, Effort::Fixed { .. });
     let counts = |row: &&Row| !fixed || clearly_misses(row, &study.objective);
@@ -95,19 +88,21 @@ fn clearly_misses(row: &Row, objective: &Objective) -> bool {
     missed || finding.saturated
 }
 
-/// Judges rates by the objective.
+/// Decides whether rates meet the objective.
 struct ObjectiveJudge<'a, 'b> {
     lab: &'a mut Lab<'b>,
     objective: &'a Objective,
-    /// The highest rate there is to judge.
+    /// The highest rate to judge.
     most: PerSecond,
-    /// The rate that loads are told by: what is sustained or, where that is not known, can be at most.
+    /// The rate at load 1: the saturation point or, where that is not known, the bound of the
+    /// utilisation law.
     full: PerSecond,
-    /// The lowest rate that is known to miss the objective, whatever more of it would tell.
+    /// The lowest rate at which a row missed the objective. It counts as missed, whatever a verdict
+    /// on it says.
     missed: Option<PerSecond>,
-    /// Whether more of it told otherwise.
+    /// Whether a verdict contradicted that.
     contradicted: bool,
-    /// The last rate at which p95 became known as well as it is asked for.
+    /// The last rate at which p95 became as precise as asked for.
     anchor: Option<PerSecond>,
 }
 
@@ -131,37 +126,40 @@ impl ObjectiveJudge<'_, '_> {
             return self.at_saturation(rate);
         }
         let (share, slope, objective) = (self.precision(rate), self.slope(rate), *self.objective);
-        let meets = Goal::Meets { objective, share, slope };
-        self.lab.explore(rate, meets, ArrivalLimits::OBJECTIVE)?;
+        let (meets, limits) = (Goal::Meets { objective, share }, ArrivalLimits::OBJECTIVE);
+        self.lab.explore_corrected(rate, meets, limits, Some(slope))?;
         let near = self.crossing().is_some_and(|at| at.log_distance(rate) <= NEARBY);
-        // What is known of a rate near the answer is built upon.
-        let goal = if near { Goal::Precision(share) } else { meets };
-        let sample = self.lab.explore(rate, goal, ArrivalLimits::OBJECTIVE)?;
+        // A sample near the answer is made precise, for others to be judged beside it.
+        let sample = match near {
+            true => self.lab.explore(rate, Goal::Precision(share), limits)?,
+            false => self.lab.explore_corrected(rate, meets, limits, Some(slope))?,
+        };
         if objective.p95.is_some() && is_anchor(sample, share) && is_calm(sample, &objective) {
             self.anchor = Some(rate);
         }
         Some(meets_objective(sample, &objective))
     }
 
-    /// At the saturation point itself, where nothing settles, waits grow for as long as one looks.
+    /// The verdict at the saturation point itself, where nothing settles and waits grow for as long
+    /// as one looks.
     fn at_saturation(&mut self, rate: PerSecond) -> Option<Verdict> {
-        let (objective, share, slope) = (*self.objective, COARSEST_PRECISION, 0.0);
-        let goal = Goal::Meets { objective, share, slope };
-        let sample = self.lab.explore(rate, goal, ArrivalLimits::CONFIRMATION)?;
+        let goal = Goal::Meets { objective: *self.objective, share: COARSEST_PRECISION };
+        let limits = ArrivalLimits::CONFIRMATION;
+        let sample = self.lab.explore_corrected(rate, goal, limits, Some(0.0))?;
         let verdict = meets_objective(sample, self.objective);
         let growing = self.objective.p95.is_some() && !sample.settled();
         let growing = growing && verdict.leans_to_met();
         Some(if growing { Verdict::Unclear { met: false } } else { verdict })
     }
 
-    /// How precisely p95 must be known at `rate`: where it grows by so many per cent for each per
-    /// cent of rate, so many times as loosely as the rate at which it is as long as allowed.
+    /// The precision of p95 to ask for at `rate`. Where p95 grows by s per cent for each per cent of
+    /// rate, it may be s times as coarse as the load line's.
     fn precision(&self, rate: PerSecond) -> f64 {
         (LOAD_LINE_PRECISION * self.slope(rate)).clamp(FINEST_PRECISION, COARSEST_PRECISION)
     }
 
-    /// By how many per cent p95 grows for each per cent of rate, about, where it is as long as
-    /// allowed: the part of it that is waiting grows as load / (1 - load).
+    /// The elasticity of p95 where it is as long as allowed: by about how many per cent it grows for
+    /// each per cent of rate. The part of it that is waiting grows as load / (1 - load).
     fn slope(&self, rate: PerSecond) -> f64 {
         let alone = self.lab.samples().next().and_then(|sample| Some(sample.p95()?.mean));
         let most = self.objective.p95.map_or(f64::INFINITY, Span::as_secs);
@@ -173,8 +171,8 @@ impl ObjectiveJudge<'_, '_> {
         (rate.get() / self.full.get()).min(0.999)
     }
 
-    /// Whether samples near `met` place the load line to within [`RATE_TOLERANCE`]: by p95 or, where it is errors
-    /// that break the objective at `missed`, by those. Only then it is told without "about".
+    /// Whether samples near `met` locate the load line to within [`RATE_TOLERANCE`]: by p95 or, if
+    /// errors break the objective at `missed`, by the errors. If not, the load line is "about".
     fn is_known(&self, met: PerSecond, missed: PerSecond) -> bool {
         match self.failing(missed) {
             None => {
@@ -185,16 +183,17 @@ impl ObjectiveJudge<'_, '_> {
         }
     }
 
-    /// How many may fail, as a share, where it is that which the objective is missed by at `rate`.
+    /// The share of errors that the objective allows, if errors alone break it at `rate`.
     fn failing(&self, rate: PerSecond) -> Option<f64> {
         let sample = self.lab.samples().find(|sample| sample.site.traffic.rate == rate)?;
-        let slow = |most: Span| sample.p95().is_none_or(|p95| p95.mean > most.as_secs());
+        let slow = self.objective.is_slow(sample.p95().map(|p95| p95.mean));
         let most = self.objective.errors?.get();
         let failing = sample.mean(Summary::error_rate).mean > most;
-        (failing && !self.objective.p95.is_some_and(slow)).then_some(most)
+        (failing && !slow).then_some(most)
     }
 
-    /// The load line, where a rate next to it was simulated, once there is one to build upon.
+    /// The interpolated load line, once a rate within [`INTERPOLATION_RANGE`] of it was simulated
+    /// and there is an anchor.
     fn interpolated_load_line(&self) -> Option<PerSecond> {
         let line = self.crossing()?;
         let next = |point: &Point| point.rate.log_distance(line) <= INTERPOLATION_RANGE;
@@ -202,9 +201,8 @@ impl ObjectiveJudge<'_, '_> {
     }
 
     /// About where p95 crosses the objective, from what was simulated so far: p95 grows about as a
-    /// power of 1 / (1 - load), so between two rates its logarithm is about linear in the
-    /// logarithm of that. Once there is a rate
-    /// to judge others beside, only that one and those count.
+    /// power of 1 / (1 - load), so between two rates its logarithm is about linear in the logarithm
+    /// of that. Once there is an anchor, only that rate and those judged beside it count.
     fn crossing(&self) -> Option<PerSecond> {
         let points = self.points();
         let mut pairs = points.windows(2).map(|pair| (&pair[0], &pair[1]));
@@ -221,7 +219,7 @@ impl ObjectiveJudge<'_, '_> {
         (x > 0.0).then(|| self.full.scaled(1.0 - (-x).exp()))
     }
 
-    /// What was simulated so far, by rising rate.
+    /// The points that [`Self::crossing`] is computed from, by rising rate.
     fn points(&self) -> Vec<Point> {
         let counts = |sample: &&Sample| {
             self.anchor.is_none_or(|at| sample.is_paired() || sample.site.traffic.rate == at)
@@ -247,8 +245,9 @@ struct Point {
     y: f64,
 }
 
-/// Whether as much is known of p95 as was asked for, or as the bound on effort allows, and from
-/// windows no longer than that allows: not from a row's, a few of which are dear.
+/// Whether p95 is as precise as asked for, or as the limits on arrivals allow, and the windows are
+/// no longer than these limits allow. (A row's windows may be longer, and even a few of them would
+/// take long to simulate beside it.)
 fn is_anchor(sample: &Sample, share: f64) -> bool {
     let (arrived, most) = (sample.arrived() as f64, ArrivalLimits::OBJECTIVE.total as f64);
     let window = arrived / f64::from(sample.replications());

@@ -2,8 +2,9 @@
 
 use crate::experiment::answer::{Combination, Threshold};
 use crate::experiment::demand::{length_biased_response, no_load_response, slots};
-use crate::experiment::finding::Sample;
-use crate::experiment::lab::{IN_FLIGHT, Lab, REPLICATIONS, at};
+use crate::experiment::horizon::{IN_FLIGHT, REPLICATIONS, at};
+use crate::experiment::lab::Lab;
+use crate::experiment::sample::Sample;
 use crate::experiment::search::{Found, Trial, Verdict, largest};
 use crate::site::{Endpoint, Horizon, Site};
 use crate::stats::estimate::Estimate;
@@ -399,9 +400,8 @@ impl PeakMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::sites::{bare, exp, query};
-    use crate::outcome::Budget;
-    use crate::site::WorkerKind;
+    use crate::experiment::sites::{bare, combination, exp, query};
+    use crate::site::{Budget, WorkerKind};
 
     /// On 1000 MB, of which 400 are taken with one worker: each takes 50 MB, and 5 MB for each of the ten
     /// connections that it keeps.
@@ -414,16 +414,8 @@ mod tests {
         let most = |site: &Site| {
             let ceiling = Some(Bytes::from_mib(1000));
             let lines = vec![("all".into(), 1, Bytes::from_mib(400))];
-            let combination = Combination {
-                plan: "plan".into(),
-                server: "server".into(),
-                price: None,
-                site: site.clone(),
-                budget: Budget { lines, ceiling },
-                database_budget: None,
-                tiers: Vec::new(),
-            };
-            most_workers(&combination)
+            let budget = Budget { lines, ceiling };
+            most_workers(&Combination { budget, ..combination(site.clone()) })
         };
         // 300 MB are not theirs, and seven take 700 MB.
         assert_eq!(most(&site), Some(7));

@@ -5,12 +5,12 @@
 //! comes to then is what a visitor meets, and what a row tells, if it comes to that within the bound.
 
 use crate::experiment::demand::most_inside;
-use crate::experiment::finding::{LOSS, Sample};
 use crate::experiment::goal::ArrivalLimits;
-use crate::experiment::lab::{DRAIN, Lab, horizon, in_rounds};
+use crate::experiment::horizon::{DRAIN, in_rounds, patience};
+use crate::experiment::lab::{Lab, horizon};
+use crate::experiment::sample::Sample;
 use crate::experiment::summary::Summary;
-use crate::outcome::Cause;
-use crate::site::{Horizon, Site};
+use crate::site::Horizon;
 use crate::units::Span;
 
 /// A row whose crowd piles up is looked at again so many times at most, each time later.
@@ -35,7 +35,7 @@ impl Lab<'_> {
         for _ in 0..LATER_LOOKS {
             let limited = most_inside(self.site).is_some();
             let ends = limited || self.site.client.patience.is_some() && !sample.is_lost();
-            if !ends || !is_passing(&sample) || sample.crowded() {
+            if !ends || !sample.is_transient() || sample.crowded() {
                 break;
             }
             let Some(later) = self.later(&sample) else { break };
@@ -70,29 +70,14 @@ impl Lab<'_> {
     }
 }
 
-/// Whether what a row tells of an overload would be passing: a crowd still piles up, or more than
-/// [`LOSS`] of the requests waited in vain, and the warm-up was too short for those to have begun to
-/// give up who knock at a full backlog again and again, and compete with whoever comes.
-pub(crate) fn is_passing(sample: &Sample) -> bool {
-    let waited = [Cause::Backlog, Cause::Timeout, Cause::Patience];
-    let share = |it: &Summary| waited.map(|cause| it.share_lost(cause)).iter().sum();
-    let early = sample.site.horizon.warmup < patience(&sample.site);
-    sample.piles_up() || early && sample.mean(share).mean > LOSS
-}
-
-/// How long a request that waits in vain matters to others: for its client's patience, or as long
-/// as any timeout.
-pub(crate) fn patience(site: &Site) -> Span {
-    site.client.patience.map_or(DRAIN, |patience| patience.min(DRAIN))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::experiment::answer::{Effort, Limit, Objective};
     use crate::experiment::sites::mm1;
     use crate::experiment::tests::{answer, row, sandwich, study};
-    use crate::site::{Listen, WorkerKind};
+    use crate::outcome::Cause;
+    use crate::site::{Listen, Site, WorkerKind};
 
     /// One sync worker, of ten a second, behind a backlog of 100 that refuses who finds it full, and
     /// visitors with so much patience.

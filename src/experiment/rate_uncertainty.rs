@@ -1,29 +1,36 @@
-//! How well the samples around a rate tell that it is the one that was looked for.
+//! How precisely the samples near a rate locate the one that was searched for, and which rates count
+//! as near. Distances are [`PerSecond::log_distance`]s.
 
-use crate::experiment::finding::Sample;
 use crate::experiment::lab::Lab;
+use crate::experiment::sample::Sample;
 use crate::experiment::search::RESOLUTION;
 use crate::experiment::summary::Summary;
 use crate::units::PerSecond;
 
-/// Of two rates no further apart than this, as a share, it is all the same which is told: two steps
-/// of the resolution.
+/// Rates this close count as one answer: two steps of the resolution.
 pub(crate) const RATE_TOLERANCE: f64 = 2.0 * RESOLUTION;
 
-/// A rate no further than this from the answer, as a share, is explored to the end, to be built on.
+/// The load line is interpolated once it lies this close to a rate that was simulated.
+pub(crate) const INTERPOLATION_RANGE: f64 = 0.01;
+
+/// At rates this close, requests wait for about the same, and a sample this close to the answer is
+/// precise enough to build on.
 pub(crate) const NEARBY: f64 = 0.05;
 
-/// How fast errors grow is told from rates no further from the answer than this, as a share.
+/// Rates this close are judged beside each other, by the same requests.
+pub(crate) const PAIRING_RANGE: f64 = 0.10;
+
+/// The elasticity of errors is fitted to rates this close to the answer.
 const FIT_RANGE: f64 = 0.40;
 
-/// Whether the samples near `rate` tell to within [`RATE_TOLERANCE`] that there as many fail as are allowed, the
-/// share `most`.
+/// Whether the samples near `rate`, where the share `most` of the requests fails, locate that rate to
+/// within [`RATE_TOLERANCE`].
 pub(crate) fn errors_locate_rate(lab: &Lab, rate: PerSecond, most: f64) -> bool {
     let half = smallest_nearby(lab, rate, |it| it.mean(Summary::error_rate).half_width());
     half <= RATE_TOLERANCE * error_elasticity(lab, rate) * most
 }
 
-/// The least that the samples near `rate` have of something.
+/// The smallest value of `of` among the samples near `rate`; infinite without one.
 pub(crate) fn smallest_nearby(
     lab: &Lab,
     rate: PerSecond,
@@ -33,9 +40,9 @@ pub(crate) fn smallest_nearby(
     lab.samples().filter(near).filter_map(of).fold(f64::INFINITY, f64::min)
 }
 
-/// By how many per cent errors grow for each per cent of rate around `rate`, about: the slope of the
-/// line fitted to their logarithms, where each failure counts the same. At least 1: the least that
-/// there is to know.
+/// The elasticity of errors around `rate`, at least 1: by how many per cent they grow for each per
+/// cent of rate. The slope of the least-squares line through (ln rate, ln errors), weighted by the
+/// number of failures.
 fn error_elasticity(lab: &Lab, rate: PerSecond) -> f64 {
     let (mut all, mut sums) = (0.0, [0.0; 4]);
     for sample in lab.samples() {
@@ -49,6 +56,6 @@ fn error_elasticity(lab: &Lab, rate: PerSecond) -> f64 {
         }
     }
     let [x, y, xx, xy] = sums.map(|sum| sum / all);
-    // Where there is no line, this is no number.
+    // NaN where the points fix no line; `max` makes it 1.
     ((xy - x * y) / (xx - x * x)).max(1.0)
 }

@@ -48,7 +48,7 @@ impl Recorded {
 
     /// The status of a request that failed for this cause, with an error page of its server's or without,
     /// behind Nginx or not. Nginx passes on an error page, and makes one of a connection that fails.
-    pub fn status_of(cause: Cause, error_page: bool, nginx: bool) -> u16 {
+    fn status_of(cause: Cause, error_page: bool, nginx: bool) -> u16 {
         match cause {
             Cause::Limit => 503,
             _ if error_page => 500,

@@ -1,36 +1,37 @@
 //! The largest rate that is sustained.
 
-use crate::experiment::answer::{Accuracy, Combination, Limit, Threshold};
+use crate::experiment::answer::{Accuracy, Combination, LOSS, Limit, Threshold};
 use crate::experiment::demand::{bounds, heavy_traffic_variability, slots};
-use crate::experiment::finding::{LOSS, Sample};
 use crate::experiment::goal::{ArrivalLimits, Goal, sustains};
-use crate::experiment::lab::{Lab, REPLICATIONS};
+use crate::experiment::horizon::REPLICATIONS;
+use crate::experiment::lab::Lab;
 use crate::experiment::rate_uncertainty::{RATE_TOLERANCE, errors_locate_rate};
+use crate::experiment::sample::Sample;
 use crate::experiment::search::{Found, RESOLUTION, Trial, Verdict, largest};
 use crate::experiment::summary::Summary;
 use crate::site::Site;
 use crate::units::{Fraction, PerSecond, Span};
 
-/// The overload that tells what a site carries. After 500 arrivals, the warm-up of a first look,
-/// 50 more have come than are answered, give or take 32 (one server, exponential gaps and work):
-/// nothing idles any more, and the crowd is still small.
+/// The overload at which throughput is measured, as a factor. Over the 500 arrivals of a first
+/// look's warm-up, 45 more come than are answered, give or take 32 (one server, exponential gaps and
+/// work): the server no longer idles, and the queue is still short.
 const OVERLOAD: f64 = 1.10;
 
-/// An overload of up to so much tells what is carried as well.
+/// The largest overload at which throughput is measured as well.
 const GROSS: f64 = 1.25;
 
-/// Overloads tried, each [`OVERLOAD`] beyond what the one before carried.
+/// Overloads tried at most, each [`OVERLOAD`] beyond the throughput of the one before.
 const MAX_OVERLOADS: u32 = 4;
 
-/// Half the width of the interval of what is carried, as a share of it: so its standard error is
-/// about half a per cent, like that of a verdict on 80,000 arrivals.
+/// Half the interval's width of the throughput under overload, as a share of it. Its standard error
+/// is then about half a per cent, as that of a verdict on 80,000 arrivals is.
 const THROUGHPUT_PRECISION: f64 = 0.008;
 
-/// Where more than this share is turned away, an overload tells what is carried *then*, which may
-/// be more than is sustained with few enough turned away: a tenth of what is allowed.
+/// If more than this share is turned away under overload, the throughput is not used: it may be more
+/// than what is sustained with few enough turned away. A tenth of what may be lost.
 const TURNED_AWAY: f64 = LOSS / 10.0;
 
-/// So often what is carried is tried, and then searched for.
+/// Rates tried at most to confirm the throughput under overload; after that the point is searched.
 const CONFIRMATIONS: u32 = 4;
 
 /// What is busy under overload idles a little at the saturation point as well, where a crowd comes
@@ -40,34 +41,35 @@ const CONFIRMATIONS: u32 = 4;
 /// Three times that is time to spare.
 const IDLE: f64 = 0.49;
 
-/// The search goes down to this share of where it begins.
+/// The lowest rate of the search, as a share of the highest.
 const FLOOR: f64 = 1e-3;
 
 /// The largest rate that is sustained; `None` where the watch ended it.
 ///
-/// No rate is sustained beyond what is answered while more arrives than is answered, as long as
-/// all that comes of the overload is waiting. So that is the answer, once a trial right there has
-/// not contradicted it; the rate a step further would pile up a step's worth of the arrivals. It
-/// is known better than by verdicts on both sides: those face the noise of the arrivals as well,
-/// and take longer the closer they come. Where requests are turned away (connections, limits,
-/// kills), or it is not the overload that has just begun that tells, the answer is searched for.
+/// If an overload makes requests wait, and does nothing else, no rate above its throughput is
+/// sustained. That throughput is the answer, once a trial at the same rate has not contradicted it;
+/// a rate one step higher would pile up a step's share of the arrivals. This is more precise than
+/// verdicts on both sides of the answer: those have the noise of the arrivals as well, and take
+/// longer the closer they come. The answer is searched for where requests are turned away
+/// (connections, limits, kills), or where an overload that has just begun carries more than one that
+/// lasts.
 pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Option<Threshold> {
     let Some((_, bound)) = bounds(lab.site).first().copied() else {
         return unlimited(lab);
     };
     let mut high = lab.within_reach(bound.scaled(OVERLOAD));
     let low = high.scaled(FLOOR);
-    // A crash loop, as a rule, sustains nothing.
+    // Where memory is too small at rest, workers crash in a loop, and mostly sustain no rate.
     let fits = combination.budget.fits();
     if !fits && !attempt(lab, low, ArrivalLimits::SATURATION)?.verdict.leans_to_met() {
         return Some(Threshold::AtRest);
     }
     let carried = if fits { carried(lab, bound, high)? } else { OverloadThroughput::Unusable };
-    let late = match carried {
+    let long_windows = match carried {
         OverloadThroughput::Valid(rate, _) => long_windows(lab.site, rate),
         OverloadThroughput::Unusable => None,
     };
-    if let (OverloadThroughput::Valid(rate, overload), None) = (carried, late) {
+    if let (OverloadThroughput::Valid(rate, overload), None) = (carried, long_windows) {
         match confirm(lab, bound, rate, overload)? {
             Confirmed::Sustained(rate, accuracy) => {
                 let beyond = rate.scaled(1.0 + RESOLUTION);
@@ -76,44 +78,51 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
             Confirmed::AtMost(rate) => high = rate,
         }
     }
-    let effort = late.unwrap_or(ArrivalLimits::SATURATION);
-    let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate, effort))?;
-    // How much is lost, or how soon all fall into step, is a matter of a few crowds.
-    let vague = late.is_some() || !is_steady(lab, found);
-    let found = at_most(bound, known(lab, bound, found));
-    Some(if vague { found.about() } else { found })
+    let limits = long_windows.unwrap_or(ArrivalLimits::SATURATION);
+    let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate, limits))?;
+    // In long windows, too, losses and synchronised crowds are a matter of few events.
+    let precise = long_windows.is_none() && is_located(lab, found);
+    let searched = !(found == Found::Everywhere && lab.within_reach(bound) >= bound);
+    Some(if searched { at_most(bound, threshold(found, precise)) } else { about(bound) })
 }
 
-/// What a search `found`. That even the highest rate seems to be sustained, beyond the `bound` of the
-/// utilisation law, is the luck of the draw, unless the search could not go so far.
-fn known(lab: &Lab, bound: PerSecond, found: Found) -> Threshold {
+/// The `bound` of the utilisation law, where chance let even a search beyond it find nothing that gives
+/// way.
+fn about(bound: PerSecond) -> Threshold {
+    let beyond = bound.scaled(1.0 + RESOLUTION);
+    Threshold::At { rate: bound, beyond, accuracy: Accuracy::Noise }
+}
+
+/// A searched point as an answer, which is `precise` or else "about".
+fn threshold(found: Found, precise: bool) -> Threshold {
     match found {
-        Found::Everywhere if lab.within_reach(bound) >= bound => {
-            let beyond = bound.scaled(1.0 + RESOLUTION);
-            Threshold::At { rate: bound, beyond, accuracy: Accuracy::Noise }
+        Found::Between { met, missed, .. } => {
+            let accuracy = if precise { Accuracy::Resolution } else { Accuracy::Noise };
+            Threshold::At { rate: met, beyond: missed, accuracy }
         }
-        found => found.threshold(),
+        Found::Everywhere => Threshold::Never,
+        Found::Nowhere => Threshold::AtRest,
     }
 }
 
-/// The same where nothing is ever busy: any rate is sustained, or none where waiting alone takes longer
-/// than visitors have patience.
+/// The saturation point of a site where no resource is ever busy: any rate is sustained, or none if
+/// requests take longer than their clients have patience.
 fn unlimited(lab: &mut Lab) -> Option<Threshold> {
     let rate = lab.within_reach(lab.site.traffic.rate);
     let lost = attempt(lab, rate, ArrivalLimits::CONFIRMATION)?.verdict == Verdict::Missed;
     Some(if lost { Threshold::AtRest } else { Threshold::Never })
 }
 
-/// Whether the trials tell where it was `found` to within [`RATE_TOLERANCE`]: by what piles up beyond it they do, and
-/// by what is lost if enough was.
-fn is_steady(lab: &Lab, found: Found) -> bool {
+/// Whether the trials locate the point that was `found` to within [`RATE_TOLERANCE`]: they do if
+/// requests pile up just beyond it, or if enough of them fail.
+fn is_located(lab: &Lab, found: Found) -> bool {
     let Found::Between { met, missed, .. } = found else { return true };
     let beyond = lab.samples().find(|sample| sample.site.traffic.rate == missed);
     beyond.is_none_or(Sample::piles_up) || errors_locate_rate(lab, met, LOSS)
 }
 
-/// Whether what is carried of an overload that has just begun is more than is sustained, since what gives
-/// way does so in crowds that come every few minutes; and what is simulated to see that.
+/// The limits on arrivals for long windows, if the site needs them: if crowds that come only every
+/// few minutes make it fail, an overload that has just begun carries more than is sustained.
 fn long_windows(site: &Site, rate: PerSecond) -> Option<ArrivalLimits> {
     if patience_margin(site, rate) > RESOLUTION / 2.0 {
         return Some(ArrivalLimits::RARE_CROWDS);
@@ -121,16 +130,17 @@ fn long_windows(site: &Site, rate: PerSecond) -> Option<ArrivalLimits> {
     (can_synchronise(site) && !keeps_cores_busy(site, rate)).then_some(ArrivalLimits::RARE_CROWDS)
 }
 
-/// How much less than the `rate` that is carried has to come, as a share of it, so that no more than
-/// [`LOSS`] wait for longer than visitors have patience: in heavy traffic waits are exponential, with a
-/// mean of that of M/M/1 times how far the crowd strays, squared (Kingman 1961).
+/// By which share the rate has to stay below `rate`, the capacity, so that at most [`LOSS`] of the
+/// requests wait for longer than clients have patience. In heavy traffic waits are exponential with
+/// a mean of v² / (gap · rate), where v is [`heavy_traffic_variability`] (Kingman 1961), and
+/// e^(-gap · rate · patience / v²) = LOSS.
 fn patience_margin(site: &Site, rate: PerSecond) -> f64 {
     let patience = site.client.patience.map_or(f64::INFINITY, Span::as_secs);
     heavy_traffic_variability(site).powi(2) * (1.0 / LOSS).ln() / (rate.get() * patience)
 }
 
-/// Whether requests that all take the same steps for the same times can fall into step, and then meet at
-/// the cores again and again: more than one at a time, that compute and wait by turns.
+/// Whether requests can synchronise, so that they meet at the cores again and again: they all take
+/// the same steps for the same times, compute and wait by turns, and several are worked on at a time.
 fn can_synchronise(site: &Site) -> bool {
     let mut wanted = site.traffic.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0);
     let Some(first) = wanted.next() else { return false };
@@ -139,9 +149,9 @@ fn can_synchronise(site: &Site) -> bool {
     alike && computes && first.steps.len() > 1 && slots(site) != Some(1)
 }
 
-/// Whether `rate` is all that the cores can do, to half a step of the resolution: however requests meet
-/// at them, they are never idle, and so much is carried for good. (Of workers that is not so: those that
-/// meet at the cores keep theirs for longer.)
+/// Whether `rate` is all that the cores can do, to half a step of the resolution. Then they are never
+/// idle, however requests meet at them, and the rate is sustained. (The same is not true of workers:
+/// requests that meet at the cores hold their workers for longer.)
 fn keeps_cores_busy(site: &Site, rate: PerSecond) -> bool {
     let tightest = bounds(site).first().copied();
     tightest.is_some_and(|(limit, bound)| {
@@ -149,8 +159,8 @@ fn keeps_cores_busy(site: &Site, rate: PerSecond) -> bool {
     })
 }
 
-/// A searched point, which may lie beyond the `bound` of the utilisation law by the loss that is allowed
-/// and the luck of the draw: what is more than the site can do is not sustained.
+/// `found`, but at most `bound`. A searched point may lie beyond the bound of the utilisation law,
+/// by the loss that is allowed and by chance.
 fn at_most(bound: PerSecond, found: Threshold) -> Threshold {
     match found {
         Threshold::At { rate, accuracy, .. } if rate > bound => {
@@ -160,54 +170,86 @@ fn at_most(bound: PerSecond, found: Threshold) -> Threshold {
     }
 }
 
-/// What trials at the rate that is carried under overload tell.
+/// The result of the trials that are to confirm the throughput under overload.
 enum Confirmed {
-    /// It is sustained, or what a trial there carried is.
+    /// This rate is sustained, and is the largest.
     Sustained(PerSecond, Accuracy),
-    /// Not even this is sustained.
+    /// The largest rate that is sustained is below this one.
     AtMost(PerSecond),
 }
 
-/// Tries `rate`, and what was carried there where that contradicts it. Where what is busy under
-/// `overload` is less so at `rate`, by more than less leaves, the overload made work of its own
-/// (connections that were opened for its crowd), and by the utilisation law so much more is carried
-/// without it. Until when depends on when a crowd comes by chance, so where that is more than
-/// [`RATE_TOLERANCE`], no answer but the bound itself is better than "about".
+/// The result of one of these trials.
+enum Round {
+    /// The rate is sustained; whether no rate beyond [`RATE_TOLERANCE`] of it can be.
+    Holds { closely: bool },
+    /// The rate is sustained, and this higher one may be.
+    Raise(PerSecond),
+    /// The rate is not sustained; a lower one may be, if one is known.
+    Lower(Option<PerSecond>),
+}
+
+/// Tries `rate`, the throughput of `overload`, and other rates as [`attempt_carried`] proposes them.
+/// Until when a raised rate is sustained depends on when a crowd comes by chance: such an answer is
+/// "about", unless it is the bound itself.
 fn confirm(
     lab: &mut Lab,
     bound: PerSecond,
     mut rate: PerSecond,
     overload: Overload,
 ) -> Option<Confirmed> {
-    let (mut high, mut contradicted, mut raised) = (rate, false, false);
+    let (mut contradicted, mut raised) = (None, false);
     for _ in 0..CONFIRMATIONS {
-        lab.full = Some(rate.get());
-        let sample = lab.explore(rate, Goal::Sustains, ArrivalLimits::CONFIRMATION)?;
-        let left = sample.mean(Summary::left).mean / overload.left;
-        if agrees(sample, overload.left) {
-            let spare = to_spare(&overload.busy, &utilisations(sample));
-            let more = (rate.get() * spare * left).min(bound.get());
-            if contradicted || more <= (1.0 + idle_by_chance(sample)) * rate.get() {
-                let known = !raised && more <= (1.0 + RATE_TOLERANCE) * rate.get() || rate == bound;
-                let accuracy = if known { Accuracy::Resolution } else { Accuracy::Noise };
+        match attempt_carried(lab, bound, rate, overload, contradicted.is_some())? {
+            Round::Holds { closely } => {
+                let precise = closely && !raised || rate == bound;
+                let accuracy = if precise { Accuracy::Resolution } else { Accuracy::Noise };
                 return Some(Confirmed::Sustained(rate, accuracy));
             }
-            (rate, raised) = (PerSecond::new(more), true);
-            continue;
+            Round::Raise(more) => (rate, raised) = (more, true),
+            Round::Lower(less) => {
+                contradicted = Some(rate);
+                let Some(less) = less else { break };
+                rate = less;
+            }
         }
-        (high, contradicted) = (rate, true);
-        if turns_away(sample) || left <= 0.0 {
-            break;
-        }
-        rate = rate.scaled(left.min(1.0 - RESOLUTION / 2.0));
     }
-    Some(Confirmed::AtMost(if contradicted { high } else { bound.scaled(OVERLOAD) }))
+    Some(Confirmed::AtMost(contradicted.unwrap_or(bound.scaled(OVERLOAD))))
 }
 
-/// Resources that can be all the time busy.
+/// Tries `rate` once, with the requests of `overload`. If the resource that is busy under overload
+/// has time to spare at `rate`, more than the smaller throughput explains, the overload made work of
+/// its own (such as connections opened for its crowd). By the utilisation law the site carries that
+/// much more without it, so a higher rate is proposed, unless one was `contradicted` before.
+fn attempt_carried(
+    lab: &mut Lab,
+    bound: PerSecond,
+    rate: PerSecond,
+    overload: Overload,
+    contradicted: bool,
+) -> Option<Round> {
+    lab.full = Some(rate.get());
+    let sample = lab.explore(rate, Goal::Sustains, ArrivalLimits::CONFIRMATION)?;
+    let left = sample.mean(Summary::left).mean / overload.left;
+    if !agrees(sample, overload.left) {
+        let stuck = turns_away(sample) || left <= 0.0;
+        return Some(Round::Lower(match stuck {
+            true => None,
+            false => Some(rate.scaled(left.min(1.0 - RESOLUTION / 2.0))),
+        }));
+    }
+    let spare = to_spare(&overload.busy, &utilisations(sample));
+    let more = (rate.get() * spare * left).min(bound.get());
+    let by_chance = more <= (1.0 + idle_by_chance(sample)) * rate.get();
+    Some(match contradicted || by_chance {
+        true => Round::Holds { closely: more <= (1.0 + RATE_TOLERANCE) * rate.get() },
+        false => Round::Raise(PerSecond::new(more)),
+    })
+}
+
+/// How many resources can be busy all the time.
 const RESOURCES: usize = 5;
 
-/// How busy each is.
+/// The utilisation of each of them.
 fn utilisations(sample: &Sample) -> [f64; RESOURCES] {
     let usage = sample.usage();
     let database = usage.database_cpu_utilisation.unwrap_or(0.0);
@@ -215,8 +257,9 @@ fn utilisations(sample: &Sample) -> [f64; RESOURCES] {
     [usage.cpu_utilisation, database, usage.worker_utilisation, usage.gil_utilisation, pool]
 }
 
-/// How much more time to spare than that is told from chance: the work of a window varies as what
-/// leaves it does, and Poisson arrivals by the root of their number.
+/// The share of its time that a resource may idle by chance, where it would be busy all the time: the
+/// work of a window varies as the departures from it do, and Poisson arrivals by the root of their
+/// number.
 fn idle_by_chance(sample: &Sample) -> f64 {
     let left = sample.mean(Summary::left);
     let replications = f64::from(sample.replications());
@@ -225,27 +268,27 @@ fn idle_by_chance(sample: &Sample) -> f64 {
     3.0 * IDLE * (arrivals + work * work).sqrt()
 }
 
-/// How many times as much what was the busiest resource then could do as it does `now`.
+/// How many times as much as `now` the resource could do that was the busiest `then`.
 fn to_spare(then: &[f64; RESOURCES], now: &[f64; RESOURCES]) -> f64 {
     let pairs = then.iter().zip(now).filter(|(_, now)| **now > 0.0);
     let busiest = pairs.max_by(|(a, _), (b, _)| a.total_cmp(b));
     busiest.map_or(1.0, |(then, now)| then / now)
 }
 
-/// What an overload tells.
+/// Whether the throughput of an overload is what the site can carry.
 enum OverloadThroughput {
-    /// All that comes of it is waiting, and so much is carried.
+    /// The overload made requests wait and did nothing else: this is its throughput.
     Valid(PerSecond, Overload),
-    /// More comes of it than waiting.
+    /// The overload turned requests away, or there was none.
     Unusable,
 }
 
-/// What the requests that are to come again did under overload.
+/// What was measured under overload with the requests that are simulated again to confirm it.
 #[derive(Debug, Clone, Copy)]
 struct Overload {
-    /// How many left a second: what is carried of these.
+    /// How many left a second.
     left: f64,
-    /// How busy everything was.
+    /// The utilisation of each resource.
     busy: [f64; RESOURCES],
 }
 
@@ -257,8 +300,8 @@ impl Overload {
     }
 }
 
-/// What is carried under a moderate overload, looked for from `rate` down. What the draw of the
-/// requests lets through beyond the `bound` of the utilisation law is its luck.
+/// The throughput of a moderate overload, which is looked for from `rate` down. At most `bound`, that
+/// of the utilisation law: what is beyond it is chance.
 fn carried(lab: &mut Lab, bound: PerSecond, mut rate: PerSecond) -> Option<OverloadThroughput> {
     for _ in 0..MAX_OVERLOADS {
         let sample = lab.explore(rate, Goal::Sustains, ArrivalLimits::SATURATION)?;
@@ -288,9 +331,9 @@ fn turns_away(sample: &Sample) -> bool {
     sample.crowded() || sample.mean(Summary::turned_away).mean > TURNED_AWAY
 }
 
-/// Whether `sample`, at the rate that is carried, has nothing against its being sustained: nothing is
-/// lost, and either nothing grows or about as much is answered all the same as of the same requests
-/// left under overload, but for what is idle there by chance.
+/// Whether `sample`, at the throughput of an overload, agrees that this rate is sustained. Too few
+/// requests must fail to contradict it; and the number inside must not grow, or as many requests a
+/// second must be answered as `left` under overload, but for what is idle by chance.
 fn agrees(sample: &Sample, left: f64) -> bool {
     let answered = sample.mean(Summary::served).mean;
     match sustains(sample) {
@@ -299,10 +342,10 @@ fn agrees(sample: &Sample, left: f64) -> bool {
     }
 }
 
-fn attempt(lab: &mut Lab, rate: PerSecond, effort: ArrivalLimits) -> Option<Trial> {
-    let sample = lab.explore(rate, Goal::Sustains, effort)?;
-    // Some replications fall into step, and others do not while one looks: what is inside is not told to
-    // grow by their interval, but it does.
+fn attempt(lab: &mut Lab, rate: PerSecond, limits: ArrivalLimits) -> Option<Trial> {
+    let sample = lab.explore(rate, Goal::Sustains, limits)?;
+    // Some replications synchronise within the window and others do not yet. Their interval then
+    // does not show that the number inside grows, but their mean does.
     let verdict = match sustains(sample) {
         Verdict::Unclear { .. } if can_synchronise(&sample.site) && sample.grows() => {
             Verdict::Unclear { met: false }
@@ -312,7 +355,7 @@ fn attempt(lab: &mut Lab, rate: PerSecond, effort: ArrivalLimits) -> Option<Tria
     Some(Trial { verdict, guess: throughput(sample) })
 }
 
-/// What is answered while more arrives than is sustained: about the most there can be.
+/// The throughput of a saturated sample: about the largest rate that can be sustained.
 fn throughput(sample: &Sample) -> Option<PerSecond> {
     let served = sample.mean(Summary::served).mean;
     (sample.saturated() && served > 0.0).then(|| PerSecond::new(served))

@@ -1,14 +1,14 @@
-//! The largest rate that still holds, by search: a pure function over a closure.
+//! Searches for the largest rate at which something holds: a pure function of the trials.
 
-use crate::experiment::answer::{Accuracy, Threshold};
+use crate::experiment::answer::Accuracy;
 use crate::units::{Fraction, PerSecond};
 
-/// How close together the two rates are between which something changes: 1 %.
-pub const RESOLUTION: f64 = 0.01;
+/// The resolution of a search: its answer lies between two rates that are 1 % apart.
+pub(crate) const RESOLUTION: f64 = 0.01;
 
-/// What a trial at one rate said.
+/// The result of a trial at one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It holds.
     Met,
     /// It does not.
@@ -21,14 +21,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether it holds, or would by the mean alone.
     pub(crate) fn leans_to_met(self) -> bool {
         matches!(self, Verdict::Met | Verdict::Unclear { met: true })
     }
 }
 
-/// A trial: its verdict and, where it can tell, about where the answer lies.
+/// A trial: its verdict and, if possible, a guess where the answer lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Trial {
+pub(crate) struct Trial {
     /// Whether it holds.
     pub verdict: Verdict,
     /// A guess at the answer, to save trials; it need not be good.
@@ -37,14 +38,14 @@ pub struct Trial {
 
 /// Where a search ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Found {
+pub(crate) enum Found {
     /// It holds at `met` and no longer at `missed`.
     Between {
         /// The largest rate tried at which it holds.
         met: PerSecond,
         /// The smallest rate tried at which it does not.
         missed: PerSecond,
-        /// What the answer is good to.
+        /// What limits the accuracy of the answer.
         accuracy: Accuracy,
     },
     /// It holds at the highest rate of the range.
@@ -53,28 +54,16 @@ pub enum Found {
     Nowhere,
 }
 
-impl Found {
-    /// As an answer: what its verdicts judge is known to half a per cent or so.
-    pub(crate) fn threshold(self) -> Threshold {
-        match self {
-            Found::Between { met, missed, .. } => {
-                Threshold::At { rate: met, beyond: missed, accuracy: Accuracy::Resolution }
-            }
-            Found::Everywhere => Threshold::Never,
-            Found::Nowhere => Threshold::AtRest,
-        }
-    }
-}
-
-/// The largest rate in `low..=high` that still `meets`, between two rates that differ by at most
+/// The largest rate in `low..=high` at which `meets` holds, between two rates that differ by at most
 /// `resolution`. `meets` should hold up to some rate and not beyond; where it changes more than
-/// once, one of the changes is found. `None` where `meets` is cut short and answers `None`.
+/// once, one of the changes is found. `None` where `meets` is cut short and returns `None`.
 ///
 /// Tries `high`, then half a step to one side of the guess, so that two trials close the bracket
-/// around a good one. Each time but the first that the answer proves to lie further on, the next
-/// stride is four times as long, up to the bracket's middle: so the number of trials grows with the logarithm of
-/// the range whatever the guesses. The lowest rate is tried only if none above it holds.
-pub fn largest(
+/// around a good guess. If the answer proves to lie further on, more than once in a row, each stride
+/// is four times as long as the one before, up to the bracket's middle: so the number of trials grows
+/// with the logarithm of the range, however bad the guesses. The lowest rate is tried only if none
+/// above it holds.
+pub(crate) fn largest(
     (low, high): (PerSecond, PerSecond),
     resolution: Fraction,
     mut meets: impl FnMut(PerSecond) -> Option<Trial>,
@@ -94,18 +83,18 @@ pub fn largest(
     Some(bracket.found())
 }
 
-/// What a search knows: the answer is above `met` and below `missed`.
+/// The state of a search: the answer is above `met` and below `missed`.
 struct Bracket {
     met: Option<(PerSecond, Trial)>,
     missed: (PerSecond, Trial),
     low: PerSecond,
-    /// How far apart, as a factor, the ends may be.
+    /// The ratio of the ends at which the search is done.
     step: f64,
-    /// How many trials in a row came out the same way: rising where met, falling where missed.
+    /// How many trials in a row had the same result: above zero if met, below if missed.
     run: i32,
 }
 
-/// Two ends whose ratio exceeds the step by no more than this have it: rates are fractions.
+/// A ratio of the ends that exceeds the step by no more than this factor is a rounding error.
 const ROUNDING: f64 = 1.0 + 1e-9;
 
 impl Bracket {
@@ -142,7 +131,7 @@ impl Bracket {
         PerSecond::new(aim.clamp(lower, upper))
     }
 
-    /// How far to go, as a factor, after `run` disappointments.
+    /// How far to go, as a factor, after `run` trials beyond which the answer still lay.
     fn stride(&self, run: i32) -> f64 {
         self.step.powf(4f64.powi((run - 2).max(0)))
     }
@@ -174,7 +163,7 @@ impl Bracket {
 mod tests {
     use super::*;
 
-    /// Searches 1 to 1000 for `answer`, with `guess`; says what was found and in how many trials.
+    /// Searches 1 to 1000 for `answer`, with `guess`. Returns what was found, in how many trials.
     fn search(answer: f64, guess: Option<f64>, noise: f64) -> (Found, usize) {
         let mut trials = 0;
         let range = (PerSecond::new(1.0), PerSecond::new(1000.0));

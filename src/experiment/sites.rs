@@ -1,19 +1,20 @@
-//! Sites for tests: bare ones, whose answers theory knows.
+//! Sites and combinations for tests: bare ones, whose answers theory gives.
 
-use crate::site::{Dist, Horizon, Site, Step, WorkerKind};
+use crate::experiment::answer::Combination;
+use crate::site::{Budget, Dist, Horizon, Site, Step, WorkerKind};
 use crate::units::{PerSecond, Span};
 
-/// An exponential span of so many seconds on average.
+/// An exponential distribution with a mean of `secs` seconds.
 pub(crate) fn exp(secs: f64) -> Dist {
     Dist::Exponential { mean: Span::from_secs(secs) }
 }
 
-/// A query that waits `wait` and costs no CPU.
+/// A query that waits for `wait` and costs no CPU.
 pub(crate) fn query(wait: Dist) -> Step {
     Step::Query { wait, cpu: Dist::Fixed(Span::ZERO), driver: None }
 }
 
-/// A site where nothing costs anything but `steps`.
+/// A site where only `steps` take time.
 pub(crate) fn bare(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>) -> Site {
     let mut site = Site::textbook(kind, workers, cores, steps);
     site.horizon = Horizon {
@@ -32,4 +33,17 @@ pub(crate) fn mm1(rate: f64, service_rate: f64) -> Site {
     let mut site = bare(WorkerKind::Sync, 1, 1, vec![compute]);
     site.traffic.rate = PerSecond::new(rate);
     site
+}
+
+/// A combination of `site` without a price, a memory budget or tiers.
+pub(crate) fn combination(site: Site) -> Combination {
+    Combination {
+        plan: "plan".into(),
+        server: "server".into(),
+        price: None,
+        site,
+        budget: Budget { lines: Vec::new(), ceiling: None },
+        database_budget: None,
+        tiers: Vec::new(),
+    }
 }

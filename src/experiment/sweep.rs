@@ -1,9 +1,8 @@
 //! Plans x servers x tiers to rows, and plans x servers to capacities.
 
-use crate::experiment::answer::{Answers, Capacity, Combination, Finding, Row, Study, Tier};
+use crate::experiment::answer::{Answers, Capacity, Combination, Row, Study, Tier};
 use crate::experiment::bottleneck::limit;
 use crate::experiment::capacity::{self, capacity};
-use crate::experiment::finding::meets;
 use crate::experiment::lab::Lab;
 use crate::experiment::trial::{Crew, Watch, map_coordinated};
 
@@ -49,13 +48,12 @@ fn examine(
 fn row(study: &Study, combination: &Combination, tier: &Tier, lab: &mut Lab) -> Option<Row> {
     let sample = lab.row(tier.rate, study.effort)?;
     let bottleneck = limit(sample, sample, &study.objective);
-    let finding = Finding { bottleneck, ..sample.finding(study.effort) };
     Some(Row {
         plan: combination.plan.clone(),
         server: combination.server.clone(),
         tier: tier.name.clone(),
         offered: tier.rate,
-        meets_objective: meets(&finding, &study.objective),
-        finding,
+        meets_objective: sample.meets(&study.objective),
+        finding: sample.finding(study.effort, bottleneck),
     })
 }

@@ -12,15 +12,15 @@ use crate::experiment::answer::{
     Answers, Capacity, Combination, Effort, Finding, Limit, Objective, Row, Study, Threshold, Tier,
     Visits,
 };
-use crate::experiment::lab::REPLICATIONS;
-use crate::experiment::sites::{bare, exp, mm1, query};
+use crate::experiment::horizon::REPLICATIONS;
+use crate::experiment::sites::{bare, combination, exp, mm1, query};
 use crate::experiment::summary::Summary;
 use crate::experiment::sweep;
 use crate::experiment::trial::{Crew, Watch};
 use crate::model::simulate;
-use crate::outcome::{Budget, Cause};
+use crate::outcome::Cause;
 use crate::seed::Seed;
-use crate::site::{Connections, Dist, Hold, Host, Sharing, Site, Step, WorkerKind};
+use crate::site::{Budget, Connections, Dist, Hold, Host, Sharing, Site, Step, WorkerKind};
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
@@ -28,15 +28,8 @@ pub(crate) fn study(site: Site, objective: Objective, rates: &[f64]) -> Study {
     let tier =
         |rate: &f64| Tier { name: rate.to_string(), rate: PerSecond::new(*rate), conversion: None };
     let budget = Budget { lines: Vec::new(), ceiling: site.host.memory };
-    let combination = Combination {
-        plan: "plan".into(),
-        server: "server".into(),
-        price: None,
-        site,
-        budget,
-        database_budget: None,
-        tiers: rates.iter().map(tier).collect(),
-    };
+    let tiers = rates.iter().map(tier).collect();
+    let combination = Combination { budget, tiers, ..combination(site) };
     Study {
         title: "test".into(),
         seed: Seed::new(1),

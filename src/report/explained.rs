@@ -11,7 +11,8 @@ use super::words::{self, memory, percent, plain, seconds};
 use crate::experiment::advice::Change;
 use crate::experiment::answer::{Finding, Objective, Study, Usages};
 use crate::experiment::explain::{Effect, Performance, TestedChange};
-use crate::outcome::{Budget, Cause, Stage};
+use crate::outcome::{Cause, Stage};
+use crate::site::Budget;
 use crate::site::{Connections, Hold};
 
 /// What was found, for a terminal. `study` is of the one combination and tier, `now` is how that

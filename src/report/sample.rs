@@ -1,8 +1,9 @@
 //! Made-up answers for the tests of this floor: curves with a knee, as real ones have it.
 
 use crate::experiment::answer::*;
-use crate::outcome::{Budget, Cause, Queue};
+use crate::outcome::{Cause, Queue};
 use crate::seed::Seed;
+use crate::site::Budget;
 use crate::site::*;
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Fraction, PerSecond, Span};

@@ -10,7 +10,7 @@ use super::words::{self, percent, plain, seconds};
 use crate::experiment::answer::{
     Answers, Capacity, Combination, Finding, Limit, Objective, Row, Study, Threshold,
 };
-use crate::outcome::Budget;
+use crate::site::Budget;
 use crate::units::PerSecond;
 
 /// What was found, in sentences and a table, for a reader who has seen nothing else. With `color`

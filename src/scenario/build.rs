@@ -11,8 +11,8 @@ use super::server::{How, Kind, ServerFile, ServerNumbers};
 use super::site_parts::{database, database_rest, front, host, nothing, rest};
 use super::{Resolved, Scenario};
 use crate::experiment::answer::{Combination, Effort, Study, Tier, Visits};
-use crate::outcome::Budget;
 use crate::seed::Seed;
+use crate::site::Budget;
 use crate::site::{
     Accept, Arrivals, Client, Connections, Costs, Dispatcher, Endpoint, FirstRequest, Hold,
     Horizon, OnOom, Server, Site, Step, Traffic, WorkerKind,

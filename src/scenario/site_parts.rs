@@ -4,7 +4,7 @@ use super::file::File;
 use super::machine::{FrontFile, PlanFile};
 use super::preset::Preset;
 use super::server::ServerFile;
-use crate::outcome::Budget;
+use crate::site::Budget;
 use crate::site::{Cooling, Database, Dist, Front, Host, Listen, Resident, Sharing, Site};
 use crate::units::{Bytes, Span};
 

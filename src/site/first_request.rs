@@ -1,19 +1,19 @@
-//! What a worker process does once.
+//! The first request of a worker process.
 
 use crate::units::{Bytes, Span};
 
-/// What a worker's first request since its boot takes beyond any other: an application imports
+/// What a worker's first request after its boot takes beyond later ones: an application imports
 /// much of itself when it is first needed (Django: the URLconf, the handlers' modules, the
-/// database's driver), and keeps it. Workers that are up when a run begins have had it.
+/// database's driver), and keeps it. Workers that are up when a run begins are past it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstRequest {
-    /// CPU of the worker. Zero: it costs what all cost.
+    /// Additional CPU of the worker.
     pub cpu: Span,
-    /// What of the worker's memory it takes; at most all of it.
+    /// The part of the worker's memory that is taken only then; at most all of it.
     pub memory: Bytes,
 }
 
 impl FirstRequest {
-    /// A request like any other.
+    /// A first request that takes no more than later ones.
     pub const LIKE_ANY: FirstRequest = FirstRequest { cpu: Span::ZERO, memory: Bytes::ZERO };
 }

@@ -7,9 +7,9 @@ use super::{
 use crate::units::{Bytes, PerSecond, Span};
 
 impl Site {
-    /// So many workers (at least one) on so many cores (at least one), and one endpoint with these
-    /// steps, at one request a second: nothing else costs anything, and nothing has a limit. It is
-    /// measured from the start, for 1,000 s.
+    /// A site of `workers` (at least one) on `cores` (at least one) with one endpoint of `steps`, at
+    /// one request a second. Nothing else costs anything, and nothing has a limit. The measured
+    /// window begins at the start and takes 1,000 s.
     pub fn textbook(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>) -> Site {
         Site {
             host: Host {
@@ -48,8 +48,8 @@ impl Site {
 }
 
 impl Server {
-    /// So many workers (at least one) that cost nothing, of which each that can accept a request
-    /// is as likely to as the next.
+    /// A server of `workers` (at least one) that cost nothing. Each one that is free to accept a
+    /// request is as likely to get it.
     pub fn textbook(kind: WorkerKind, workers: u32) -> Server {
         Server {
             kind,
@@ -86,7 +86,7 @@ impl Server {
 }
 
 impl Endpoint {
-    /// One with these steps, that takes no memory.
+    /// An endpoint of `steps` that takes no memory.
     pub fn textbook(steps: Vec<Step>) -> Endpoint {
         Endpoint {
             name: "page".to_owned(),
@@ -98,7 +98,7 @@ impl Endpoint {
     }
 }
 
-/// One on the workers' host that costs nothing.
+/// A database on the workers' host that costs nothing.
 fn database() -> Database {
     Database {
         host: None,

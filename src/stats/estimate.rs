@@ -18,7 +18,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// The mean of `values`, one per replication; `None` where there is none.
+    /// The mean of `values`, one per replication; `None` without values.
     pub fn of(values: &[f64]) -> Option<Estimate> {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -62,7 +62,7 @@ impl Estimate {
 
 /// How many standard errors the 95 % interval reaches to either side, with so many degrees of
 /// freedom (at least one).
-pub fn t_quantile(degrees_of_freedom: u32) -> f64 {
+fn t_quantile(degrees_of_freedom: u32) -> f64 {
     let student = StudentsT::new(0.0, 1.0, f64::from(degrees_of_freedom))
         .expect("one degree of freedom or more");
     student.inverse_cdf((1.0 + CONFIDENCE) / 2.0)

@@ -1,7 +1,7 @@
 //! Counts in logarithmic buckets; quantiles with a stated error.
 //!
-//! Recording is two shifts and an increment, memory is constant, and merging is exact whatever
-//! the order, which is what keeps results the same for any number of threads.
+//! Recording takes constant time, memory is constant, and merging is exact whatever the order,
+//! which is what keeps results the same for any number of threads.
 
 use crate::units::Span;
 
@@ -29,29 +29,29 @@ impl Default for Histogram {
 const BITS: u32 = 7;
 
 impl Histogram {
-    /// An empty one.
+    /// An empty histogram.
     pub fn new() -> Histogram {
-        // Room for values up to nine minutes in nanoseconds; longer ones make it grow.
+        // Buckets for values up to nine minutes in nanoseconds; longer ones make it grow.
         Histogram { buckets: vec![0; 33 << BITS], sum: 0, min: u64::MAX, max: 0 }
     }
 
-    /// Takes in one span, to the nanosecond.
+    /// Records one span, in nanoseconds.
     #[inline]
     pub fn record_span(&mut self, span: Span) {
         self.record(span.as_nanos());
     }
 
-    /// Takes in one value.
+    /// Records one value.
     #[inline]
     pub fn record(&mut self, value: u64) {
         self.record_in(bucket(value), value);
     }
 
-    /// Takes in one value, whose [`bucket`] is known.
+    /// Records one value, whose [`bucket`] the caller has computed.
     #[inline]
     pub fn record_in(&mut self, bucket: usize, value: u64) {
         match self.buckets.get_mut(bucket) {
-            // Centuries of recording would not make it wrap, nor the sum.
+            // Neither this count nor the sum can wrap: it would take centuries of recording.
             Some(count) => *count = count.wrapping_add(1),
             None => self.grow(bucket),
         }
@@ -64,7 +64,7 @@ impl Histogram {
         }
     }
 
-    /// Takes in a value beyond the last bucket.
+    /// Records a value beyond the last bucket, by adding buckets up to its own.
     #[cold]
     fn grow(&mut self, bucket: usize) {
         self.buckets.resize(bucket, 0);
@@ -89,21 +89,20 @@ impl Histogram {
         self.buckets.iter().sum()
     }
 
-    /// The largest value recorded, exactly; 0 where there is none.
+    /// The largest value recorded, exactly; 0 if empty.
     pub fn max(&self) -> u64 {
         self.max
     }
 
-    /// The mean of the values recorded, exactly; `None` where there is none.
+    /// The mean of the values recorded, exactly; `None` if empty.
     pub fn mean(&self) -> Option<f64> {
         let count = self.count();
         (count > 0).then(|| self.sum as f64 / count as f64)
     }
 
-    /// The mean of the values and that of their squares, each value told by the middle of its bucket;
-    /// `None` where there is none. The mean itself is known better, but what is left of the squares
-    /// without its square would be no variance: where values differ by less than a bucket is away
-    /// from its middle, it would be anything, and even below zero.
+    /// Mean and mean square, both computed from the midpoints of the buckets; `None` if empty. The
+    /// exact mean ([`Histogram::mean`]) must not be mixed in: mean square less its square could
+    /// then be negative, which is no variance.
     pub fn moments(&self) -> Option<(f64, f64)> {
         let mean = |power: i32| {
             let of = |(bucket, count): (usize, &u64)| match count {
@@ -116,8 +115,7 @@ impl Histogram {
     }
 
     /// The `share` quantile: the smallest recorded value with at least that share of all values
-    /// at or below it, within 0.4 %. `None` where nothing was recorded. `share` is above 0 and at
-    /// most 1.
+    /// at or below it, within 0.4 %. `None` if empty. `share` is above 0 and at most 1.
     pub fn quantile(&self, share: f64) -> Option<u64> {
         assert!(share > 0.0 && share <= 1.0, "a quantile's share lies in (0, 1], not {share}");
         let rank = (share * self.count() as f64).ceil() as u64;
@@ -131,21 +129,21 @@ impl Histogram {
         None
     }
 
-    /// How many values are at most `value` (to the bucket that holds it).
+    /// How many values are at most `value`, those in its own bucket all included.
     pub fn count_to(&self, value: u64) -> u64 {
         let end = (bucket(value) + 1).min(self.buckets.len());
         self.buckets[..end].iter().sum()
     }
 }
 
-/// The place of a value's bucket among all.
+/// The index of a value's bucket.
 #[inline]
 pub fn bucket(value: u64) -> usize {
     if value < 1 << BITS {
         value as usize
     } else if value < 1 << f64::MANTISSA_DIGITS {
-        // A float has its exponent, which is the octave, next to the leading bits of its mantissa:
-        // one conversion finds both.
+        // A float's bits are its exponent, which is the octave, followed by its mantissa, whose
+        // leading bits are the bucket within the octave: one conversion finds both.
         let bits = (value as i64 as f64).to_bits() >> (f64::MANTISSA_DIGITS - 1 - BITS);
         (bits as usize).wrapping_sub(FIRST_OF_FLOATS)
     } else {
@@ -153,10 +151,10 @@ pub fn bucket(value: u64) -> usize {
     }
 }
 
-/// How much more the leading bits of 2^BITS as a float are than its bucket.
+/// What to subtract from the leading bits of a float to get its bucket's index.
 const FIRST_OF_FLOATS: usize = (f64::MAX_EXP as usize - 1 + BITS as usize - 1) << BITS;
 
-/// The place of a value that may be too large to be a float; at least 2^BITS.
+/// The index of a value's bucket, for values of at least 2^BITS that a float may not hold exactly.
 #[cold]
 fn last_buckets(value: u64) -> usize {
     let octave = value.ilog2() - BITS;
@@ -202,8 +200,8 @@ mod tests {
         assert_eq!(Histogram::new().moments(), None);
     }
 
-    /// Buckets are two wide from 256 on, and four from 512 on; what is spread over a bucket of four
-    /// varies by 5 / 4 of which the bucket knows nothing.
+    /// Buckets are two wide from 256 on, and four from 512 on. Values spread over a bucket of four
+    /// have a variance of 5 / 4 that midpoints do not see.
     #[test]
     fn the_variance_of_large_values_close_together_is_theirs_to_the_width_of_a_bucket() {
         for start in [100, 300, 600, 10_000] {

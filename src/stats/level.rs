@@ -15,18 +15,18 @@ pub struct Level {
     opened: (Time, u128),
 }
 
-/// What was in use over a window.
+/// The mean and the peak of a level over a window.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Usage {
-    /// On average over time.
+    /// Its average over time.
     pub mean: f64,
-    /// At most.
+    /// Its maximum.
     pub peak: u64,
 }
 
 impl Usage {
-    /// Of a level that had `area` under its curve over a window, stood at `value` when that closed,
-    /// and at `peak` at most.
+    /// The usage of a level with `area` under its curve over a window, with `value` at its end and
+    /// `peak` as its maximum. Over a window of no time the mean is `value`.
     pub fn over(window: Span, area: u128, value: u64, peak: u64) -> Usage {
         let mean = match window.as_nanos() {
             0 => value as f64,
@@ -37,12 +37,12 @@ impl Usage {
 }
 
 impl Level {
-    /// How high it is.
+    /// The level now.
     pub fn value(&self) -> u64 {
         self.value
     }
 
-    /// It rises by `by`.
+    /// Raises the level by `by`.
     #[inline]
     pub fn rise(&mut self, now: Time, by: u64) {
         debug_assert!(self.value.checked_add(by).is_some(), "there is no such level");
@@ -53,7 +53,7 @@ impl Level {
         self.excess = self.excess.wrapping_sub(u128::from(by) * u128::from(now.as_nanos()));
     }
 
-    /// It falls by `by`, which must not be more than there is.
+    /// Lowers the level by `by`, which must not be more than its value.
     #[inline]
     pub fn fall(&mut self, now: Time, by: u64) {
         debug_assert!(by <= self.value, "it falls by {by} from {}", self.value);
@@ -61,13 +61,13 @@ impl Level {
         self.excess = self.excess.wrapping_add(u128::from(by) * u128::from(now.as_nanos()));
     }
 
-    /// The measured window opens: what was before no longer counts.
+    /// Opens the measured window: what was before no longer counts.
     pub fn open(&mut self, now: Time) {
         self.peak = self.value;
         self.opened = (now, self.area(now));
     }
 
-    /// What was in use from the opening of the window to `now`.
+    /// The usage from the opening of the window to `now`.
     pub fn close(&self, now: Time) -> Usage {
         let (opened, area) = self.opened;
         Usage::over(now - opened, self.area(now).wrapping_sub(area), self.value, self.peak)

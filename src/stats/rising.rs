@@ -1,10 +1,9 @@
-//! Values that ought to rise, and by chance do not.
+//! Isotonic regression: evens out the falls that chance makes in values that ought to rise.
 
-/// The values of `points` with every fall that is within noise evened out: neighbours that are out of
-/// order, and whose intervals overlap, get their mean, weighted by how well each is known (pooling
-/// adjacent violators: Barlow, Bartholomew, Bremner and Brunk, *Statistical Inference under Order
-/// Restrictions*, 1972). A point is a value and half the width of its interval, above zero. A fall
-/// that cannot be chance stays.
+/// The values of `points` with every fall within the noise evened out. A point is a value and half
+/// the width of its interval, above zero. Neighbours that fall although their intervals overlap get
+/// their mean, weighted by precision (pooling adjacent violators: Barlow, Bartholomew, Bremner and
+/// Brunk, *Statistical Inference under Order Restrictions*, 1972). Larger falls stay.
 pub fn rising(points: &[(f64, f64)]) -> Vec<f64> {
     let mut pools: Vec<Pool> = Vec::new();
     for (value, half) in points {
@@ -17,7 +16,7 @@ pub fn rising(points: &[(f64, f64)]) -> Vec<f64> {
     pools.iter().flat_map(|pool| std::iter::repeat_n(pool.value, pool.count)).collect()
 }
 
-/// Neighbours that have one value.
+/// Neighbouring points that share one value.
 struct Pool {
     value: f64,
     /// The inverse of the square of half the interval's width.

@@ -1,4 +1,4 @@
-//! The recorded set: what each case was recorded with, as changes to the testbed's scenario.
+//! The cases of the recorded set: how each was recorded, as changes to the testbed's scenario.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +6,14 @@ use serde::Deserialize;
 
 use crate::units::Bytes;
 
-/// A row of `cases.csv`, as far as a replay needs it.
+/// A row of `cases.csv`: the columns that a replay needs.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Case {
     /// Its name.
     pub id: String,
     /// The stack: `sync`, `gthread`, `async`, `async-def`, `fastapi` or `fastapi-def`.
     pub stack: String,
-    /// The cores of server and database, as a list.
+    /// The cores that server and database run on, as a list.
     pub cores: String,
     /// Worker processes.
     pub workers: u32,
@@ -25,25 +25,25 @@ pub struct Case {
     pub hold: Option<String>,
     /// Whether connections are kept between requests: 1 or 0.
     pub persist: u32,
-    /// PostgreSQL's limit.
+    /// PostgreSQL's limit on connections.
     pub max_connections: u32,
-    /// Requests a second, as offered.
+    /// Requests a second that were sent.
     pub rate: u32,
     /// The client's patience, in seconds.
     pub client_timeout_s: f64,
-    /// The limit of the server's processes, in MB.
+    /// The memory limit of the server's processes, in MB.
     pub memory_mb: Option<u32>,
-    /// What memory it took beyond the usual.
+    /// Memory that its server took on purpose, to fill what there is.
     pub extra: Option<Extra>,
 }
 
-/// Memory that a case took beyond the usual.
+/// Memory that the server of a case took on purpose, to fill what there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Extra {
-    /// So many kB in each request: `req_kb=...`.
+    /// This many kB in each request: `req_kb=...`.
     Request(u64),
-    /// So many MB in each worker: `ballast_mb=...`.
+    /// This many MB in each worker: `ballast_mb=...`.
     Ballast(u64),
 }
 
@@ -67,7 +67,7 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, with the line.
+    /// The mistake in words, with its line.
     pub fn read_all(text: &[u8]) -> Result<Vec<Case>, String> {
         let mut reader = csv::Reader::from_reader(text);
         let cases: Result<Vec<Case>, csv::Error> = reader.deserialize().collect();
@@ -92,8 +92,8 @@ impl Case {
         }
     }
 
-    /// What it was recorded with, as `--set` arguments; `base` is what a worker of its server
-    /// takes without ballast.
+    /// How it was recorded, as `--set` arguments. `base` is the memory of a worker of its server
+    /// without ballast.
     pub fn sets(&self, base: Bytes) -> Vec<String> {
         let server = self.server();
         let mut sets = vec![
@@ -102,7 +102,7 @@ impl Case {
             format!("database.max_connections={}", self.max_connections),
             format!("client.patience={}s", self.client_timeout_s),
         ];
-        // The threads behind a loop's `def` endpoints are as many as the scenario says.
+        // The number of threads behind a loop's `def` endpoints is the scenario's.
         if server == "threads" {
             sets.push(format!("server.threads.threads={}", self.threads));
         }
@@ -129,7 +129,7 @@ impl Case {
         }
     }
 
-    /// Whether it is about overload or memory: such a case is judged by its errors.
+    /// Whether overload or memory makes requests fail: such a case is judged by its errors.
     pub fn breaks(&self) -> bool {
         self.memory_mb.is_some() || self.client_timeout_s < 30.0
     }

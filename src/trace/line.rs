@@ -6,10 +6,10 @@ use crate::units::{Span, Time};
 /// The first line of a trace.
 pub(super) const HEADER: &str = "arrival_s,segments_ms,latency_s,status";
 
-/// More segments than this in one request are taken for a mistake.
-pub const MOST_SEGMENTS: usize = 2 * Recorded::MOST_QUERIES + 1;
+/// The largest number of segments in a request; more are taken for a mistake.
+const MOST_SEGMENTS: usize = 2 * Recorded::MOST_QUERIES + 1;
 
-/// Longer than three years is taken for a mistake, and for another unit.
+/// The longest time in seconds, three years; a longer one is taken for a mistake in the unit.
 const LONGEST_S: f64 = 1e8;
 
 /// Reads a line: `arrival_s,segments_ms,latency_s,status`.
@@ -30,7 +30,7 @@ pub(super) fn parse(line: &str) -> Result<Recorded, String> {
     })
 }
 
-/// A time in a unit of so many seconds.
+/// Reads a time in units of `unit` seconds. `name` is the column's, for messages.
 fn span(text: &str, name: &str, unit: f64) -> Result<Span, String> {
     let value: f64 = match text {
         "" => return Err(format!("{name} is empty")),
@@ -68,7 +68,7 @@ fn read_status(text: &str) -> Result<u16, String> {
     }
 }
 
-/// What was found, cut to what fits a message.
+/// The text that was found, cut so that it fits a message.
 fn short(text: &str) -> String {
     const LONGEST: usize = 40;
     let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };

@@ -13,20 +13,21 @@ use super::line::{HEADER, parse};
 use crate::experiment::replay::Recorded;
 use crate::units::Time;
 
-/// A line longer than this is none of a trace.
+/// The longest line, in bytes; no line of a trace is as long.
 const LONGEST_LINE: u64 = 16 << 10;
-/// As many mistakes are told one by one; of the rest, how many there are and where they begin.
+/// How many mistakes are listed one by one. Of the rest a message gives only their number and the
+/// first line.
 const MOST_LISTED: usize = 1_000;
 /// The first two bytes of every gzip file (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// What a trace is read from, and how far.
+/// What a trace is read from, and how much of it has been read.
 pub struct Source {
-    /// What messages call it.
+    /// Its name in messages.
     pub name: String,
-    /// How many bytes it has, where that is known.
+    /// Its length in bytes, where that is known.
     pub length: Option<u64>,
-    /// How many of them have been read.
+    /// How many bytes have been read.
     pub read: Rc<Cell<u64>>,
     bytes: Box<dyn BufRead>,
 }
@@ -38,12 +39,12 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Opens the file at `path`, or standard input where that is `-`. Whether it is gzipped is
-    /// seen by its content.
+    /// Opens the file at `path`, or standard input where `path` is `-`. Whether it is gzipped is
+    /// decided by its content.
     ///
     /// # Errors
     ///
-    /// What the system says where it cannot be opened or read.
+    /// The system's error, if it cannot be opened or read.
     pub fn open(path: &Path) -> io::Result<Source> {
         if path.as_os_str() == "-" {
             return Source::new("standard input".to_owned(), io::stdin(), None);
@@ -51,11 +52,11 @@ impl Source {
         Source::file(path)
     }
 
-    /// Opens the file at `path`, whatever it is called.
+    /// Opens the file at `path`, even if its name is `-`.
     ///
     /// # Errors
     ///
-    /// What the system says where it cannot be opened or read.
+    /// The system's error, if it cannot be opened or read.
     pub fn file(path: &Path) -> io::Result<Source> {
         let file = File::open(path)?;
         let about = file.metadata()?;
@@ -66,11 +67,11 @@ impl Source {
         Source::new(path.display().to_string(), file, length)
     }
 
-    /// What `bytes` holds, gzipped or plain.
+    /// A source that reads from `bytes`, gzipped or plain.
     ///
     /// # Errors
     ///
-    /// What reading its first bytes met.
+    /// The error of reading the first two bytes, if there is one.
     pub fn new(
         name: String,
         bytes: impl Read + 'static,
@@ -91,7 +92,7 @@ impl Source {
     }
 }
 
-/// Counts what is read through it.
+/// Counts the bytes that are read through it.
 struct Counted<R> {
     bytes: R,
     read: Rc<Cell<u64>>,
@@ -105,8 +106,8 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// The requests of a trace, in order of arrival, up to the first line that is wrong. The rest is
-/// read by [`Reader::finish`], so that every mistake is told at once.
+/// Iterates over the requests of a trace, in order of arrival, up to the first line that is wrong.
+/// [`Reader::finish`] reads the rest, so that all mistakes are reported at once.
 #[derive(Debug)]
 pub struct Reader {
     source: Source,
@@ -136,11 +137,11 @@ impl Reader {
         reader
     }
 
-    /// Reads what is left, and says how many requests there were.
+    /// Reads the rest of the trace, and returns how many requests it has.
     ///
     /// # Errors
     ///
-    /// Every line that is wrong, or what kept the trace from being read.
+    /// Every line that is wrong, or why the trace could not be read.
     pub fn finish(mut self) -> Result<u64, Failure> {
         while self.read_request().is_some() {}
         if self.requests == 0 && self.mistakes.listed.is_empty() && self.unreadable.is_none() {
@@ -166,7 +167,7 @@ impl Reader {
         }
     }
 
-    /// The next request that is right; mistakes on the way are noted.
+    /// Reads up to the next request without a mistake, and notes the mistakes before it.
     fn read_request(&mut self) -> Option<Recorded> {
         loop {
             let read = match self.next_line()? {
@@ -194,7 +195,7 @@ impl Reader {
         }
     }
 
-    /// The next line without its end; `None` at the end of the trace, or of what can be read.
+    /// The next line without its line end; `None` at the end of the trace, or after an error.
     fn next_line(&mut self) -> Option<Result<String, String>> {
         if self.at_end {
             return None;
@@ -246,7 +247,7 @@ impl Iterator for Reader {
 pub enum Failure {
     /// Lines of it are wrong.
     Mistakes(Mistakes),
-    /// It could be read up to this line only; what was wrong with those before.
+    /// It cannot be read from this line on; with the mistakes in the lines before.
     Unreadable(Mistakes, u64, io::Error),
 }
 
@@ -264,23 +265,23 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Every line that is wrong. Neighbours with the same mistake are told together.
+/// Every line that is wrong. Neighbouring lines with the same mistake are listed as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistakes {
     name: String,
     /// First line, last line, what is wrong.
     listed: Vec<(u64, u64, String)>,
-    /// The first line beyond those told, and how many there are from it on.
+    /// The first wrong line that is not listed, and how many there are from it on.
     omitted: Option<(u64, u64)>,
 }
 
 impl Mistakes {
-    /// None yet, in the file of that name.
+    /// An empty list for the file of that name.
     pub(crate) fn of(name: String) -> Mistakes {
         Mistakes { name, listed: Vec::new(), omitted: None }
     }
 
-    /// This line of it is wrong. Lines come in their order.
+    /// Adds a wrong line. Lines must be added by rising number.
     pub(crate) fn add(&mut self, line: u64, what: String) {
         if let Some((_, count)) = &mut self.omitted {
             *count += 1;
@@ -294,7 +295,7 @@ impl Mistakes {
         }
     }
 
-    /// What the file is called.
+    /// The name of the file.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -305,7 +306,7 @@ impl Mistakes {
         listed + self.omitted.map_or(0, |(_, count)| count)
     }
 
-    /// What is wrong, a line or a run of lines each: `trace.csv:3: status is ...`.
+    /// A message for each wrong line, or run of lines: `trace.csv:3: status is ...`.
     pub fn lines(&self) -> Vec<String> {
         let listed = self.listed.iter().map(|(first, last, what)| match first == last {
             true => format!("{}:{first}: {what}", self.name),
@@ -345,7 +346,7 @@ mod tests {
         Reader::new(Source::new("t.csv".to_owned(), bytes, None).unwrap())
     }
 
-    /// Requests read before the first mistake, and what `finish` says.
+    /// Requests read before the first mistake, and what `finish` returns.
     fn read(text: &str) -> (usize, Result<u64, String>) {
         let mut reader = reader(text.as_bytes());
         let count = reader.by_ref().count();

@@ -7,8 +7,8 @@ use tonnage::experiment::answer::{
 };
 use tonnage::experiment::sweep;
 use tonnage::experiment::trial::{Crew, Watch};
-use tonnage::outcome::Budget;
 use tonnage::seed::Seed;
+use tonnage::site::Budget;
 use tonnage::site::{Dist, Site, Step, WorkerKind};
 use tonnage::units::{Fraction, Span};
 

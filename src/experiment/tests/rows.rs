@@ -1,7 +1,7 @@
 //! What a row says of itself: how sure it is, and what it was told from.
 
 use super::*;
-use crate::experiment::finding::Sample;
+use crate::experiment::sample::Sample;
 
 /// How many of 100 intervals of p95, asked for to this share of it, have p95 in them: M/M/1 at 90 % of
 /// its capacity, where it is ln 20 s.
@@ -37,7 +37,7 @@ fn what_was_measured_is_told_and_not_what_was_asked_for() {
         let runs: Vec<Summary> = (0..4).map(run).collect();
         let all: f64 = runs.iter().map(|run| run.measured.as_secs()).sum();
         let effort = Effort::Precision(Fraction::new(0.05));
-        (Sample::new(site, runs).finding(effort).measured, all / 4.0)
+        (Sample::new(site, runs).finding(effort, Limit::Work).measured, all / 4.0)
     };
     let (stopped, expected) = measured(50);
     assert!((1.0..20.0).contains(&expected) && (stopped.as_secs() - expected).abs() < 1e-6);

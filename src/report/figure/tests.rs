@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::experiment::answer::{Accuracy, Threshold};
-use crate::outcome::{Budget, Stage};
+use crate::outcome::Stage;
 use crate::report::sample;
+use crate::site::Budget;
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, PerSecond};
 

@@ -1,57 +1,42 @@
-//! Folds the replications at one rate into what was found there.
+//! What was simulated at one rate, and what follows from it.
 
-use crate::experiment::answer::{Effort, Finding, Objective, Usages};
-use crate::experiment::bottleneck::limit;
-use crate::experiment::demand::{bounds, heavy_traffic_variability, slots, work};
-use crate::experiment::lab::reach;
+use crate::experiment::answer::{Effort, Finding, LOSS, Limit, Objective, Usages};
+use crate::experiment::demand::{bounds, slots, work};
+use crate::experiment::horizon::reach;
 use crate::experiment::pool::Pool;
 use crate::experiment::summary::{P95, QUANTILES, Summary};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
-use crate::site::{Listen, Site, WorkerKind};
+use crate::site::{Site, WorkerKind};
 use crate::stats::estimate::Estimate;
 use crate::stats::level::Usage;
-use crate::units::{Bytes, Fraction, Span};
+use crate::units::{Bytes, Span};
 
-/// What was simulated at one rate so far: a site, with its rate and horizon, and a summary for
-/// each replication, from the first on.
+/// What was simulated at one rate so far: the site, with its rate and horizon, and a summary of each
+/// replication, from the first on.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     pub site: Site,
     pub summaries: Vec<Summary>,
-    /// By how many per cent p95 grows for each per cent of load, where it is to be told for the work
-    /// that comes on average, whatever came by chance.
+    /// By how many per cent p95 grows for each per cent of load, where p95 is to be corrected for
+    /// requests that happened to ask for more or less work than they do on average.
     pub slope: Option<f64>,
-    /// Seconds in each stage of the requests that were answered as an overload began, of which this
-    /// is what it has come to.
+    /// If this is an overload that has lasted: seconds in each stage of the requests that were
+    /// answered as it began.
     pub began: Option<[f64; Stage::COUNT]>,
     /// The responses of all replications together, of a sample that has all of them.
     pool: Option<Pool>,
-    /// The other sample, where the replications are a few that were run beside the same ones of it.
+    /// The sample beside which this one was run, if it was.
     paired: Option<Paired>,
 }
 
-/// What another sample tells of one that was run beside it.
+/// What a sample that is run beside another takes from that one.
 #[derive(Debug, Clone, Copy)]
 struct Paired {
-    /// By how much its p95 is more than that of its same few replications: a factor.
+    /// The other's p95 over that of its first few replications, as many as this sample has.
     ratio: f64,
-    /// Its p95, with all of its replications.
+    /// The other's p95, with all of its replications.
     p95: Option<Estimate>,
 }
-
-/// A crowd that grows by more than this share of the arrivals is growing for good: half of the
-/// search's resolution of 1 %, so that growth alone cannot move an answer by a whole step.
-pub(crate) const GROWTH: f64 = 0.005;
-
-/// A site that starts empty at the very edge of what it sustains grows for as long as one looks: in n
-/// arrivals, after a quarter as many of warm-up, by this many times their root with exponential gaps
-/// and work. (Its number inside is a random walk, reflected at zero, whose mean after k arrivals is
-/// 2 √(k / π): 2 / √π · (√1.25 - √0.25).)
-const EDGE: f64 = 0.70;
-
-/// A site that loses more than this share of the requests does not sustain the rate. What a crash
-/// takes counts as well: where memory runs out first, a crowd never gets to grow.
-pub(crate) const LOSS: f64 = 0.01;
 
 impl Sample {
     pub(crate) fn new(site: Site, summaries: Vec<Summary>) -> Sample {
@@ -74,10 +59,9 @@ impl Sample {
         self.summaries.extend(more);
     }
 
-    /// A few replications, from the first on, that faced the same requests as the first of `known`:
-    /// what p95 is in them, relative to what it is in those, tells what p95 is. (A ratio estimate:
-    /// the two are so alike that the noise of p95 itself is that of `known`, with all of its
-    /// replications.)
+    /// A sample of a few replications that faced the same requests as the first ones of `known`. Its
+    /// p95 is a ratio estimate: that of `known`, times the ratio of the two in these few
+    /// replications. They are so alike that the ratio has next to no noise, and p95 that of `known`.
     pub(crate) fn beside(known: &Sample, site: Site, summaries: Vec<Summary>) -> Sample {
         let few = known.summaries[..summaries.len().min(known.summaries.len())].to_vec();
         let few = Sample::new(known.site.clone(), few).p95();
@@ -86,7 +70,7 @@ impl Sample {
         Sample { paired: Some(Paired { ratio, p95 }), ..Sample::new(site, summaries) }
     }
 
-    /// Whether it rests on a few replications beside another sample's.
+    /// Whether it was run beside another sample.
     pub(crate) fn is_paired(&self) -> bool {
         self.paired.is_some()
     }
@@ -97,7 +81,7 @@ impl Sample {
         Estimate::of(&values).expect("a sample has a replication")
     }
 
-    /// The same over the replications that have the value.
+    /// The mean of `value` over the replications that have one; `None` where none has.
     pub(crate) fn known(&self, value: impl Fn(&Summary) -> Option<f64>) -> Option<Estimate> {
         let values: Vec<f64> = self.summaries.iter().filter_map(value).collect();
         Estimate::of(&values)
@@ -123,9 +107,9 @@ impl Sample {
     pub(crate) fn p95(&self) -> Option<Estimate> {
         let work = self.slope.and_then(|slope| Some((slope, work(&self.site)?)));
         let own = |summary: &Summary| {
-            let evened =
+            let correction =
                 work.map_or(1.0, |(slope, work)| summary.work_correction(work).powf(slope));
-            Some(summary.quantiles[P95]? * evened)
+            Some(summary.quantiles[P95]? * correction)
         };
         let (own, plain) = (self.known(own)?, self.known(|summary| summary.quantiles[P95])?);
         let Some(Paired { ratio, p95 }) = self.paired else {
@@ -139,10 +123,10 @@ impl Sample {
         }))
     }
 
-    /// Requests that leave a second, had they the work that requests have on average: those that came
-    /// had more or less of it by chance, and more where the site makes work of its own. A control
-    /// variate: the logarithm of what leaves, by its regression on that of the work for each that left,
-    /// where that is what it is on average (Lavenberg and Welch 1981).
+    /// Requests that leave a second, corrected to the work that requests have on average: those that
+    /// arrived had more or less of it by chance, and more where the site makes work of its own. The
+    /// work per departure is a control variate: the logarithm of what leaves is regressed on the
+    /// logarithm of that work over its expectation, and read off at zero (Lavenberg and Welch 1981).
     pub(crate) fn carried(&self) -> Estimate {
         let plain = self.mean(Summary::left);
         let Some(work) = work(&self.site) else { return plain };
@@ -158,48 +142,15 @@ impl Sample {
         })
     }
 
-    /// Whether the site does not sustain the rate: a crowd piles up, or more than [`LOSS`] is lost.
+    /// Whether the site does not sustain the rate: requests pile up, or more than [`LOSS`] of them
+    /// fail.
     pub(crate) fn saturated(&self) -> bool {
         !self.is_beyond_reach() && (self.piles_up() || self.mean(Summary::error_rate).mean > LOSS)
     }
 
-    /// Whether what is inside grows, significantly and by more than [`GROWTH`] and than it does at
-    /// the edge; or so many were inside that the run was ended.
-    pub(crate) fn piles_up(&self) -> bool {
-        let surely = self.mean(Summary::growth).interval().is_none_or(|(low, _)| low > 0.0);
-        (self.grows() && surely || self.crowded()) && !self.is_beyond_reach()
-    }
-
-    /// Whether what is inside grows on average, by more than [`GROWTH`] and than it does at the edge.
-    pub(crate) fn grows(&self) -> bool {
-        self.mean(Summary::growth).mean > GROWTH.max(self.edge())
-    }
-
-    /// Whether all is lost: everybody fails, and it can get no worse, whatever piles up.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.summaries.iter().all(|it| it.counts.failures() == it.counts.arrived)
-    }
-
-    /// Whether growth is obvious, however short the window.
-    pub(crate) fn runs_away(&self) -> bool {
-        let growth = self.mean(Summary::growth).interval();
-        let grows = growth.is_some_and(|(low, _)| low > GROWTH + self.edge());
-        (grows || self.crowded()) && !self.is_beyond_reach()
-    }
-
-    /// By how much a site at the edge of what it sustains grows in such a window, per arrival.
-    fn edge(&self) -> f64 {
-        let arrived = self.arrived() as f64 / f64::from(self.replications());
-        EDGE * heavy_traffic_variability(&self.site) / arrived.max(1.0).sqrt()
-    }
-
-    /// Whether a run ended early because as many were inside as the simulator allows.
-    pub(crate) fn crowded(&self) -> bool {
-        self.summaries.iter().any(|summary| summary.stopped == Some(Stopped::InFlight))
-    }
-
-    /// Whether that is no doing of the site's, as far as one can tell: about as many would be inside
-    /// with nobody waiting, and the utilisation law allows it.
+    /// Whether the simulator's limit on requests inside ended a run although the site may sustain the
+    /// rate: many would be inside without any waiting (see [`reach`]), and the utilisation law
+    /// allows the rate.
     pub(crate) fn is_beyond_reach(&self) -> bool {
         let rate = self.site.traffic.rate;
         self.crowded()
@@ -212,8 +163,20 @@ impl Sample {
         self.summaries.iter().map(|summary| summary.counts.arrived).sum()
     }
 
-    /// What was found, with the effort that was made for it.
-    pub(crate) fn finding(&self, effort: Effort) -> Finding {
+    /// Whether the objective is met, by the means; `None` where there is no objective, or where a
+    /// limit of the simulator hides it.
+    pub(crate) fn meets(&self, objective: &Objective) -> Option<bool> {
+        let asked = objective.p95.is_some() || objective.errors.is_some();
+        let slow = objective.is_slow(self.p95().map(|p95| p95.mean));
+        let errors = self.mean(Summary::error_rate).mean;
+        let failing = objective.errors.is_some_and(|most| errors > most.get());
+        let saturated = self.saturated();
+        let hidden = self.stopped() == Some(Stopped::InFlight) && !saturated;
+        (asked && !hidden).then_some(!slow && !failing && !saturated)
+    }
+
+    /// The finding of this sample, where `bottleneck` gives way and `effort` was asked for.
+    pub(crate) fn finding(&self, effort: Effort, bottleneck: Limit) -> Finding {
         let quantile = |index: usize| {
             self.together(|pool| pool.quantiles[index], |summary| summary.quantiles[index])
         };
@@ -242,13 +205,13 @@ impl Sample {
             oom_kills_per_hour: self.kills_per_hour(),
             saturated: self.saturated(),
             grows: self.piles_up() && !self.is_lost(),
-            bottleneck: limit(self, self, &Objective::default()),
+            bottleneck,
             replications: self.replications(),
             warmup: horizon.warmup,
             measured: self.measured(),
             settled,
             precise: self.precise(effort),
-            stopped: self.summaries.iter().find_map(|summary| summary.stopped),
+            stopped: self.stopped(),
             events: self.summaries.iter().map(|summary| summary.events).sum(),
         }
     }
@@ -263,7 +226,12 @@ impl Sample {
         Estimate { standard_error, ..by_replication }
     }
 
-    /// How long a window was on average: shorter than it was to be where the run was stopped.
+    /// The limit of the simulator that ended a run early, if one did.
+    fn stopped(&self) -> Option<Stopped> {
+        self.summaries.iter().find_map(|summary| summary.stopped)
+    }
+
+    /// The mean length of the windows: shorter than asked for where a run was stopped.
     fn measured(&self) -> Span {
         let all = self.summaries.iter().map(|summary| u128::from(summary.measured.as_nanos()));
         let mean = all.sum::<u128>() / u128::from(self.replications());
@@ -281,56 +249,14 @@ impl Sample {
         }
     }
 
-    /// Whether half the width of p95's interval is at most this share of it: of no time at all none.
+    /// Whether half the width of p95's interval is at most this share of it. (It is where both are
+    /// zero.)
     pub(crate) fn within(&self, share: f64) -> bool {
         self.p95().is_some_and(|p95| p95.half_width().is_some_and(|half| half <= share * p95.mean))
     }
 
-    /// Whether the windows are long against the site's memory of its past, and nothing grows: so
-    /// that the replications tell of the steady state, not of the empty start.
-    pub(crate) fn settled(&self) -> bool {
-        !self.crowded()
-            && self.mean(Summary::growth).interval().is_some_and(|(_, high)| high <= GROWTH)
-            && self.memories() >= MEMORIES
-            && self.residue() <= RESIDUE
-    }
-
-    /// What is left of the empty start, as a share of the window's mean, where the past is forgotten
-    /// exponentially: a window that forgets m times over spans 2 m of the times in which it does.
-    fn residue(&self) -> f64 {
-        let horizon = self.site.horizon;
-        let windows = 2.0 * self.memories();
-        let warmups = windows * (horizon.warmup.as_secs() / horizon.measured.as_secs());
-        if windows.is_finite() { (-warmups).exp() / windows } else { 0.0 }
-    }
-
-    /// Whether the backlog was as full as it gets, and the kernel told nobody: whoever came then tried again
-    /// and again, beside those who came later, until the end of patience. How many do is known once the
-    /// first have given up.
-    pub(crate) fn refuses_silently(&self) -> bool {
-        let full = |most: u32| {
-            self.summaries.iter().any(|summary| summary.levels.backlog.peak > u64::from(most))
-        };
-        self.site.front.listen == Listen::Tcp && self.site.front.backlog.is_some_and(full)
-    }
-
-    /// How many times over a window forgets: the variance of what is inside, over the variance
-    /// of its mean over a window. A window that holds n independent glimpses of a crowd has a
-    /// mean with an n-th of the crowd's variance; near saturation the crowd changes so slowly
-    /// that a short window is one glimpse, and replications that all began empty agree on too
-    /// low a figure. Where nobody ever found anybody inside there is no crowd to remember.
-    fn memories(&self) -> f64 {
-        let mean = self.mean(|summary| summary.seen.0).mean;
-        if mean <= 0.0 {
-            return f64::INFINITY;
-        }
-        let variance = self.mean(|summary| summary.seen.1).mean - mean * mean;
-        let crowd = self.mean(|summary| summary.levels.inside.mean);
-        let between = crowd.standard_error.unwrap_or(0.0).powi(2) * f64::from(crowd.replications);
-        if between > 0.0 { variance / between } else { f64::INFINITY }
-    }
-
-    /// By cause, each replication counting the same, as in the error rate: so that these add up to it.
+    /// The error rate by cause. Each replication counts the same, as in the error rate itself, so
+    /// that the causes add up to it.
     fn errors(&self) -> [f64; Cause::COUNT] {
         Cause::ALL.map(|cause| self.mean(|summary| summary.share_lost(cause)).mean)
     }
@@ -344,7 +270,7 @@ impl Sample {
         })
     }
 
-    /// The mean over the replications of the time in each stage.
+    /// The mean time in each stage over the replications in which `of` has one.
     pub(crate) fn stages(
         &self,
         of: impl Fn(&Summary) -> Option<[f64; Stage::COUNT]>,
@@ -400,9 +326,9 @@ impl Sample {
     }
 }
 
-/// Where the line fitted to `points` by least squares is at zero; `None` where they fix no line. It
-/// falls by one for one at most: twice the work takes no more than twice as long. It counts for one
-/// replication less, since it takes one degree of freedom more.
+/// The value at zero of the line fitted to `points` by least squares; `None` where they fix no line.
+/// Its slope is kept between -1 and 0: twice the work takes no more than twice as long. The estimate
+/// has one replication less, since the slope takes a degree of freedom.
 fn fitted(points: &[(f64, f64)]) -> Option<Estimate> {
     let n = points.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
@@ -418,28 +344,6 @@ fn fitted(points: &[(f64, f64)]) -> Option<Estimate> {
         standard_error: Some(error),
         replications: points.len() as u32 - 1,
     })
-}
-
-/// How often over a window must forget, at least.
-const MEMORIES: f64 = 8.0;
-
-/// What may be left of the empty start: 0.12 %. So much is left in a window that forgets as often as it
-/// must, after a quarter as much of warm-up, of e^-4 as it opens.
-const RESIDUE: f64 = 1.2e-3;
-
-/// The share of the requests that may fail where `objective` is to be met: no more than a site that
-/// sustains its rate loses, whatever it allows.
-pub(crate) fn allowed_errors(objective: &Objective) -> f64 {
-    objective.errors.map_or(LOSS, Fraction::get).min(LOSS)
-}
-
-/// Whether `finding` meets `objective`; `None` where there is none, or nothing to tell it by.
-pub(crate) fn meets(finding: &Finding, objective: &Objective) -> Option<bool> {
-    let asked = objective.p95.is_some() || objective.errors.is_some();
-    let slow =
-        objective.p95.is_some_and(|most| finding.p95.is_none_or(|p95| p95.mean > most.as_secs()));
-    let failing = objective.errors.is_some_and(|most| finding.error_rate.mean > most.get());
-    (asked && !finding.is_beyond_reach()).then_some(!slow && !failing && !finding.saturated)
 }
 
 const _: () = assert!(QUANTILES.len() == 4 && P95 == 2);
