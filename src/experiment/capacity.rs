@@ -17,7 +17,7 @@ use crate::units::PerSecond;
 
 /// The shares of the saturation point at which every curve has a point: the lowest is as good as
 /// alone, most lie where waiting begins to show.
-const CURVE: [f64; 7] = [0.01, 0.10, 0.25, 0.50, 0.75, 0.90, 0.97];
+const CURVE: [f64; 7] = [0.01, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95];
 
 /// How precise p95 is wanted on a curve with fixed effort: as with the default of a scenario.
 const CURVE_PRECISION: f64 = 0.10;

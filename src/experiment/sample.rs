@@ -114,6 +114,7 @@ impl Sample {
         let (own, plain) = (self.known(own)?, self.known(|summary| summary.quantiles[P95])?);
         let Some(Paired { ratio, p95 }) = self.paired else {
             let pooled = self.pool.as_ref().and_then(|pool| pool.quantiles[P95]);
+            let pooled = pooled.filter(|_| plain.mean > 0.0);
             return Some(pooled.map_or(own, |pooled| own.moved_to(own.mean * pooled / plain.mean)));
         };
         let mean = own.mean * ratio;
@@ -216,11 +217,13 @@ impl Sample {
         }
     }
 
-    /// The share of the requests that failed. Its error is no less than that of so many failures that
-    /// do not depend on each other: where none of n requests failed, up to 3 in n may.
+    /// The share of the requests that failed. Its standard error is no less than that of so many
+    /// failures, or answers, that do not depend on each other: where none of n requests failed, up to
+    /// 3 in n may.
     fn error_rate(&self) -> Estimate {
         let failures: u64 = self.summaries.iter().map(|it| it.counts.failures()).sum();
-        let least = (failures as f64 + 2.0).sqrt() / (self.arrived() as f64).max(1.0);
+        let rarer = failures.min(self.arrived().saturating_sub(failures));
+        let least = (rarer as f64 + 2.0).sqrt() / (self.arrived() as f64).max(1.0);
         let by_replication = self.mean(Summary::error_rate);
         let standard_error = by_replication.standard_error.map(|error| error.max(least));
         Estimate { standard_error, ..by_replication }

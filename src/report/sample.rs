@@ -112,7 +112,7 @@ pub(super) fn finding(rate: f64, knee: f64, gib: u64, turn: usize) -> Finding {
         replications: 10,
         warmup: Span::from_whole_secs(30),
         measured: Span::from_whole_secs(300),
-        settled: load < 1.0,
+        settled: load <= 1.0,
         precise: load < 1.0,
         stopped: None,
         events: 123_456,

@@ -60,7 +60,10 @@ fn line(lines: &Lines, panel: &Panel, series: &Series) -> String {
         }
         _ => scattered(&drawn, panel),
     };
-    let marks = series.marks.iter().map(|it| format!("; {} {}", mark(it), at(it.x, it.y)));
+    let marks = series.marks.iter().map(|it| match it.y < panel.y.high {
+        true => format!("; {} {}", mark(it), at(it.x, it.y)),
+        false => format!("; {}, off the scale, at {}", mark(it), value(it.x, panel.x.unit)),
+    });
     format!("{name}: {course}{}", marks.collect::<String>())
 }
 

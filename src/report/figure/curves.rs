@@ -228,7 +228,13 @@ fn between(left: Point, right: Point, x: f64) -> Option<Point> {
 
 fn marks(capacity: &Capacity, limit: f64, drawn: &Drawn) -> Vec<Mark> {
     let whole = whole(capacity, drawn);
-    let mark = |(kind, x)| Some(Mark { kind, x, y: on_curve(&whole, x)?.y? });
+    // At the saturation point itself a curve may have left the figure.
+    let beyond =
+        |kind| (kind == MarkKind::Saturation && !whole.is_empty()).then_some(f64::INFINITY);
+    let mark = |(kind, x)| {
+        let y = on_curve(&whole, x).and_then(|point| point.y).or_else(|| beyond(kind))?;
+        Some(Mark { kind, x, y })
+    };
     let shown = (drawn.marks)(capacity).into_iter().filter(|(_, x)| *x <= limit);
     shown.filter_map(mark).collect()
 }
@@ -236,7 +242,8 @@ fn marks(capacity: &Capacity, limit: f64, drawn: &Drawn) -> Vec<Mark> {
 /// From 0, or logarithmic where the lines end at very different rates.
 fn x_axis(capacities: &[&Capacity], series: &[Series]) -> Axis {
     let ends = series.iter().filter_map(|series| series.points.last()).map(|point| point.x);
-    let high = ends.fold(0.0, f64::max);
+    let marked = series.iter().flat_map(|series| &series.marks).map(|mark| mark.x);
+    let high = ends.chain(marked).fold(0.0, f64::max);
     let own = capacities.iter().map(|capacity| x_limit(&[capacity])).filter(|it| it.is_finite());
     let (least, most) = own.fold((f64::INFINITY, 0.0), |(a, b), it| (it.min(a), it.max(b)));
     let log = most > LOG_ABOVE * least;

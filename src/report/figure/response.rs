@@ -1,7 +1,5 @@
 //! p95 against the rate.
 
-use std::cmp::Ordering;
-
 use super::curves::{Drawn, Value, any_points, heights, lines, on_curve};
 use super::{Axis, Body, Figure, LOG_ABOVE, MarkKind, Point, Series, Unit, best, within};
 use crate::experiment::answer::{Answers, Capacity, Finding, Objective, Study, Threshold};
@@ -31,7 +29,11 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     }
     let ranges = lines.panels.iter().flat_map(|panel| heights(&panel.series));
     let y = response_axis(ranges.collect(), objective);
-    lines.panels.iter_mut().for_each(|panel| panel.y = y.clone());
+    for panel in &mut lines.panels {
+        let marks = panel.series.iter_mut().flat_map(|series| &mut series.marks);
+        marks.for_each(|mark| mark.y = mark.y.min(y.high));
+        panel.y = y.clone();
+    }
     let faded = lines.panels.iter().flat_map(|panel| &panel.series).any(goes_on_unsustained);
     let mut subtitle =
         "95th percentile of the response time, evened out where chance lets it fall, \
@@ -48,12 +50,10 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     })
 }
 
-/// Whether p95 is to be drawn: not where it grows for as long as one looks. At what is said to be
-/// sustained it does not, whatever a short look made of it.
-fn is_steady(capacity: &Capacity, finding: &Finding) -> bool {
-    let marked = [Some(capacity.saturation), capacity.load_line].into_iter().flatten();
-    let mut marked = marked.filter_map(|point| point.rate());
-    finding.is_steady() || finding.grows && marked.any(|rate| rate == finding.rate)
+/// Whether p95 is to be drawn: not where it grows for as long as one looks, nor where windows were too
+/// short for it, as those of a search are close to saturation.
+fn is_steady(_: &Capacity, finding: &Finding) -> bool {
+    finding.is_steady() && (finding.settled || finding.saturated)
 }
 
 /// p95 and its interval. A search tells it for the work that comes on average, which near saturation
@@ -78,39 +78,18 @@ fn through(capacity: &Capacity, objective: &Objective, mut points: Vec<Point>) -
     });
     let rises = |(_, point): &(usize, &mut Point)| point.sustained && point.y.is_some();
     let mut rise: Vec<(usize, &mut Point)> = points.iter_mut().enumerate().filter(rises).collect();
-    let most = objective.p95.map_or(0.0, |most| most.as_secs());
     let known = |(at, point): &(usize, &mut Point)| {
-        let y = point.y.unwrap_or_default();
-        let half = match crossing.map(|crossing| at.cmp(&crossing)) {
-            Some(Ordering::Equal) => CERTAIN,
-            // A look that was too short for p95 to get as high as it is, and so tells nothing.
-            Some(Ordering::Greater) if y < most => NOTHING,
-            _ => half_width(point.band),
-        };
-        (y.ln(), half)
+        let given = crossing == Some(*at);
+        let half = if given { CERTAIN } else { half_width(point.band) };
+        (point.y.unwrap_or_default().ln(), half)
     };
     let levels = rising(&rise.iter().map(known).collect::<Vec<_>>());
     rise.iter_mut().zip(levels).for_each(|((_, point), level)| lift(point, level.exp()));
-    raise_end(capacity, &mut points);
     points
-}
-
-/// At the saturation point waits grow for as long as one looks, which is not for long there: p95 is no
-/// less than before it.
-fn raise_end(capacity: &Capacity, points: &mut [Point]) {
-    let full = capacity.saturation.rate().map(PerSecond::get);
-    let end = points.iter().position(|point| Some(point.x) == full).unwrap_or(0);
-    let before = points[..end].iter().rev().find_map(|point| point.y).unwrap_or(0.0);
-    if points.get(end).and_then(|point| point.y).is_some_and(|y| y < before) {
-        lift(&mut points[end], before);
-    }
 }
 
 /// Half the width of an interval, in the logarithm, where it is not told.
 const UNKNOWN: f64 = 1.0;
-
-/// The same of what tells nothing.
-const NOTHING: f64 = 1e6;
 
 /// Half the width of the interval of what is given.
 const CERTAIN: f64 = 1e-6;
@@ -132,9 +111,11 @@ fn lift(point: &mut Point, y: f64) {
 fn crossing(capacity: &Capacity, objective: &Objective, points: &[Point]) -> Option<Point> {
     let most = objective.p95?.as_secs();
     let Some(Threshold::At { rate, beyond, .. }) = capacity.load_line else { return None };
-    let mut point = on_curve(points, rate.get()).filter(|point| point.sustained)?;
-    let is_steady = misses_by_p95(capacity, objective, (rate, beyond));
-    if !is_steady && point.y? <= most {
+    let by_p95 = misses_by_p95(capacity, objective, (rate, beyond));
+    let end = Point { x: rate.get(), y: Some(most), band: None, sustained: true };
+    let known = on_curve(points, rate.get()).filter(|point| point.sustained);
+    let mut point = known.or(Some(end).filter(|_| by_p95 && !points.is_empty()))?;
+    if !by_p95 && point.y? <= most {
         return None;
     }
     point.x = rate.get();
