@@ -276,7 +276,7 @@ pub(crate) fn demands_of(segments: &[Span], cpu: Span, demands: &mut Vec<Span>) 
 /// The site with one endpoint for each number of queries that a request may have.
 fn site_for(site: &Site, endpoint: usize) -> Site {
     let work = &site.traffic.endpoints[endpoint];
-    let query = work.steps.iter().find(|step| matches!(step, Step::Query { .. }));
+    let query = work.steps.iter().find(|step| step.is_query());
     let query = query.cloned().unwrap_or(Step::Query {
         wait: Dist::Fixed(Span::ZERO),
         cpu: Dist::Fixed(Span::ZERO),
