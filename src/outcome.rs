@@ -61,11 +61,11 @@ pub enum Stopped {
 pub struct Counts {
     /// Requests that arrived in the window.
     pub arrived: u64,
-    /// Those answered well, while the client still waited.
+    /// Requests that were answered well, while the client still waited.
     pub answered: u64,
-    /// Those that failed, by cause: indexed by [`Cause`].
+    /// Requests that failed, by cause: indexed by [`Cause`].
     pub failed: [u64; Cause::COUNT],
-    /// Those still inside when the run ended.
+    /// Requests that were still inside when the run ended.
     pub open: u64,
 }
 

@@ -49,7 +49,7 @@ mod tests {
     /// A share e^-2.5 = 8.2 % of exponential queries is longer than 2.5 times their mean. Of some
     /// 5,000 its standard error is 0.39 %.
     #[test]
-    fn the_share_that_takes_longer_than_anyone_waits_is_that_of_the_work() {
+    fn the_share_that_takes_longer_than_patience_is_that_of_the_work() {
         let mut site = bare(WorkerKind::Sync, 1, 1, vec![query(exp(0.2))]);
         site.traffic.rate = PerSecond::new(100.0);
         assert!(overdue_alone(&site) <= 0.0);

@@ -116,7 +116,7 @@ mod tests {
     /// Clients have less patience than a full backlog takes: only requests that arrive before it is
     /// half full are answered.
     #[test]
-    fn nobody_is_answered_in_an_overload_whose_backlog_takes_longer_than_visitors_have_patience() {
+    fn none_is_answered_in_an_overload_whose_backlog_takes_longer_than_patience() {
         let finding = row(refusing(5), 20.0).finding;
         assert_eq!((finding.p95, finding.error_rate.mean, finding.grows), (None, 1.0, false));
         let [refused, gone] =
@@ -126,7 +126,7 @@ mod tests {
 
     /// Without a backlog limit requests go on piling up, and every client gives up.
     #[test]
-    fn nobody_is_answered_in_an_overload_that_nothing_limits_but_patience() {
+    fn none_is_answered_in_an_overload_that_only_patience_limits() {
         let mut site = refusing(5);
         site.front.backlog = None;
         let finding = row(site, 20.0).finding;
