@@ -320,8 +320,9 @@ pub struct Levels {
 mod tests {
     use super::*;
 
-    /// 5,184,000 calls of six hours, which is one a minute for ten years, wait 3,551 years together:
-    /// six times what 64 bits of nanoseconds hold. As many calls of three hours fill another bucket.
+    /// 5,184,000 calls of six hours, which is one a minute for ten years, wait 3,551 years
+    /// together: six times what 64 bits of nanoseconds hold. As many calls of three hours fill
+    /// another bucket.
     #[test]
     fn millennia_of_waiting_are_added_up_as_seconds_are() {
         let mut profile = Profile::new(Span::from_millis(1));

@@ -5,8 +5,9 @@ use crate::seed::Seed;
 use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
 
-/// The figures that are compared, of a recording or of its prediction: over the requests that arrive
-/// after the warm-up. Times are of those answered well, in milliseconds; `None` where there is none.
+/// The figures that are compared, of a recording or of its prediction: over the requests that
+/// arrive after the warm-up. Times are of those answered well, in milliseconds; `None` where there
+/// is none.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Figures {
     /// The median of the response times.
@@ -111,8 +112,8 @@ impl<'a> CaseRecordings<'a> {
         self.middle(|each| each.p95_error().unwrap_or(f64::INFINITY))
     }
 
-    /// The load error ([`RecordingAccuracy::load_error`]) of the median recording. `None` where that
-    /// lies outside the range searched.
+    /// The load error ([`RecordingAccuracy::load_error`]) of the median recording. `None` where
+    /// that lies outside the range searched.
     pub fn load_error(&self) -> Option<f64> {
         self.middle(|each| {
             let far = f64::INFINITY.copysign(-each.p95_error().unwrap_or(-1.0));
@@ -125,8 +126,8 @@ impl<'a> CaseRecordings<'a> {
         self.middle(RecordingAccuracy::error_rate_error).unwrap_or(f64::INFINITY)
     }
 
-    /// By how much the largest measured p95 exceeds the smallest, as a share of it: the noise between
-    /// recordings. `None` where there is only one.
+    /// By how much the largest measured p95 exceeds the smallest, as a share of it: the noise
+    /// between recordings. `None` where there is only one.
     pub fn spread(&self) -> Option<f64> {
         let p95 = || self.0.iter().filter_map(|each| each.measured.p95_ms);
         let (low, high) = (p95().reduce(f64::min)?, p95().reduce(f64::max)?);
@@ -156,8 +157,8 @@ const SPEEDS: (f64, f64) = (0.8, 1.25);
 /// Bisections of that range: they locate the load error to 0.1 %.
 const HALVINGS: u32 = 9;
 
-/// Where chance decides in the model, such as which thread gets the GIL or which process accepts, the
-/// prediction is the median of this many seeds.
+/// Where chance decides in the model, such as which thread gets the GIL or which process accepts,
+/// the prediction is the median of this many seeds.
 const SEEDS: u64 = 25;
 
 /// Judges the prediction for `requests` on `site`'s endpoint number `endpoint`; `breaks` says that

@@ -1,7 +1,7 @@
 //! The changes to a plan with a server that are worth trying.
 //!
-//! Whether a change helps is for the simulation to find. Changes that cannot help are left out, such
-//! as more connections where no request waits for one, so that the list stays short.
+//! Whether a change helps is for the simulation to find. Changes that cannot help are left out,
+//! such as more connections where no request waits for one, so that the list stays short.
 
 use crate::experiment::answer::{Combination, Finding, Limit, Study, TooSmall};
 use crate::experiment::memory;
@@ -16,7 +16,8 @@ pub enum Change {
     Workers(u32),
     /// This number of threads in each worker.
     Threads(u32),
-    /// Workers with this number of threads each, in place of those that serve one request at a time.
+    /// Workers with this number of threads each, in place of those that serve one request at a
+    /// time.
     WithThreads(u32),
     /// Another way to connect to the database.
     Connect(Connections),
@@ -86,15 +87,15 @@ fn workers(combination: &Combination) -> Vec<Change> {
     counts.into_iter().map(Change::Workers).collect()
 }
 
-/// The number of workers that memory holds at rest; `None` if that is three times the present number
-/// or more, as many are not tried.
+/// The number of workers that memory holds at rest; `None` if that is three times the present
+/// number or more, as many are not tried.
 fn most_workers(combination: &Combination) -> Option<u32> {
     let most = u32::try_from(memory::most_workers(combination)?).ok()?;
     Some(most).filter(|most| *most < combination.site.server.workers.saturating_mul(3))
 }
 
-/// Half and twice the threads, where their number is limited; or threads for sync workers that mostly
-/// wait while they have a request.
+/// Half and twice the threads, where their number is limited; or threads for sync workers that
+/// mostly wait while they have a request.
 fn threads(site: &Site, finding: &Finding) -> Vec<Change> {
     match site.server.kind {
         WorkerKind::Threads { threads, .. } if threads < WorkerKind::MOST_THREADS => {
@@ -115,8 +116,8 @@ fn mostly_waits(finding: &Finding) -> bool {
     })
 }
 
-/// Of these the ones that could matter: to keep connections open, a larger pool, to give connections
-/// back sooner, a higher `max_connections`.
+/// Of these the ones that could matter: to keep connections open, a larger pool, to give
+/// connections back sooner, a higher `max_connections`.
 fn connections(site: &Site, finding: &Finding) -> Vec<Change> {
     let now = site.server.connections;
     let is_async = matches!(site.server.kind, WorkerKind::Async { .. });
@@ -186,8 +187,8 @@ fn cores_and_workers(combination: &Combination) -> Option<Change> {
     twice.filter(fits).map(|workers| Change::CoresAndWorkers(2 * cores, workers))
 }
 
-/// Twice the memory, or four times and so on, until it is no longer nearly full at rest; `None` where
-/// it is not limited.
+/// Twice the memory, or four times and so on, until it is no longer nearly full at rest; `None`
+/// where it is not limited.
 fn more_memory(budget: &Budget) -> Option<Bytes> {
     let mut larger = std::iter::successors(Some(budget.ceiling? * 2), |it| Some(*it * 2));
     larger.find(|it| NEARLY_FULL * it.get() as f64 >= budget.used().get() as f64)
@@ -308,7 +309,8 @@ mod tests {
         assert_eq!(connect(is_async), Some(Change::Connect(pool)));
     }
 
-    /// At 5 requests a second of 0.1 s, with two connections, one in 13 is refused (Erlang's loss formula).
+    /// At 5 requests a second of 0.1 s, with two connections, one in 13 is refused (Erlang's loss
+    /// formula).
     #[test]
     fn who_is_refused_connections_may_try_twice_as_many() {
         let granted = |slots| {

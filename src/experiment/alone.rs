@@ -18,9 +18,9 @@ const APART: f64 = 1_000.0;
 /// The longest mean gap, in seconds: 5,000 such gaps are 158 years, and the clock holds 584.
 const FARTHEST: f64 = 1e6;
 
-/// The share of the requests to `site` that are cut off by a timeout, or take longer than their client
-/// has patience, without any waiting for others. Code is taken to be warm, which it would be under
-/// load.
+/// The share of the requests to `site` that are cut off by a timeout, or take longer than their
+/// client has patience, without any waiting for others. Code is taken to be warm, which it would be
+/// under load.
 pub(crate) fn overdue_alone(site: &Site) -> f64 {
     let gap = (APART * length_biased_response(site)).clamp(1e-6, FARTHEST);
     let horizon = Horizon {

@@ -185,8 +185,8 @@ pub struct Row {
     pub offered: PerSecond,
     /// What was found at that rate.
     pub finding: Finding,
-    /// Whether it meets the objective; `None` where there is none, or where a limit of the simulator
-    /// hides it.
+    /// Whether it meets the objective; `None` where there is none, or where a limit of the
+    /// simulator hides it.
     pub meets_objective: Option<bool>,
 }
 
@@ -221,13 +221,14 @@ pub struct Finding {
     pub mean_request: Option<[f64; Stage::COUNT]>,
     /// Seconds in each stage, on average over the requests around the 95th percentile.
     pub slow_request: Option<[f64; Stage::COUNT]>,
-    /// If this is an overload that has lasted, after which no request may be answered any more: seconds
-    /// in each stage of the requests that were answered as it began. Otherwise `None`.
+    /// If this is an overload that has lasted, after which no request may be answered any more:
+    /// seconds in each stage of the requests that were answered as it began. Otherwise `None`.
     pub began: Option<[f64; Stage::COUNT]>,
     /// OOM kills an hour.
     pub oom_kills_per_hour: f64,
-    /// Whether the site does not sustain this rate: the number inside grows, or more than 1 % of the
-    /// requests fail (by overload or crashes), or so many waited that the simulator ended a run.
+    /// Whether the site does not sustain this rate: the number inside grows, or more than 1 % of
+    /// the requests fail (by overload or crashes), or so many waited that the simulator ended a
+    /// run.
     pub saturated: bool,
     /// Whether times and errors were still growing when the simulation ended: requests were piling
     /// up, and not all of them failed yet. Then these figures depend on how long was simulated.
@@ -255,20 +256,20 @@ impl Finding {
         !self.is_steady() || self.p95.is_none()
     }
 
-    /// Whether the simulator's limit on requests inside hides what happens: many would be inside without
-    /// any waiting.
+    /// Whether the simulator's limit on requests inside hides what happens: many would be inside
+    /// without any waiting.
     pub fn is_beyond_reach(&self) -> bool {
         self.stopped == Some(Stopped::InFlight) && !self.saturated
     }
 
-    /// Whether times and errors describe the rate, and not how long was simulated or how many requests
-    /// the simulator holds.
+    /// Whether times and errors describe the rate, and not how long was simulated or how many
+    /// requests the simulator holds.
     pub fn is_steady(&self) -> bool {
         !self.grows && !self.is_beyond_reach()
     }
 
-    /// Seconds in each stage of the slow requests or, where none is answered any more, of those that
-    /// were answered as the overload began: they show what requests wait for, if not how long.
+    /// Seconds in each stage of the slow requests or, where none is answered any more, of those
+    /// that were answered as the overload began: they show what requests wait for, if not how long.
     pub fn spent(&self) -> Option<[f64; Stage::COUNT]> {
         self.slow_request.or(self.began)
     }
@@ -362,11 +363,11 @@ pub struct Capacity {
     pub budget: Budget,
     /// The memory at rest of the database's own host, where it has one.
     pub database_budget: Option<Budget>,
-    /// Whether requests leak memory: then it runs out sooner or later at any rate, and the OOM point
-    /// is about the first ten minutes only.
+    /// Whether requests leak memory: then it runs out sooner or later at any rate, and the OOM
+    /// point is about the first ten minutes only.
     pub leaks: bool,
-    /// Whether the database's own host, where it has one, may run out of memory under load: it does not
-    /// hold all connections that may be open.
+    /// Whether the database's own host, where it has one, may run out of memory under load: it does
+    /// not hold all connections that may be open.
     pub database_fills: bool,
     /// The largest rate it sustains.
     pub saturation: Threshold,
@@ -381,16 +382,16 @@ pub struct Capacity {
     /// What breaks the objective at the load line (saturation, where there is no objective);
     /// `None` where nothing does.
     pub first_limit: Option<Limit>,
-    /// The highest rate that the searches tried, where the simulator's limit on requests inside kept
-    /// them from going further.
+    /// The highest rate that the searches tried, where the simulator's limit on requests inside
+    /// kept them from going further.
     pub reach: Option<PerSecond>,
     /// Findings at the rates that were simulated, by rising rate: the points of the curves.
     pub curve: Vec<Finding>,
 }
 
 impl Capacity {
-    /// The rate up to which the combination is good enough: the load line or, where none was asked for,
-    /// the saturation point.
+    /// The rate up to which the combination is good enough: the load line or, where none was asked
+    /// for, the saturation point.
     pub fn carries(&self) -> Threshold {
         match self.load_line {
             None | Some(Threshold::NotSearched) => self.saturation,
@@ -428,8 +429,8 @@ impl Capacity {
 pub enum Threshold {
     /// It changes here, to the resolution of the search. The saturation point or load line held at
     /// `rate` and not at `beyond`, one step higher (where it is the throughput of an overload, the
-    /// higher rate is not tried). At the OOM point memory ran out at `rate`, and did not at `beyond`,
-    /// one step lower.
+    /// higher rate is not tried). At the OOM point memory ran out at `rate`, and did not at
+    /// `beyond`, one step lower.
     At {
         /// The answer.
         rate: PerSecond,
@@ -438,12 +439,12 @@ pub enum Threshold {
         /// What limits the accuracy of the answer.
         accuracy: Accuracy,
     },
-    /// It did not change at any rate that was tried. It never does, unless [`Capacity::reach`] gives the
-    /// highest rate tried.
+    /// It did not change at any rate that was tried. It never does, unless [`Capacity::reach`]
+    /// gives the highest rate tried.
     Never,
-    /// It has changed at the lowest rate that was tried already: the work alone breaks the objective, or
-    /// one request takes more memory than there is. Or even before the first request, where memory
-    /// does not hold what is there at rest: see [`Capacity::too_small`].
+    /// It has changed at the lowest rate that was tried already: the work alone breaks the
+    /// objective, or one request takes more memory than there is. Or even before the first request,
+    /// where memory does not hold what is there at rest: see [`Capacity::too_small`].
     AtRest,
     /// It was not searched for.
     NotSearched,

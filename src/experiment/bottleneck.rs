@@ -1,15 +1,15 @@
 //! What gives way: the resource of which more would help most.
 //!
-//! Resources are held one within the other, in layers: a request that has a place in a worker may wait
-//! for a connection, one that has both for the GIL, and one that has that for the cores. So a wait for
-//! an outer resource is partly a wait for the inner ones that its holders wait for.
+//! Resources are held one within the other, in layers: a request that has a place in a worker may
+//! wait for a connection, one that has both for the GIL, and one that has that for the cores. So a
+//! wait for an outer resource is partly a wait for the inner ones that its holders wait for.
 //!
 //! Example: a slow request waits 100 ms for a worker, 10 ms for a connection and 5 ms for a core.
-//! Requests that hold a worker spend half of their time waiting for a connection and a tenth waiting
-//! for a core; those that hold a connection spend a fifth of theirs waiting for a core. Then
-//! connections account for 10 + 0.5 · 100 = 60 ms, and cores for 5 + 0.1 · 100 + 0.2 · 60 = 27 ms. More
-//! workers help only while the inner resources have room: if connections are busy all the time, the
-//! wait for a worker does not count for the workers.
+//! Requests that hold a worker spend half of their time waiting for a connection and a tenth
+//! waiting for a core; those that hold a connection spend a fifth of theirs waiting for a core.
+//! Then connections account for 10 + 0.5 · 100 = 60 ms, and cores for 5 + 0.1 · 100 + 0.2 · 60 = 27
+//! ms. More workers help only while the inner resources have room: if connections are busy all the
+//! time, the wait for a worker does not count for the workers.
 
 use crate::experiment::alone::overdue_alone;
 use crate::experiment::answer::{Limit, Objective, Usages};
@@ -21,9 +21,9 @@ use crate::units::Span;
 
 /// What makes `sample` miss `objective` or, where it does not, is closest to that.
 ///
-/// If more requests fail than may, or than a site that sustains its rate loses, it is the cause of the
-/// failures: see [`of_errors`]. If requests would be too slow without any waiting, it is the work
-/// itself. Otherwise it is what slow requests wait for, or what that waits for: see
+/// If more requests fail than may, or than a site that sustains its rate loses, it is the cause of
+/// the failures: see [`of_errors`]. If requests would be too slow without any waiting, it is the
+/// work itself. Otherwise it is what slow requests wait for, or what that waits for: see
 /// [`most_waited_for`]. Waits are taken from `known`, a sample of about the same rate that is more
 /// precise.
 pub(crate) fn limit(sample: &Sample, known: &Sample, objective: &Objective) -> Limit {
@@ -38,12 +38,13 @@ pub(crate) fn limit(sample: &Sample, known: &Sample, objective: &Objective) -> L
 
 /// What makes requests fail; `None` where none failed.
 ///
-/// It is memory if a process was killed: other failures follow from that. It is the connection limit
-/// or the pool if those refuse most of the failed requests, unless something further in is busy
-/// nearly all the time: requests would then only wait for that. Requests that were turned away, timed
-/// out or given up waited for something as well ([`most_waited_for`]). But if nothing is busy nearly
-/// all the time, the backlog or the workers' own limit is too small; or it is the work, if more than
-/// the share `most` of the requests takes longer than timeouts and patience without any waiting.
+/// It is memory if a process was killed: other failures follow from that. It is the connection
+/// limit or the pool if those refuse most of the failed requests, unless something further in is
+/// busy nearly all the time: requests would then only wait for that. Requests that were turned
+/// away, timed out or given up waited for something as well ([`most_waited_for`]). But if nothing
+/// is busy nearly all the time, the backlog or the workers' own limit is too small; or it is the
+/// work, if more than the share `most` of the requests takes longer than timeouts and patience
+/// without any waiting.
 fn of_errors(sample: &Sample, most: f64) -> Option<Limit> {
     let failed = |cause: Cause| -> u64 {
         sample.summaries.iter().map(|summary| summary.counts.failed[cause as usize]).sum()
@@ -91,8 +92,8 @@ const TIE: f64 = 0.02;
 /// resource: the busiest one is named.
 const MIN_WAITING: f64 = 0.01;
 
-/// A resource that accounts for this share of the longest wait is as good a guess as the first: waits
-/// are as noisy, and the rule is no more precise.
+/// A resource that accounts for this share of the longest wait is as good a guess as the first:
+/// waits are as noisy, and the rule is no more precise.
 const AS_GOOD: f64 = 0.8;
 
 /// Whether the requests around p95 would take longer than `most` without any waiting.
@@ -112,11 +113,11 @@ fn waiting(sample: &Sample) -> f64 {
 /// The resource of which more would shorten the waits of slow requests most, as far as this sample
 /// shows.
 ///
-/// That is the one with the longest wait once waits are propagated inwards ([`propagate_waits`]) and
-/// reduced by the room further in ([`room_inside`]). Nine workers that share two cores are thus
-/// limited by the cores, though all nine are busy, while workers that wait for slow queries or calls
-/// are limited by themselves. If requests do not wait, or about as long for several resources, it is
-/// the busiest of all or of those.
+/// That is the one with the longest wait once waits are propagated inwards ([`propagate_waits`])
+/// and reduced by the room further in ([`room_inside`]). Nine workers that share two cores are thus
+/// limited by the cores, though all nine are busy, while workers that wait for slow queries or
+/// calls are limited by themselves. If requests do not wait, or about as long for several
+/// resources, it is the busiest of all or of those.
 fn most_waited_for(sample: &Sample) -> Limit {
     let mut layers = layers(sample);
     if waiting(sample) >= MIN_WAITING {
@@ -205,18 +206,19 @@ const COMPUTING: &[Stage] = &[Stage::Cores, Stage::Compute];
 const CONNECTED: &[Stage] =
     &[Stage::Gil, Stage::Cores, Stage::DatabaseCores, Stage::Compute, Stage::Database, Stage::Call];
 
-/// The stages of requests that hold a connection for a query, with the database on the workers' host.
+/// The stages of requests that hold a connection for a query, with the database on the workers'
+/// host.
 const QUERYING: &[Stage] = &[Stage::Cores, Stage::Database];
 
 /// The stages of requests that hold a connection for a query, with the database on its own host.
 const QUERYING_APART: &[Stage] = &[Stage::DatabaseCores, Stage::Database];
 
 impl Layer {
-    /// The share of their time that requests which hold it spend waiting for `inner`. `mean` is where
-    /// requests spend their time on average.
+    /// The share of their time that requests which hold it spend waiting for `inner`. `mean` is
+    /// where requests spend their time on average.
     fn share(&self, mean: &[f64; Stage::COUNT], inner: &Layer) -> f64 {
-        // If holders do nothing but compute, and there are no more cores than holders, a wait for this
-        // resource is a wait for a core: a busy loop is a busy core.
+        // If holders do nothing but compute, and there are no more cores than holders, a wait for
+        // this resource is a wait for a core: a busy loop is a busy core.
         let computes = share_of(mean, self.held, |stage| COMPUTING.contains(&stage)) >= 1.0 - TIE;
         if computes && inner.limit == Limit::Cores && inner.busy >= self.busy - TIE {
             return 1.0;
@@ -226,8 +228,8 @@ impl Layer {
     }
 }
 
-/// The share of the time in the stages `held` that is spent in those of them that are `counted`; zero
-/// if there is no such time.
+/// The share of the time in the stages `held` that is spent in those of them that are `counted`;
+/// zero if there is no such time.
 fn share_of(mean: &[f64; Stage::COUNT], held: &[Stage], counted: impl Fn(Stage) -> bool) -> f64 {
     let time = |stage: &Stage| mean[*stage as usize];
     let all: f64 = held.iter().map(time).sum();
@@ -277,8 +279,8 @@ fn waits(sample: &Sample) -> [f64; Stage::COUNT] {
     slow
 }
 
-/// The share of the time for getting a connection that is waiting for the pool, by Little's law; the
-/// rest is the work to open one.
+/// The share of the time for getting a connection that is waiting for the pool, by Little's law;
+/// the rest is the work to open one.
 fn queueing(sample: &Sample) -> f64 {
     let all = mean_stages(sample).map_or(0.0, |it| it[Stage::Connection as usize]);
     let wait = sample.usage().pool_queue_mean / sample.site.traffic.rate.get();

@@ -103,7 +103,8 @@ fn reference(saturation: Threshold, combination: &Combination) -> PerSecond {
     saturation.rate().unwrap_or(PerSecond::new(highest))
 }
 
-/// The highest rate tried, where a search found nothing and the simulator could not try higher rates.
+/// The highest rate tried, where a search found nothing and the simulator could not try higher
+/// rates.
 fn ended_by_reach(
     lab: &Lab,
     combination: &Combination,
@@ -139,8 +140,9 @@ fn first_limit(lab: &Lab, threshold: Threshold, objective: Option<&Objective>) -
         Threshold::Never | Threshold::NotSearched => return None,
     };
     let near = |sample: &&Sample| (rate(sample) / beyond).ln().abs() <= NEARBY;
-    // That very rate need not have been simulated: a load line may be interpolated between rates beside
-    // it, some of which have few arrivals. The sample with the most arrivals shows the waits best.
+    // That very rate need not have been simulated: a load line may be interpolated between rates
+    // beside it, some of which have few arrivals. The sample with the most arrivals shows the waits
+    // best.
     let over = lab.samples().find(|sample| rate(sample) >= beyond);
     let known = lab.samples().filter(near).max_by_key(|sample| sample.arrived()).or(over)?;
     let sample = over.filter(near).unwrap_or(known);

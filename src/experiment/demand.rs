@@ -6,9 +6,9 @@ use crate::site::{
 };
 use crate::units::{Bytes, PerSecond, Span};
 
-/// Seconds of work that a request asks of each resource on average, at the speed of the cores it runs
-/// on, without any waiting. Connections that a pool opens now and then are not counted, so each is a
-/// lower bound.
+/// Seconds of work that a request asks of each resource on average, at the speed of the cores it
+/// runs on, without any waiting. Connections that a pool opens now and then are not counted, so
+/// each is a lower bound.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct ServiceDemands {
     /// CPU of its worker.
@@ -25,11 +25,11 @@ struct ServiceDemands {
     connected: f64,
 }
 
-/// Upper bounds on the rate that the site sustains, by the utilisation law: no resource is busy more
-/// than all the time. One for each resource that some request uses, the tightest first.
+/// Upper bounds on the rate that the site sustains, by the utilisation law: no resource is busy
+/// more than all the time. One for each resource that some request uses, the tightest first.
 ///
-/// Only work that cannot be avoided is counted, so the true saturation point is at or below the first
-/// bound (but for the 1 % of requests that may be lost).
+/// Only work that cannot be avoided is counted, so the true saturation point is at or below the
+/// first bound (but for the 1 % of requests that may be lost).
 pub fn bounds(site: &Site) -> Vec<(Limit, PerSecond)> {
     let demand = mean_demands(site);
     let workers = f64::from(site.server.workers);
@@ -92,11 +92,11 @@ pub(crate) fn length_biased_response(site: &Site) -> f64 {
     wanted.map(met).fold(0.0, f64::max)
 }
 
-/// How much more the number of waiting requests varies at the edge of stability than with exponential
-/// gaps and work: sqrt((C_a² + C_s²) / 2), where C_a² = 1 is that of the gaps and C_s² that of the
-/// no-load response times (the diffusion coefficient of G/G/c in heavy traffic, Köllerström 1974).
-/// Where something other than the workers' slots is the tightest bound, it is not known and taken to
-/// be 1.
+/// How much more the number of waiting requests varies at the edge of stability than with
+/// exponential gaps and work: sqrt((C_a² + C_s²) / 2), where C_a² = 1 is that of the gaps and C_s²
+/// that of the no-load response times (the diffusion coefficient of G/G/c in heavy traffic,
+/// Köllerström 1974). Where something other than the workers' slots is the tightest bound, it is
+/// not known and taken to be 1.
 pub(crate) fn heavy_traffic_variability(site: &Site) -> f64 {
     let by_slots = bounds(site).first().is_some_and(|(limit, _)| *limit == Limit::Workers);
     let (mut mean, mut square) = (0.0, 0.0);
@@ -119,7 +119,8 @@ pub(crate) fn no_load_response(site: &Site) -> f64 {
 pub(crate) enum Work {
     /// How many cores of the workers' host it keeps busy.
     Cores(f64),
-    /// How many slots of workers it takes, computing or waiting, with no request waiting for another.
+    /// How many slots of workers it takes, computing or waiting, with no request waiting for
+    /// another.
     Slots(f64),
 }
 
@@ -134,9 +135,9 @@ pub(crate) fn work(site: &Site) -> Option<Work> {
     }
 }
 
-/// How many slots of workers are taken on average at the site's rate, by Little's law, if no request
-/// waits for another; without the time for opening connections. `None` where the database rounds
-/// waits up, which is not counted here.
+/// How many slots of workers are taken on average at the site's rate, by Little's law, if no
+/// request waits for another; without the time for opening connections. `None` where the database
+/// rounds waits up, which is not counted here.
 pub(crate) fn busy_slots(site: &Site) -> Option<f64> {
     let mean = mean_demands(site);
     let counted = site.database.wait_step.is_zero();
@@ -230,8 +231,8 @@ fn demands(site: &Site, endpoint: &Endpoint) -> ServiceDemands {
     sum
 }
 
-/// How a step uses a connection: whether it opens one, whether the request holds one from before, and
-/// whether the connection is reset after the step.
+/// How a step uses a connection: whether it opens one, whether the request holds one from before,
+/// and whether the connection is reset after the step.
 #[derive(Debug, Clone, Copy)]
 struct ConnectionUse {
     opens: bool,

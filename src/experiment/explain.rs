@@ -1,5 +1,5 @@
-//! One plan with one server at one tier: how it performs, and how it would after each change that is
-//! tested.
+//! One plan with one server at one tier: how it performs, and how it would after each change that
+//! is tested.
 
 use crate::experiment::advice::Change;
 use crate::experiment::answer::{
@@ -69,8 +69,8 @@ const NOTICEABLE: f64 = 0.03;
 
 impl TestedChange {
     /// The effect of the change, compared with `before`: on the rate that is carried, if both were
-    /// searched for and differ; else on the error rate, if that is more than `objective` allows; else
-    /// on p95. Error rates and p95 differ if their intervals do not overlap.
+    /// searched for and differ; else on the error rate, if that is more than `objective` allows;
+    /// else on p95. Error rates and p95 differ if their intervals do not overlap.
     pub fn effect(&self, before: &Performance, objective: &Objective) -> Effect {
         let by_rate =
             before.carries().zip(self.performance.carries()).map_or(Effect::None, by_rate);
@@ -126,8 +126,8 @@ pub fn best<'a>(
     ranked.iter().filter(|it| it.change.takes_a_machine() == machine).find(helps)
 }
 
-/// The tested changes, the most helpful first: by the rate that is carried; among equals by the errors
-/// beyond those that `objective` allows, and then by p95.
+/// The tested changes, the most helpful first: by the rate that is carried; among equals by the
+/// errors beyond those that `objective` allows, and then by p95.
 pub fn ranked(mut tried: Vec<TestedChange>, objective: &Objective) -> Vec<TestedChange> {
     let steady_value = |it: &TestedChange, of: &dyn Fn(&Finding) -> Option<f64>| {
         let finding = Some(&it.performance.row.finding).filter(|finding| !finding.lacks_p95());

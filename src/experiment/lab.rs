@@ -14,16 +14,16 @@ use crate::seed::Seed;
 use crate::site::{Horizon, Site};
 use crate::units::{PerSecond, Span};
 
-/// The first window is at least this many times [`length_biased_response`]; the warm-up, a quarter of
-/// it, thus spans five of them.
+/// The first window is at least this many times [`length_biased_response`]; the warm-up, a quarter
+/// of it, thus spans five of them.
 const FIRST_WINDOW_IN_RESPONSES: f64 = 20.0;
 
 /// The longest first window of a site whose memory is too small at rest. It crashes in a loop of a
 /// few seconds, and such a loop has its events by the clock, however few requests arrive.
 const CRASH_LOOP: Span = Span::from_whole_secs(600);
 
-/// The longest warm-up, as a share of the window. How much of the empty start it has to remove is in
-/// [`Sample::settled`].
+/// The longest warm-up, as a share of the window. How much of the empty start it has to remove is
+/// in [`Sample::settled`].
 const MAX_WARMUP_SHARE: f64 = 0.25;
 
 /// A run ends after this many times the expected arrivals: if the requests of its window are not
@@ -34,8 +34,8 @@ const OVERTIME: f64 = 8.0;
 /// minutes of work.
 const FIXED_ARRIVALS: u64 = 200_000_000;
 
-/// Arrivals of a first window for each standard deviation of the number inside. The number at the end
-/// of a window less that at its beginning has a standard deviation of √2 of them; over eight
+/// Arrivals of a first window for each standard deviation of the number inside. The number at the
+/// end of a window less that at its beginning has a standard deviation of √2 of them; over eight
 /// replications the interval of its mean reaches 2.36 · √2 / √8 = 1.18 of them. For that to be less
 /// than 0.5 % of the arrivals, the growth that counts, takes 1.18 / 0.005 = 236; a quarter more for
 /// luck.
@@ -65,8 +65,8 @@ pub(crate) struct Lab<'a> {
     fits: bool,
     /// The samples that searches build on, by the bits of their rates, which sort as the rates do.
     samples: BTreeMap<u64, Sample>,
-    /// Samples of rows that searches do not build on: those of fixed effort, and overloads that have
-    /// lasted.
+    /// Samples of rows that searches do not build on: those of fixed effort, and overloads that
+    /// have lasted.
     rows: BTreeMap<u64, Sample>,
 }
 
@@ -88,8 +88,9 @@ impl<'a> Lab<'a> {
         self.samples.values()
     }
 
-    /// The findings at all rates simulated so far, by rising rate. Of the rates that were only judged
-    /// beside another, the load line alone is among them, since it is an answer of the study.
+    /// The findings at all rates simulated so far, by rising rate. Of the rates that were only
+    /// judged beside another, the load line alone is among them, since it is an answer of the
+    /// study.
     pub(crate) fn findings(&self, effort: Effort, load_line: Option<PerSecond>) -> Vec<Finding> {
         let counts = |it: &Sample| !it.is_paired() || load_line == Some(it.site.traffic.rate);
         let own = |(key, it): &(&u64, &Sample)| !self.rows.contains_key(key) && counts(it);
@@ -104,7 +105,8 @@ impl<'a> Lab<'a> {
         PerSecond::new(rate.get().min(reach(self.site, IN_FLIGHT)))
     }
 
-    /// The sample of a row at `rate`, with the effort of the study. `None` where the watch ended it.
+    /// The sample of a row at `rate`, with the effort of the study. `None` where the watch ended
+    /// it.
     pub(crate) fn row(&mut self, rate: PerSecond, effort: Effort) -> Option<&Sample> {
         let key = rate.get().to_bits();
         let told = match effort {
@@ -137,7 +139,8 @@ impl<'a> Lab<'a> {
         self.explore_corrected(rate, goal, limits, None)
     }
 
-    /// Does what [`Lab::explore`] says, with p95 corrected for the work that came, where p95 grows by
+    /// Does what [`Lab::explore`] says, with p95 corrected for the work that came, where p95 grows
+    /// by
     /// `slope` per cent for each per cent of load.
     pub(crate) fn explore_corrected(
         &mut self,
@@ -167,9 +170,9 @@ impl<'a> Lab<'a> {
         Some(self.samples.entry(key).or_insert(sample))
     }
 
-    /// A sample of a few replications at `rate`, beside the same ones at `anchor`, a rate near by that
-    /// was explored. Both face the same requests, so that the ratio of their p95 is far more precise
-    /// than each. `None` where the watch ended it.
+    /// A sample of a few replications at `rate`, beside the same ones at `anchor`, a rate near by
+    /// that was explored. Both face the same requests, so that the ratio of their p95 is far more
+    /// precise than each. `None` where the watch ended it.
     pub(crate) fn beside(&mut self, rate: PerSecond, anchor: PerSecond) -> Option<&Sample> {
         let known = self.samples.get(&anchor.get().to_bits()).expect("an anchor was explored");
         let stretch = anchor.get() / rate.get();
@@ -201,8 +204,8 @@ impl<'a> Lab<'a> {
         settles.min(limits.longest_window).max(limits.first_window)
     }
 
-    /// The warm-up before a window: at least that of a first window, and as long as it probably takes
-    /// to forget the empty start.
+    /// The warm-up before a window: at least that of a first window, and as long as it probably
+    /// takes to forget the empty start.
     fn warmup(&self, rate: PerSecond, limits: ArrivalLimits, measured: Span) -> Span {
         let tightest = bounds(self.site).first().map_or(f64::INFINITY, |(_, rate)| rate.get());
         let arrivals = limits
@@ -249,8 +252,8 @@ impl<'a> Lab<'a> {
     }
 }
 
-/// A window after a warm-up, in a run that ends early if far more requests than expected arrive until
-/// those of the window are answered.
+/// A window after a warm-up, in a run that ends early if far more requests than expected arrive
+/// until those of the window are answered.
 pub(crate) fn horizon(rate: PerSecond, warmup: Span, measured: Span) -> Horizon {
     let arrivals = rate.get() * (warmup + measured).as_secs();
     limited(warmup, measured, (OVERTIME * arrivals + ArrivalLimits::ROW.first_window) as u64)
@@ -273,8 +276,8 @@ mod tests {
         sample.p95().unwrap().mean
     }
 
-    /// One core that is never idle answers a request a tenth of a second of work; what is left of the
-    /// noise is the time until it is first busy, of an overload of a tenth.
+    /// One core that is never idle answers a request a tenth of a second of work; what is left of
+    /// the noise is the time until it is first busy, of an overload of a tenth.
     #[test]
     fn what_an_overloaded_core_carries_is_known_whatever_work_came() {
         let (cancel, crew) = (AtomicBool::new(false), Crew::new(2).unwrap());
@@ -292,8 +295,9 @@ mod tests {
         }
     }
 
-    /// By rho^2 / (1 + rho) of the variance of what is inside M/M/1, 0.36 at 0.8, is told by the work
-    /// that came; over 200 replications a share of a variance is known to 0.06 or so.
+    /// Of the variance of the number in M/M/1, the work that came explains a share ρ² / (1 + ρ),
+    /// which is 0.36 at 0.8. Over 200 replications such a share has a standard error of about 0.06,
+    /// so 0.2 is less than four of them.
     #[test]
     fn p95_for_the_work_that_comes_on_average_is_less_noisy() {
         let (cancel, crew) = (AtomicBool::new(false), Crew::new(2).unwrap());
@@ -314,8 +318,8 @@ mod tests {
         assert!((told - 0.36).abs() < 0.2, "{told}");
     }
 
-    /// ln 20 / (mu - lambda), so p95 is 2 / 1.92 times as long at 8.08 as at 8. Alone, two
-    /// replications of 2,000 would know it to some 10 %.
+    /// p95 is ln 20 / (μ - λ), so it is 2 / 1.92 times as long at 8.08 as at 8. By themselves, two
+    /// replications of 2,000 would give it to some 10 %.
     #[test]
     fn two_replications_beside_an_anchor_tell_by_how_much_p95_differs() {
         let (cancel, crew) = (AtomicBool::new(false), Crew::new(2).unwrap());

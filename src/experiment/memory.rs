@@ -14,16 +14,16 @@ use crate::units::{Bytes, Fraction, PerSecond, Span, Time};
 /// have an OOM kill within ten minutes.
 const TEN_MINUTES: Span = Span::from_whole_secs(600);
 
-/// The resolution of the search for the OOM point, 2 %. Each trial may take ten minutes of traffic in
-/// eight replications.
+/// The resolution of the search for the OOM point, 2 %. Each trial may take ten minutes of traffic
+/// in eight replications.
 const OOM_RESOLUTION: f64 = 0.02;
 
-/// A trial simulates this many arrivals per replication first, then four times as many, and so on up
-/// to ten minutes: runaway growth shows at once.
+/// A trial simulates this many arrivals per replication first, then four times as many, and so on
+/// up to ten minutes: runaway growth shows at once.
 const FIRST_LOOK: f64 = 2_000.0;
 
-/// The largest number of arrivals in the runs of a trial, all replications together. A trial that ends
-/// there extrapolates how memory grew so far.
+/// The largest number of arrivals in the runs of a trial, all replications together. A trial that
+/// ends there extrapolates how memory grew so far.
 const ARRIVALS: f64 = 300_000.0;
 
 /// How much higher the peak of a steady crowd may come to be in ten minutes than in the part that
@@ -34,18 +34,19 @@ const PEAK: f64 = 1.5;
 /// How many times as long each look is as the one before.
 const LONGER: f64 = 4.0;
 
-/// Memory grows steadily if it grows at least by this share of the factor by which a look is longer.
+/// Memory grows steadily if it grows at least by this share of the factor by which a look is
+/// longer.
 const STEADY_GROWTH: f64 = 0.75;
 
 /// A prediction of memory is certain once it lies this many standard errors from the headroom.
 const CERTAIN: f64 = 2.5;
 
-/// A tried rate determines the OOM point if memory there is full to within this factor, and the rate
-/// lies within [`OOM_RESOLUTION`] of the interpolated point.
+/// A tried rate determines the OOM point if memory there is full to within this factor, and the
+/// rate lies within [`OOM_RESOLUTION`] of the interpolated point.
 const NEARLY: f64 = 1.5;
 
-/// The smallest number of workers that do not all fit in memory at rest, by arithmetic. `None` where
-/// memory is not limited, or holds any number of them.
+/// The smallest number of workers that do not all fit in memory at rest, by arithmetic. `None`
+/// where memory is not limited, or holds any number of them.
 pub(crate) fn too_many_workers(combination: &Combination) -> Option<u32> {
     u32::try_from(most_workers(combination)? + 1).ok()
 }
@@ -76,8 +77,8 @@ pub(crate) fn most_workers(combination: &Combination) -> Option<u64> {
     u64::try_from(most).ok()
 }
 
-/// The OOM point, the smallest rate at which memory runs out. Where arithmetic does not give it, it is
-/// searched for, but only with `search`. `None` where the watch ended it.
+/// The OOM point, the smallest rate at which memory runs out. Where arithmetic does not give it, it
+/// is searched for, but only with `search`. `None` where the watch ended it.
 pub(crate) fn out_of_memory(
     lab: &Lab,
     combination: &Combination,
@@ -110,8 +111,8 @@ impl Headroom {
     }
 }
 
-/// The memory that requests can take at most on top of that at rest: every place taken by the request
-/// with the most memory, and as many connections as there can be. `None`: without bound.
+/// The memory that requests can take at most on top of that at rest: every place taken by the
+/// request with the most memory, and as many connections as there can be. `None`: without bound.
 fn fullest(site: &Site) -> Option<Bytes> {
     if site.traffic.leaks() {
         return None;
@@ -129,8 +130,8 @@ fn fullest(site: &Site) -> Option<Bytes> {
     Some(requests + connections)
 }
 
-/// Whether the database's own host may run out of memory under load: it holds what is there at rest,
-/// but not all connections that may be open on top of that.
+/// Whether the database's own host may run out of memory under load: it holds what is there at
+/// rest, but not all connections that may be open on top of that.
 pub(crate) fn database_fills(combination: &Combination) -> bool {
     let (site, Some(budget)) = (&combination.site, &combination.database_budget) else {
         return false;
@@ -188,10 +189,10 @@ struct FillCurve {
 }
 
 impl FillCurve {
-    /// About the rate at which memory is just full. The number inside grows by the requests that come
-    /// beyond the saturation point, or stays at what comes of those within the clients' patience. So
-    /// memory goes about as a power of the rate beyond that point; the first power, as long as only
-    /// one rate was tried.
+    /// About the rate at which memory is just full. The number inside grows by the requests that
+    /// come beyond the saturation point, or stays at what comes of those within the clients'
+    /// patience. So memory goes about as a power of the rate beyond that point; the first power, as
+    /// long as only one rate was tried.
     fn crossing(&self) -> Option<PerSecond> {
         let full = self.saturation.rate()?.get();
         let beyond = self.points.iter().filter(|(rate, _)| rate.get() > full);
@@ -205,8 +206,8 @@ impl FillCurve {
         (power > 0.0 && crossing.is_finite()).then(|| PerSecond::new(crossing))
     }
 
-    /// The interpolated OOM point, if a rate within [`OOM_RESOLUTION`] of it was tried, at which memory
-    /// is full to within [`NEARLY`].
+    /// The interpolated OOM point, if a rate within [`OOM_RESOLUTION`] of it was tried, at which
+    /// memory is full to within [`NEARLY`].
     fn interpolated_oom_point(&self) -> Option<PerSecond> {
         let point = self.crossing()?;
         let next = |(rate, share): &(PerSecond, f64)| {
@@ -218,8 +219,8 @@ impl FillCurve {
 
 /// The lowest rate to search, a first guess, and the highest. A crowd of as many requests as fill
 /// memory piles up in ten minutes if that many more arrive in them than are answered. Where nothing
-/// saturates, it is inside when that many arrive within a no-load response time. The highest rate has
-/// four times that excess, or is twice the saturation point.
+/// saturates, it is inside when that many arrive within a no-load response time. The highest rate
+/// has four times that excess, or is twice the saturation point.
 fn range(
     site: &Site,
     room: Headroom,
@@ -251,13 +252,14 @@ fn crowd(site: &Site, room: Headroom) -> f64 {
 struct TrialResult {
     /// Met if fewer than half of the replications have an OOM kill.
     verdict: Verdict,
-    /// How full memory gets, as a share of the headroom; where it was full sooner than in ten minutes,
-    /// how many times sooner.
+    /// How full memory gets, as a share of the headroom; where it was full sooner than in ten
+    /// minutes, how many times sooner.
     full: f64,
 }
 
 /// The result of ten minutes at `rate`. Simulates longer and longer runs, until it can be predicted
-/// how they go on. A longer run begins as the shorter did, so that a kill in the one is in the other.
+/// how they go on. A longer run begins as the shorter did, so that a kill in the one is in the
+/// other.
 fn try_rate(lab: &Lab, room: Headroom, rate: PerSecond) -> Option<TrialResult> {
     let response = Span::from_secs(2.0 * length_biased_response(lab.site));
     let mut span = rate.mean_gap().scaled(FIRST_LOOK).max(response).min(TEN_MINUTES);
@@ -286,8 +288,8 @@ fn try_rate(lab: &Lab, room: Headroom, rate: PerSecond) -> Option<TrialResult> {
     }
 }
 
-/// The length of the run after one of `span`. If the one after that would be less than twice as long,
-/// it is the longest there is.
+/// The length of the run after one of `span`. If the one after that would be less than twice as
+/// long, it is the longest there is.
 fn longer(rate: PerSecond, span: Span) -> Span {
     let most = ARRIVALS / f64::from(REPLICATIONS) / rate.get();
     let most = TEN_MINUTES.min(Span::from_secs(most));
@@ -295,8 +297,8 @@ fn longer(rate: PerSecond, span: Span) -> Span {
     if longer.scaled(2.0) > most { most } else { longer }
 }
 
-/// Ten minutes over the mean time until memory ran out; `None` where it did not run out in half of the
-/// replications or more.
+/// Ten minutes over the mean time until memory ran out; `None` where it did not run out in half of
+/// the replications or more.
 fn times_sooner(sample: &Sample) -> Option<f64> {
     let filled = sample.known(|summary| summary.first_kill[0].map(Time::as_secs))?;
     half_are_killed(sample).then(|| TEN_MINUTES.as_secs() / filled.mean)
@@ -350,9 +352,9 @@ impl PeakMemory {
         self.peaks.iter().sum::<f64>() / self.peaks.len() as f64
     }
 
-    /// The mean peak in ten minutes, extrapolated as a power of time. The power is that of the growth
-    /// since the shorter runs `before`: 1 where memory grows steadily, about 1/2 where it wanders, and
-    /// about 0 where it does not grow.
+    /// The mean peak in ten minutes, extrapolated as a power of time. The power is that of the
+    /// growth since the shorter runs `before`: 1 where memory grows steadily, about 1/2 where it
+    /// wanders, and about 0 where it does not grow.
     fn in_ten_minutes(&self, before: Option<&PeakMemory>) -> f64 {
         let longer = TEN_MINUTES.as_secs() / self.span.as_secs();
         let power = before.map_or(1.0, |before| {
@@ -371,7 +373,8 @@ impl PeakMemory {
         self.mean() > STEADY_GROWTH * self.lengthened(before) * before.mean().max(1.0)
     }
 
-    /// The peak in ten minutes, if each replication goes on growing as it did since the shorter runs.
+    /// The peak in ten minutes, if each replication goes on growing as it did since the shorter
+    /// runs.
     fn going_on_since(&self, before: &PeakMemory) -> Option<Estimate> {
         let (since, left) = (self.span - before.span, TEN_MINUTES - self.span);
         let times = left.as_secs() / since.as_secs();
@@ -380,9 +383,9 @@ impl PeakMemory {
         Estimate::of(&to_come)
     }
 
-    /// Predicts whether memory lasts for ten minutes, from these runs and the shorter ones `before`.
-    /// Memory that does not grow may peak a little higher; memory that grows steadily goes on growing,
-    /// and never faster than before. `None` where that is not certain.
+    /// Predicts whether memory lasts for ten minutes, from these runs and the shorter ones
+    /// `before`. Memory that does not grow may peak a little higher; memory that grows steadily
+    /// goes on growing, and never faster than before. `None` where that is not certain.
     fn predict(&self, site: &Site, room: Headroom, before: Option<&PeakMemory>) -> Option<bool> {
         let longer = TEN_MINUTES.as_secs() / self.span.as_secs();
         let small = self.most() * longer.max(PEAK) < room.free();
@@ -405,8 +408,8 @@ mod tests {
     use crate::experiment::sites::{bare, combination, exp, query};
     use crate::site::{Budget, WorkerKind};
 
-    /// On 1000 MB, of which 400 are in use with one worker. Each worker takes 50 MB, and 5 MB for each of
-    /// the ten connections that it keeps.
+    /// On 1000 MB, of which 400 are in use with one worker. Each worker takes 50 MB, and 5 MB for
+    /// each of the ten connections that it keeps.
     #[test]
     fn workers_are_too_many_with_the_connections_that_they_keep() {
         let kind = WorkerKind::Async { limit_concurrency: None };
@@ -421,7 +424,8 @@ mod tests {
         };
         // 300 MB are not theirs, and seven take 700 MB.
         assert_eq!(most(&site), Some(7));
-        // Where PostgreSQL grants 40, four workers have all that there are: 500 MB are left for 50 MB each.
+        // Where PostgreSQL grants 40, four workers have all that there are: 500 MB are left for 50
+        // MB each.
         site.database.connection_slots = Some(40);
         assert_eq!(most(&site), Some(10));
         site.server.worker_memory = Bytes::ZERO;
@@ -433,8 +437,9 @@ mod tests {
         assert_eq!(most(&site), None);
     }
 
-    /// A loop whose requests take no memory themselves, but each may open one of a hundred connections of
-    /// 10 MB: 1000 MB, less the kept ones, which are there at rest; none on the database's own host.
+    /// A loop whose requests take no memory themselves, but each may open one of a hundred
+    /// connections of 10 MB: 1000 MB, less the kept ones, which are there at rest; none on the
+    /// database's own host.
     #[test]
     fn connections_fill_memory_as_requests_do() {
         let kind = WorkerKind::Async { limit_concurrency: None };

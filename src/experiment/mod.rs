@@ -3,10 +3,12 @@
 //!
 //! [`sweep::run`] answers a whole study. It examines each combination in a `Lab`, which decides how
 //! much to simulate at a rate (`lab`, `goal`, `overload`, `horizon`), runs the replications
-//! (`trial`), keeps a summary of each (`summary`, `strata`), and folds them into a sample (`sample`,
+//! (`trial`), keeps a summary of each (`summary`, `strata`), and folds them into a sample
+//! (`sample`,
 //! `stationarity`) whose bottleneck is named (`bottleneck`, `alone`). `saturation`, `load_line` and
 //! `memory` let the lab simulate the rates that `search` wants tried; `rate_uncertainty` says how
-//! precise their answers are, `capacity` puts them together, and `demand` gives bounds by arithmetic.
+//! precise their answers are, `capacity` puts them together, and `demand` gives bounds by
+//! arithmetic.
 //! `advice` lists what could be changed about a combination, and `explain` compares the changes.
 //! `replay`, `recording` and `accuracy` put predictions beside recordings.
 

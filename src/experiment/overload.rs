@@ -1,8 +1,9 @@
 //! Overloads that last.
 //!
 //! What an overload is like at its beginning depends on how long is simulated: requests pile up,
-//! until a backlog is full and new ones are turned away, or until every client waits for longer than
-//! its patience. A row reports the state after that, if it is reached within the limits on arrivals.
+//! until a backlog is full and new ones are turned away, or until every client waits for longer
+//! than its patience. A row reports the state after that, if it is reached within the limits on
+//! arrivals.
 
 use crate::experiment::demand::most_inside;
 use crate::experiment::goal::ArrivalLimits;
@@ -27,9 +28,10 @@ const LATEST: f64 = 0.5;
 const FILLING: f64 = 1.05;
 
 impl Lab<'_> {
-    /// The sample of an overload that has lasted, of which `sample` is the beginning. It is simulated
-    /// for longer and longer, until no more requests pile up (a backlog is full) or, where nothing
-    /// limits their number, all are lost to impatience; or as far as the limits on a row go.
+    /// The sample of an overload that has lasted, of which `sample` is the beginning. It is
+    /// simulated for longer and longer, until no more requests pile up (a backlog is full) or,
+    /// where nothing limits their number, all are lost to impatience; or as far as the limits on a
+    /// row go.
     pub(crate) fn outlast(&self, mut sample: Sample) -> Option<Sample> {
         let began = sample.stages(|summary| summary.stages);
         for _ in 0..LATER_LOOKS {
@@ -45,10 +47,10 @@ impl Lab<'_> {
         Some(sample)
     }
 
-    /// The horizon of a later look than `sample`. Its warm-up lasts until the site is full, or until
-    /// every new request has to wait for longer than its client's patience, and then for the patience
-    /// of those before. It drains until requests that wait for all others are answered. `None` where
-    /// that takes longer than [`LATEST`].
+    /// The horizon of a later look than `sample`. Its warm-up lasts until the site is full, or
+    /// until every new request has to wait for longer than its client's patience, and then for the
+    /// patience of those before. It drains until requests that wait for all others are answered.
+    /// `None` where that takes longer than [`LATEST`].
     fn later(&self, sample: &Sample) -> Option<Horizon> {
         let (rate, last) = (sample.site.traffic.rate, sample.site.horizon);
         let patience = patience(self.site);
@@ -88,8 +90,8 @@ mod tests {
         site
     }
 
-    /// M/M/1/102 at twice its capacity: half of the requests are refused, and the others wait for the
-    /// 101 before them, 10.2 s with a standard deviation of a second.
+    /// M/M/1/102 at twice its capacity: half of the requests are refused, and the others wait for
+    /// the 101 before them, 10.2 s with a standard deviation of a second.
     #[test]
     fn an_overload_is_told_as_it_is_once_the_backlog_is_full() {
         let finding = row(refusing(60), 20.0).finding;
@@ -100,9 +102,9 @@ mod tests {
         assert!(finding.warmup.as_secs() > 101.0 / 10.0 + 60.0, "{:?}", finding.warmup);
     }
 
-    /// Clients that find a small backlog full retry, for longer than a first look takes. A worker that
-    /// is never idle answers 66 requests a second. (A request in the backlog waits for a second, and
-    /// the last retry before the end of patience is earlier than that.)
+    /// Clients that find a small backlog full retry, for longer than a first look takes. A worker
+    /// that is never idle answers 66 requests a second. (A request in the backlog waits for a
+    /// second, and the last retry before the end of patience is earlier than that.)
     #[test]
     fn an_overload_is_told_as_it_is_once_those_who_knock_again_have_begun_to_give_up() {
         let mut site = mm1(1.0, 66.0);
@@ -133,8 +135,8 @@ mod tests {
         assert_eq!((finding.p95, finding.error_rate.mean, finding.grows), (None, 1.0, false));
     }
 
-    /// In nine seconds with ten requests more than are carried in each, the backlog does not fill, but
-    /// the first clients give up: how many do depends on how long is simulated.
+    /// In nine seconds with ten requests more than are carried in each, the backlog does not fill,
+    /// but the first clients give up: how many do depends on how long is simulated.
     #[test]
     fn while_a_crowd_piles_up_nothing_is_told_of_times_and_errors() {
         let mut study = study(refusing(5), Objective::default(), &[20.0]);
@@ -145,8 +147,8 @@ mod tests {
         assert!(finding.saturated && finding.grows);
     }
 
-    /// With one request a second more than are carried, a backlog of 30,000 takes eight hours to fill:
-    /// 330,000 arrivals. A row simulates 156,250 of each replication at most.
+    /// With one request a second more than are carried, a backlog of 30,000 takes eight hours to
+    /// fill: 330,000 arrivals. A row simulates 156,250 of each replication at most.
     #[test]
     fn an_overload_that_does_not_settle_within_the_bound_is_said_to_grow() {
         let mut site = refusing(1);
@@ -156,9 +158,9 @@ mod tests {
         assert!(finding.saturated && finding.grows && simulated < 156_251.0, "{simulated}");
     }
 
-    /// Three workers that share one core: it is 94 % busy, and they spend 5/8 of their time on their
-    /// own requests (mean value analysis). So the core is the limit, and not the workers or the
-    /// backlog, even when no request is answered in time any more.
+    /// Three workers that share one core: it is 94 % busy, and they spend 5/8 of their time on
+    /// their own requests (mean value analysis). So the core is the limit, and not the workers or
+    /// the backlog, even when no request is answered in time any more.
     #[test]
     fn what_gives_way_is_the_same_when_an_overload_has_lasted() {
         let mut site = sandwich(WorkerKind::Sync, 3, 1, [0.01, 0.02, 0.01]);

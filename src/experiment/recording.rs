@@ -17,8 +17,8 @@ pub struct Recording {
     kinds: Vec<Kind>,
 }
 
-/// The requests with the same number of queries: a column for each segment (compute; query; compute;
-/// ...), with a value for each request.
+/// The requests with the same number of queries: a column for each segment (compute; query;
+/// compute; ...), with a value for each request.
 type Kind = Vec<Arc<[Span]>>;
 
 impl Recording {
@@ -63,7 +63,8 @@ impl Recording {
         Trace { name: name.to_owned(), requests: Arc::clone(&self.requests), keep }
     }
 
-    /// The endpoints of the requests, which have name, memory, growth and the mean cost of a query from
+    /// The endpoints of the requests, which have name, memory, growth and the mean cost of a query
+    /// from
     /// `work`. The first one is `work` itself, which no request asks for; then comes one for each
     /// number of queries that a request of the recording has.
     pub fn endpoints(&self, work: &Endpoint) -> Vec<Endpoint> {
@@ -97,7 +98,8 @@ fn take_in(kinds: &mut BTreeMap<u16, Vec<Vec<Span>>>, segments: &[Span]) -> (u16
     (queries, row)
 }
 
-/// The mean CPU of a query of `work` in the database, and the driver's in the worker if it has its own.
+/// The mean CPU of a query of `work` in the database, and the driver's in the worker if it has its
+/// own.
 fn query_cost(work: &Endpoint) -> (Span, Option<Span>) {
     let cost = work.steps.iter().find_map(|step| match step {
         Step::Query { cpu, driver, .. } => Some((Span::from_secs(cpu.mean_secs()), *driver)),

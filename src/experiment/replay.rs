@@ -47,8 +47,8 @@ impl Recorded {
     }
 
     /// The status of a request that failed for this cause, with an error page of the server or
-    /// without, behind Nginx or not. Nginx passes on an error page, and answers with one itself if a
-    /// connection fails.
+    /// without, behind Nginx or not. Nginx passes on an error page, and answers with one itself if
+    /// a connection fails.
     fn status_of(cause: Cause, error_page: bool, nginx: bool) -> u16 {
         match cause {
             Cause::Limit => 503,
@@ -186,8 +186,8 @@ impl Slices {
 }
 
 /// Plays `requests`, which are ordered by arrival, on `site`, as requests for the endpoint with the
-/// index `endpoint`. They have that endpoint's memory, growth and cost of a query; everything else is
-/// recorded. Calls `each` for every request, in order of arrival.
+/// index `endpoint`. They have that endpoint's memory, growth and cost of a query; everything else
+/// is recorded. Calls `each` for every request, in order of arrival.
 pub fn run(
     site: &Site,
     endpoint: usize,
@@ -255,8 +255,8 @@ fn played(request: &Recorded, reply: &Reply, nginx: bool) -> ReplayedRequest {
     }
 }
 
-/// Appends the demands of the segments in the order of the steps. A query of no time is left out, and
-/// the segments on both sides of it are added to one. Returns how many queries there are.
+/// Appends the demands of the segments in the order of the steps. A query of no time is left out,
+/// and the segments on both sides of it are added to one. Returns how many queries there are.
 pub(crate) fn demands_of(segments: &[Span], cpu: Span, demands: &mut Vec<Span>) -> u16 {
     let mut queries = 0;
     for (index, segment) in segments.iter().enumerate() {

@@ -94,11 +94,11 @@ mod tests {
     }
 
     /// Half of the slow requests take longer than p95, which is ln 2 seconds. The variance of its
-    /// estimate goes with that of how many exceed it: per request 0.05 · 0.95 = 0.0475, but 0.025 if
-    /// the number of slow ones is fixed. So the noise is √(0.025 / 0.0475) = 0.73 times as large. A
-    /// standard deviation over 200 runs has a standard error of 5 %. If the two were independent the
-    /// ratio would have 7 %, which is 0.05; as they share their runs, it has less, and 0.1 is at least
-    /// two standard errors.
+    /// estimate goes with that of how many exceed it: per request 0.05 · 0.95 = 0.0475, but 0.025
+    /// if the number of slow ones is fixed. So the noise is √(0.025 / 0.0475) = 0.73 times as
+    /// large. A standard deviation over 200 runs has a standard error of 5 %. If the two were
+    /// independent the ratio would have 7 %, which is 0.05; as they share their runs, it has less,
+    /// and 0.1 is at least two standard errors.
     #[test]
     fn how_many_slow_requests_came_does_not_move_p95() {
         let (site, mut plain, mut strata) = (site(), Vec::new(), Vec::new());

@@ -69,9 +69,9 @@ impl Summary {
         }
     }
 
-    /// Expected work, which is `work`, over the work that came: the factor that corrects for requests
-    /// that happened to ask for more or less. 1 where a request failed or is still open, or where a
-    /// process was killed, since its end and boot are work of their own.
+    /// Expected work, which is `work`, over the work that came: the factor that corrects for
+    /// requests that happened to ask for more or less. 1 where a request failed or is still open,
+    /// or where a process was killed, since its end and boot are work of their own.
     pub(crate) fn work_correction(&self, work: Work) -> f64 {
         let (came, due) = match work {
             Work::Cores(due) => (self.cores(), due),
@@ -90,8 +90,8 @@ impl Summary {
         }
     }
 
-    /// How many cores of the workers' host were busy with the work that came, without the extra CPU of
-    /// cold code.
+    /// How many cores of the workers' host were busy with the work that came, without the extra CPU
+    /// of cold code.
     pub(crate) fn cores(&self) -> f64 {
         self.levels.cores.mean - self.cold_cpu[0]
     }
@@ -101,8 +101,8 @@ impl Summary {
         self.counts.arrived as f64 / self.measured.as_secs() * self.no_load_response()
     }
 
-    /// How long the average request would have taken without waiting for others, and with warm code, in
-    /// seconds: the CPU, queries and calls that it asked for.
+    /// How long the average request would have taken without waiting for others, and with warm
+    /// code, in seconds: the CPU, queries and calls that it asked for.
     fn no_load_response(&self) -> f64 {
         const OWN: [Stage; 3] = [Stage::Compute, Stage::Database, Stage::Call];
         let own = |stages: [f64; Stage::COUNT]| OWN.map(|stage| stages[stage as usize]);
@@ -133,8 +133,8 @@ impl Summary {
     }
 
     /// Requests answered well, a second of the window. Arrivals of the window may be answered after
-    /// it, so under overload, where requests pile up, their answers are not those of the window. The
-    /// number that left in the window is the number that arrived, less the growth of the number
+    /// it, so under overload, where requests pile up, their answers are not those of the window.
+    /// The number that left in the window is the number that arrived, less the growth of the number
     /// inside; the share of them answered well is taken to be that of the arrivals.
     pub(crate) fn served(&self) -> f64 {
         let Counts { answered, .. } = self.counts;

@@ -6,10 +6,10 @@ use crate::experiment::capacity::{self, capacity};
 use crate::experiment::lab::Lab;
 use crate::experiment::trial::{Crew, Watch, map_coordinated};
 
-/// Answers `study`: a row for each combination and tier, and a capacity for each combination, in the
-/// study's order. With `search`, the rates at which each combination gives way are searched for;
-/// without, capacities have only what follows by arithmetic. Where `watch` ends it early, the answers
-/// are those that were finished.
+/// Answers `study`: a row for each combination and tier, and a capacity for each combination, in
+/// the study's order. With `search`, the rates at which each combination gives way are searched
+/// for; without, capacities have only what follows by arithmetic. Where `watch` ends it early, the
+/// answers are those that were finished.
 ///
 /// Combinations run in parallel, and so do the replications of each; the answers are the same, bit
 /// for bit, for any size of `crew`.

@@ -92,9 +92,9 @@ fn an_objective_shorter_than_the_work_is_missed_at_rest() {
     assert_eq!(capacity.first_limit, Some(Limit::Work));
 }
 
-/// Utilisation is the work that came in the windows, of a Poisson number of requests with exponential
-/// work: of n requests its standard error is √(2 / n), as a share. p95 is held to the precision that
-/// was asked for.
+/// Utilisation is the work that came in the windows, of a Poisson number of requests with
+/// exponential work: of n requests its standard error is √(2 / n), as a share. p95 is held to the
+/// precision that was asked for.
 #[test]
 fn a_row_says_what_mm1_does_and_how_surely() {
     let finding = row(mm1(1.0, 10.0), 8.0).finding;
@@ -145,9 +145,9 @@ fn a_p95_of_no_time_at_all_is_precise() {
     assert_eq!(finding.replications, REPLICATIONS);
 }
 
-/// Calls of five minutes, one a second: 300 of them are inside, give or take 17, and all of them are
-/// others after five minutes. Over T seconds of windows the mean of an M/D/∞ number has a standard
-/// error of its mean over √(rate · T).
+/// Calls of five minutes, one a second: 300 of them are inside, give or take 17, and all of them
+/// are others after five minutes. Over T seconds of windows the mean of an M/D/∞ number has a
+/// standard error of its mean over √(rate · T).
 #[test]
 fn a_large_crowd_that_hardly_varies_is_settled_as_any_other() {
     let call = Step::Call { wait: Dist::Fixed(Span::from_whole_secs(300)), cpu: Span::ZERO };
@@ -203,8 +203,8 @@ fn a_database_host_that_is_too_small_is_out_of_memory_at_rest() {
     assert_eq!([oom(300), oom(500)], [Threshold::AtRest, Threshold::Never]);
 }
 
-/// Connections of 10 MB, 40 of which may be open, take 400 MB beside the 400 MB at rest: too much for a
-/// database host of 500 MB, and not for one of 900 MB. The plan's memory lasts.
+/// Connections of 10 MB, 40 of which may be open, take 400 MB beside the 400 MB at rest: too much
+/// for a database host of 500 MB, and not for one of 900 MB. The plan's memory lasts.
 #[test]
 fn a_database_host_that_fills_under_load_is_told_apart_from_the_plan() {
     let mut site = bare(WorkerKind::Sync, 40, 4, vec![query(exp(0.2))]);
@@ -339,8 +339,8 @@ fn causes_add_up_to_the_error_rate() {
     assert!(causes.len() == 2 && off.abs() < 1e-12, "{causes:?} and {:?}", finding.error_rate);
 }
 
-/// At these rates about 0.1 % are refused, and by chance more or less. A row that misses the objective
-/// would contradict a load line above it in the same table.
+/// At these rates about 0.1 % are refused, and by chance more or less. A row that misses the
+/// objective would contradict a load line above it in the same table.
 #[test]
 fn no_load_line_lies_at_a_tier_that_misses_the_objective() {
     let mut site =
@@ -388,8 +388,8 @@ fn workers_that_do_not_fit_crash_in_a_loop_and_end_with_a_truthful_row() {
     assert!(row.finding.errors[Cause::Killed as usize] > 0.01);
     assert_eq!((row.finding.bottleneck, row.meets_objective), (Limit::Memory, Some(false)));
     assert_eq!((capacity.oom, capacity.first_limit), (Threshold::AtRest, Some(Limit::Memory)));
-    // At a low enough rate, hardly one request in a hundred meets a kill: at 0.44/s, of 45 that the core
-    // carries.
+    // At a low enough rate, hardly one request in a hundred meets a kill: at 0.44/s, of 45 that the
+    // core carries.
     let line = capacity.load_line.and_then(|line| line.rate()).map_or(0.0, PerSecond::get);
     assert!(line < 1.0, "{:?}", capacity.load_line);
 }

@@ -21,15 +21,15 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// A crew of `threads` threads (zero: as many as there are cores). Fails if the system grants no
-    /// threads.
+    /// A crew of `threads` threads (zero: as many as there are cores). Fails if the system grants
+    /// no threads.
     pub fn new(threads: usize) -> io::Result<Crew> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.map(|pool| Crew { pool }).map_err(io::Error::other)
     }
 
-    /// Applies `work` to each item, in parallel; results are in the items' order. Items are begun in
-    /// that order, after those of earlier calls.
+    /// Applies `work` to each item, in parallel; results are in the items' order. Items are begun
+    /// in that order, after those of earlier calls.
     pub(crate) fn map<T: Sync, R: Send>(
         &self,
         items: &[T],
@@ -46,13 +46,13 @@ impl Crew {
     }
 }
 
-/// Items coordinated at a time, at most. Each usually submits eight runs or more at once; more items
-/// would only keep more intermediate results in memory.
+/// Items coordinated at a time, at most. Each usually submits eight runs or more at once; more
+/// items would only keep more intermediate results in memory.
 const MAX_COORDINATED: usize = 8;
 
-/// Applies `lead` to each item, in parallel; results are in the items' order. `lead` itself must take
-/// little time: it submits runs to a crew and waits for them. A thread of its own coordinates each
-/// item, so that threads of the crew are idle only if no item has runs left.
+/// Applies `lead` to each item, in parallel; results are in the items' order. `lead` itself must
+/// take little time: it submits runs to a crew and waits for them. A thread of its own coordinates
+/// each item, so that threads of the crew are idle only if no item has runs left.
 pub(crate) fn map_coordinated<T: Sync, R: Send + Sync>(
     items: &[T],
     lead: impl Fn(&T) -> R + Sync,

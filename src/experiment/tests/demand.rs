@@ -69,8 +69,8 @@ fn cores_and_slots_are_as_busy_as_the_utilisation_law_says() {
     }
 }
 
-/// Asserts that cores and slots of a site are as busy in the mean of `runs` runs as arithmetic says, if
-/// it says anything, to within four standard errors.
+/// Asserts that cores and slots of a site are as busy in the mean of `runs` runs as arithmetic
+/// says, if it says anything, to within four standard errors.
 fn is_as_busy_as_arithmetic_says(name: &str, site: &Site, runs: u64) {
     let run = |seed| Summary::of(&simulate(site, Seed::new(seed)), site);
     let runs: Vec<Summary> = (0..runs).map(run).collect();
@@ -86,8 +86,8 @@ fn is_as_busy_as_arithmetic_says(name: &str, site: &Site, runs: u64) {
     }
 }
 
-/// Every span of a site that takes time is counted, or the arithmetic says that it is not. Each span is
-/// tested by itself, on a site where everything costs a little.
+/// Every span of a site that takes time is counted, or the arithmetic says that it is not. Each
+/// span is tested by itself, on a site where everything costs a little.
 #[test]
 fn every_span_of_a_site_is_counted_or_known_not_to_be() {
     let kinds = [
@@ -197,8 +197,8 @@ fn no_more_are_inside_than_backlogs_and_workers_hold() {
     }
 }
 
-/// It is √((1 + C²) / 2), and 1 + C² is E[S²] / E[S]²: 100.99 / 1.99² where one request in 100 waits 100
-/// times as long as the others.
+/// It is √((1 + C²) / 2), and 1 + C² is E[S²] / E[S]²: 100.99 / 1.99² where one request in 100
+/// waits 100 times as long as the others.
 #[test]
 fn queues_vary_more_the_more_uneven_response_times_are() {
     let variability =

@@ -44,8 +44,8 @@ fn a_single_loop_on_two_cores_is_limited_by_its_turn() {
     assert_eq!(capacity.first_limit, Some(Limit::Gil));
 }
 
-/// Twenty connections that are opened one by one under overload take the loop two seconds of the 37 of
-/// the first window.
+/// Twenty connections that are opened one by one under overload take the loop two seconds of the 37
+/// of the first window.
 #[test]
 fn work_that_comes_only_with_an_overload_does_not_lower_the_saturation_point() {
     let mut site = loops(20);
@@ -54,9 +54,10 @@ fn work_that_comes_only_with_an_overload_does_not_lower_the_saturation_point() {
     assert_near(capacity(site, Objective::default()).saturation, 50.0);
 }
 
-/// M/M/1: of 45.4/s of 50, one in a hundred takes longer than a second, e^-(50 - 45.4). Nothing piles up
-/// beyond that, and crowds that last so long come every minute or two: a point scatters by 0.6 % around
-/// 0.4 % less than that (over 24 seeds), by half a step of the resolution; 2 % allows for 2.7 of those.
+/// M/M/1: of 45.4/s of 50, one in a hundred takes longer than a second, e^-(50 - 45.4). Nothing
+/// piles up beyond that, and crowds that last so long come every minute or two: a point scatters by
+/// 0.6 % around 0.4 % less than that (over 24 seeds), by half a step of the resolution; 2 % allows
+/// for 2.7 of those.
 #[test]
 fn what_clients_have_no_patience_for_is_not_sustained() {
     let mut site = mm1(1.0, 50.0);
@@ -72,9 +73,9 @@ fn what_clients_have_no_patience_for_is_not_sustained() {
     }
 }
 
-/// Clients that find a backlog of five full retry within a second or two, beside later ones: the losses
-/// are steady once the first clients have given up, after half a minute. The point lies in a bracket of
-/// 1 % and has a noise of 1 %, so that 3 % less is sustained and 3 % more is not.
+/// Clients that find a backlog of five full retry within a second or two, beside later ones: the
+/// losses are steady once the first clients have given up, after half a minute. The point lies in a
+/// bracket of 1 % and has a noise of 1 %, so that 3 % less is sustained and 3 % more is not.
 #[test]
 fn what_is_refused_in_silence_is_not_sustained_as_long_as_patience_lasts() {
     let mut site = sandwich(WorkerKind::Sync, 3, 1, [0.003, 0.02, 0.005]);
@@ -89,9 +90,10 @@ fn what_is_refused_in_silence_is_not_sustained_as_long_as_patience_lasts() {
     assert_eq!(saturated, [false, true], "of {found}");
 }
 
-/// Three workers on two cores, and requests that all take the same times. Requests that arrive in a crowd
-/// meet at the cores by chance, and 165/s are carried; in the long run they synchronise. In 40 minutes
-/// requests pile up at 150/s and not at 145/s; the answer may lie a bracket and some noise beside that.
+/// Three workers on two cores, and requests that all take the same times. Requests that arrive in a
+/// crowd meet at the cores by chance, and 165/s are carried; in the long run they synchronise. In
+/// 40 minutes requests pile up at 150/s and not at 145/s; the answer may lie a bracket and some
+/// noise beside that.
 #[test]
 fn what_falls_into_step_carries_less_than_an_overload_that_has_just_begun() {
     let fixed = |millis| Dist::Fixed(Span::from_millis(millis));
@@ -107,8 +109,8 @@ fn what_falls_into_step_carries_less_than_an_overload_that_has_just_begun() {
     assert_near(capacity(site(1), Objective::default()).saturation, 1000.0 / 17.0);
 }
 
-/// Of ten workers on four cores about half wait for a core at any time, however the others meet, and a
-/// loop accepts every request: the cores are never idle, synchronised or not.
+/// Of ten workers on four cores about half wait for a core at any time, however the others meet,
+/// and a loop accepts every request: the cores are never idle, synchronised or not.
 #[test]
 fn what_keeps_the_cores_busy_carries_all_they_can_do_in_step_or_not() {
     let fixed = |millis| Dist::Fixed(Span::from_millis(millis));

@@ -1,5 +1,5 @@
-//! Every span that a site has. The patterns name all fields, so that a new field does not compile until
-//! it is listed here or left out on purpose.
+//! Every span that a site has. The patterns name all fields, so that a new field does not compile
+//! until it is listed here or left out on purpose.
 
 use crate::site::{
     Client, Costs, Database, Dispatcher, FirstRequest, Front, Host, Server, Site, WorkerKind,
