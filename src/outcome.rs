@@ -61,11 +61,11 @@ pub enum Stopped {
 pub struct Counts {
     /// Requests that arrived in the window.
     pub arrived: u64,
-    /// Those answered well, while the client still waited.
+    /// Requests that were answered well, while the client still waited.
     pub answered: u64,
-    /// Those that failed, by cause: indexed by [`Cause`].
+    /// Requests that failed, by cause: indexed by [`Cause`].
     pub failed: [u64; Cause::COUNT],
-    /// Those still inside when the run ended.
+    /// Requests that were still inside when the run ended.
     pub open: u64,
 }
 
@@ -320,8 +320,9 @@ pub struct Levels {
 mod tests {
     use super::*;
 
-    /// 5,184,000 calls of six hours, which is one a minute for ten years, wait 3,551 years together:
-    /// six times what 64 bits of nanoseconds hold. As many calls of three hours fill another bucket.
+    /// 5,184,000 calls of six hours, which is one a minute for ten years, wait 3,551 years
+    /// together: six times what 64 bits of nanoseconds hold. As many calls of three hours fill
+    /// another bucket.
     #[test]
     fn millennia_of_waiting_are_added_up_as_seconds_are() {
         let mut profile = Profile::new(Span::from_millis(1));

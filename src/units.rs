@@ -389,8 +389,8 @@ impl fmt::Display for Fraction {
     }
 }
 
-/// A number with at most three decimals and no trailing zeros, as a person writes it; below 0.1 with
-/// three significant digits, so that nothing above zero is printed as 0.
+/// A number with at most three decimals and no trailing zeros, as a person writes it; below 0.1
+/// with three significant digits, so that nothing above zero is printed as 0.
 struct Short(f64);
 
 impl fmt::Display for Short {

@@ -1,12 +1,13 @@
-//! How far predictions are off on recordings.
+//! The errors of predictions on recordings.
 
 use crate::experiment::replay::{self, Comparison, Playback, Recorded, ReplayedRequest};
 use crate::seed::Seed;
 use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
 
-/// What is compared on each side: over the requests that arrive after the warm-up. Times are of
-/// those answered well, in milliseconds; `None` where there is none.
+/// The figures that are compared, of a recording or of its prediction: over the requests that
+/// arrive after the warm-up. Times are of those answered well, in milliseconds; `None` where there
+/// is none.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Figures {
     /// The median of the response times.
@@ -34,10 +35,10 @@ pub struct RecordingAccuracy {
     pub measured: Figures,
     /// What the model says.
     pub predicted: Figures,
-    /// Between what the predicted p95 lies for all but one seed at each end, in milliseconds, where
-    /// chance decides in the model. `None` where it does not.
+    /// The range of the predicted p95 over the seeds without the lowest and the highest, in
+    /// milliseconds. `None` where chance decides nothing in the model.
     pub by_chance_ms: Option<(f64, f64)>,
-    /// Predicted share of the busiest resource that is in use: cores, workers, or loops.
+    /// Predicted utilisation of the busiest of cores, worker slots, loops or GILs, and pools.
     pub utilisation: f64,
     /// By how much the offered rate must be changed for the predicted p95 to be the measured one:
     /// above zero, the model is too optimistic. Between -20 % and +25 %; `None` where it is not
@@ -56,8 +57,8 @@ impl RecordingAccuracy {
         Some(predicted / measured - 1.0)
     }
 
-    /// Whether the measured p95 is one of those that the model has by chance, and so as good as
-    /// predicted. `None` where chance does not decide.
+    /// Whether the measured p95 lies in the range that the prediction has by chance. `None` where
+    /// chance decides nothing in the model.
     pub fn is_within_chance(&self) -> Option<bool> {
         let ((low, high), measured) = (self.by_chance_ms?, self.measured.p95_ms?);
         Some((low..=high).contains(&measured))
@@ -69,16 +70,16 @@ impl RecordingAccuracy {
     }
 }
 
-/// The recordings of a case: of the same requests with the same server, once or several times over.
-/// What it says of the prediction is what its middle recording says, as each has luck of its own.
+/// The recordings of a case: of the same requests with the same server, made once or several times.
+/// Since each differs by chance, the errors of a case are those of its median recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseRecordings<'a>(Vec<&'a RecordingAccuracy>);
 
-/// What was recorded several times has so in its name.
+/// The endings of the names of repeated recordings.
 const TAKEN_AGAIN: [&str; 2] = ["-take2", "-take3"];
 
 impl<'a> CaseRecordings<'a> {
-    /// The recordings by case, in the order of the cases' first ones.
+    /// Groups recordings by case, in the order of each case's first one.
     pub fn of(judgements: &'a [RecordingAccuracy]) -> Vec<CaseRecordings<'a>> {
         let mut cases: Vec<CaseRecordings> = Vec::new();
         for each in judgements {
@@ -96,7 +97,7 @@ impl<'a> CaseRecordings<'a> {
         cases
     }
 
-    /// The first recording, which tells all that they have in common.
+    /// The first recording, for what all have in common.
     pub fn first(&self) -> &'a RecordingAccuracy {
         self.0[0]
     }
@@ -106,13 +107,13 @@ impl<'a> CaseRecordings<'a> {
         self.0.iter().any(|each| std::ptr::eq(*each, judgement))
     }
 
-    /// By how much the predicted p95 is off, in the middle recording.
+    /// By how much the predicted p95 is off, in the median recording.
     pub fn p95_error(&self) -> Option<f64> {
         self.middle(|each| each.p95_error().unwrap_or(f64::INFINITY))
     }
 
-    /// By how much the load is off at which p95 is the measured one, in the middle recording. `None`
-    /// where that is further than it is looked for.
+    /// The load error ([`RecordingAccuracy::load_error`]) of the median recording. `None` where
+    /// that lies outside the range searched.
     pub fn load_error(&self) -> Option<f64> {
         self.middle(|each| {
             let far = f64::INFINITY.copysign(-each.p95_error().unwrap_or(-1.0));
@@ -120,20 +121,20 @@ impl<'a> CaseRecordings<'a> {
         })
     }
 
-    /// By how much the share of requests that are lost is off, in the middle recording.
+    /// By how much the predicted error rate is off, in the median recording.
     pub fn error_rate_error(&self) -> f64 {
         self.middle(RecordingAccuracy::error_rate_error).unwrap_or(f64::INFINITY)
     }
 
-    /// By how much the largest p95 exceeds the smallest, as a share of it: what a recording's own
-    /// luck comes to. `None` where there is only one.
+    /// By how much the largest measured p95 exceeds the smallest, as a share of it: the noise
+    /// between recordings. `None` where there is only one.
     pub fn spread(&self) -> Option<f64> {
         let p95 = || self.0.iter().filter_map(|each| each.measured.p95_ms);
         let (low, high) = (p95().reduce(f64::min)?, p95().reduce(f64::max)?);
         (self.0.len() > 1).then(|| high / low - 1.0)
     }
 
-    /// By how much the shares of lost requests differ. `None` where there is only one recording.
+    /// By how much the measured error rates differ. `None` where there is only one recording.
     pub fn error_rate_spread(&self) -> Option<f64> {
         let rates = || self.0.iter().map(|each| each.measured.error_rate);
         let (low, high) = (rates().reduce(f64::min)?, rates().reduce(f64::max)?);
@@ -151,13 +152,13 @@ impl<'a> CaseRecordings<'a> {
 /// Requests that arrive earlier than this are played and not counted.
 const WARMUP: Span = Span::from_whole_secs(5);
 
-/// How the load error is looked for: between these factors of the recorded rate.
+/// The load error is searched between these factors of the recorded rate.
 const SPEEDS: (f64, f64) = (0.8, 1.25);
-/// So many halvings find it to 0.1 %.
+/// Bisections of that range: they locate the load error to 0.1 %.
 const HALVINGS: u32 = 9;
 
-/// Where chance decides in the model, who gets the GIL or which process accepts, a prediction is the
-/// middle one of so many seeds.
+/// Where chance decides in the model, such as which thread gets the GIL or which process accepts,
+/// the prediction is the median of this many seeds.
 const SEEDS: u64 = 25;
 
 /// Judges the prediction for `requests` on `site`'s endpoint number `endpoint`; `breaks` says that
@@ -195,12 +196,12 @@ pub fn judge(
     }
 }
 
-/// Those that count: they come after the warm-up.
+/// The requests that count: those after the warm-up.
 fn counted(played: &[ReplayedRequest]) -> impl Iterator<Item = &ReplayedRequest> {
     played.iter().filter(|each| each.arrived >= Time::ZERO + WARMUP)
 }
 
-/// What comes of the requests with the middle one of the seeds.
+/// The prediction with one seed, the median one in the end.
 struct Middle {
     seed: Seed,
     comparison: Comparison,
@@ -208,7 +209,8 @@ struct Middle {
     by_chance_ms: Option<(f64, f64)>,
 }
 
-/// Recorded requests that are played to predict how they end.
+/// How recorded requests are predicted: the site, the endpoint that they ask for, and whether they
+/// are judged by their errors alone.
 #[derive(Clone, Copy)]
 struct Prediction<'a> {
     site: &'a Site,
@@ -218,8 +220,9 @@ struct Prediction<'a> {
 }
 
 impl Prediction<'_> {
-    /// What comes of the middle one of [`SEEDS`], by how many are lost where something gives way, else
-    /// by p95. Where the second does as the first to the last request, nobody throws dice.
+    /// The prediction with the median one of [`SEEDS`]: by the number of failures where the case is
+    /// judged by its errors, else by p95. If the second seed gives the same as the first for every
+    /// request, chance decides nothing, and the first is enough.
     fn middle_of_seeds(&self) -> Middle {
         let with = |seed| {
             let (comparison, played) = self.play(1.0, Seed::new(seed));
@@ -250,7 +253,7 @@ impl Prediction<'_> {
         (comparison, played)
     }
 
-    /// The change of the rate at which the p95 that is predicted with `seed` is `target`, by halving.
+    /// The change of the rate at which the p95 predicted with `seed` is `target`, by bisection.
     fn load_error(&self, seed: Seed, target: f64) -> Option<f64> {
         let p95 = |speed| p95_ms(&self.play(speed, seed).1).unwrap_or(f64::INFINITY);
         let (mut low, mut high) = SPEEDS;
@@ -265,12 +268,12 @@ impl Prediction<'_> {
     }
 }
 
-/// The predicted p95 of those that count; `None` where none is answered well.
+/// The predicted p95 of the requests that count; `None` where none is answered well.
 fn p95_ms(played: &[ReplayedRequest]) -> Option<f64> {
     figures(counted(played).map(|each| each.predicted), 1.0).p95_ms
 }
 
-/// The figures of requests, each with its response where it was answered well.
+/// The figures of `requests`, each with its response time if it was answered well.
 fn figures(requests: impl Iterator<Item = Option<Span>>, seconds: f64) -> Figures {
     let (mut times, mut count) = (Vec::new(), 0);
     for request in requests {
@@ -291,7 +294,7 @@ fn figures(requests: impl Iterator<Item = Option<Span>>, seconds: f64) -> Figure
     }
 }
 
-/// The share of the busiest of cores, worker slots and loops that is in use.
+/// The utilisation of the busiest of cores, worker slots, loops or GILs, and pools.
 fn utilisation(site: &Site, comparison: &Comparison) -> f64 {
     let levels = &comparison.outcome.levels;
     let workers = f64::from(site.server.workers);

@@ -1,7 +1,7 @@
-//! What could be changed about a plan with a server, and which of that is worth trying.
+//! The changes to a plan with a server that are worth trying.
 //!
-//! Nothing here says what helps: that is for the simulation to find. What cannot help is left out,
-//! as connections where nobody waits for one, so that all that is tried can be read at a glance.
+//! Whether a change helps is for the simulation to find. Changes that cannot help are left out,
+//! such as more connections where no request waits for one, so that the list stays short.
 
 use crate::experiment::answer::{Combination, Finding, Limit, Study, TooSmall};
 use crate::experiment::memory;
@@ -9,30 +9,31 @@ use crate::outcome::{Cause, Stage};
 use crate::site::{Budget, Connections, Database, Hold, Site, WorkerKind};
 use crate::units::Bytes;
 
-/// One thing that could be changed.
+/// A change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// So many worker processes.
+    /// This number of worker processes.
     Workers(u32),
-    /// So many threads in each.
+    /// This number of threads in each worker.
     Threads(u32),
-    /// Workers with so many threads each, in place of those that serve one request at a time.
+    /// Workers with this number of threads each, in place of those that serve one request at a
+    /// time.
     WithThreads(u32),
     /// Another way to connect to the database.
     Connect(Connections),
-    /// So many connections that PostgreSQL allows, the reserved ones included.
+    /// This PostgreSQL `max_connections`, the reserved ones included.
     MaxConnections(u32),
-    /// The database on a machine of its own with so many cores and so much memory.
+    /// The database on a machine of its own, with this number of cores and this memory.
     OwnDatabase(u32, Bytes),
-    /// So many cores.
+    /// This number of cores.
     Cores(u32),
-    /// So many cores and, for them, so many worker processes.
+    /// This number of cores and, for them, this number of worker processes.
     CoresAndWorkers(u32, u32),
-    /// So much memory.
+    /// This much memory.
     Memory(Bytes),
-    /// So many cores of the database's own host.
+    /// This number of cores of the database's own host.
     DatabaseCores(u32),
-    /// So much memory of the database's own host.
+    /// This much memory of the database's own host.
     DatabaseMemory(Bytes),
     /// Another server of the scenario.
     Server(String),
@@ -56,7 +57,7 @@ const THREADS: u32 = 4;
 /// Connections of a pool to begin with: asyncpg's default.
 const POOL: u32 = 10;
 
-/// What is worth trying where `combination` of `study` does as `finding` says, the cheapest first.
+/// The changes worth trying for a `combination` of `study` with this `finding`, the cheapest first.
 pub fn worth_trying(study: &Study, combination: &Combination, finding: &Finding) -> Vec<Change> {
     let site = &combination.site;
     let mut changes = workers(combination);
@@ -86,15 +87,15 @@ fn workers(combination: &Combination) -> Vec<Change> {
     counts.into_iter().map(Change::Workers).collect()
 }
 
-/// As many workers as memory holds at rest, where it holds fewer than three times those there are:
-/// more would not be tried.
+/// The number of workers that memory holds at rest; `None` if that is three times the present
+/// number or more, as many are not tried.
 fn most_workers(combination: &Combination) -> Option<u32> {
     let most = u32::try_from(memory::most_workers(combination)?).ok()?;
     Some(most).filter(|most| *most < combination.site.server.workers.saturating_mul(3))
 }
 
-/// Twice and half the threads, where there is a limit of them; or threads for workers that mostly wait
-/// while they have a request.
+/// Half and twice the threads, where their number is limited; or threads for sync workers that
+/// mostly wait while they have a request.
 fn threads(site: &Site, finding: &Finding) -> Vec<Change> {
     match site.server.kind {
         WorkerKind::Threads { threads, .. } if threads < WorkerKind::MOST_THREADS => {
@@ -115,8 +116,8 @@ fn mostly_waits(finding: &Finding) -> bool {
     })
 }
 
-/// Connections that are kept, a larger pool, one that is given back sooner, or more that PostgreSQL
-/// allows: whichever of these could matter.
+/// Of these the ones that could matter: to keep connections open, a larger pool, to give
+/// connections back sooner, a higher `max_connections`.
 fn connections(site: &Site, finding: &Finding) -> Vec<Change> {
     let now = site.server.connections;
     let is_async = matches!(site.server.kind, WorkerKind::Async { .. });
@@ -147,7 +148,7 @@ fn connections(site: &Site, finding: &Finding) -> Vec<Change> {
     changes
 }
 
-/// Twice the cores; more memory where it runs out, on the host where it does; more for the database.
+/// Twice the cores, more memory on a host where it runs out, and cores for the database.
 fn machine(combination: &Combination, finding: &Finding) -> Vec<Change> {
     let site = &combination.site;
     let mut changes = vec![Change::Cores(2 * site.host.cores)];
@@ -166,8 +167,8 @@ fn machine(combination: &Combination, finding: &Finding) -> Vec<Change> {
     changes
 }
 
-/// A machine of its own, like the plan's, for a database that has to share one; twice the cores of its
-/// own, where it waits for those.
+/// For a database on the workers' host, a machine of its own, like the plan's; for one on its own
+/// machine, twice the cores where queries wait for them.
 fn database_cores(site: &Site, finding: &Finding) -> Option<Change> {
     let spends = |stage: Stage| finding.spent().is_some_and(|it| it[stage as usize] > 0.0);
     match &site.database.host {
@@ -177,8 +178,8 @@ fn database_cores(site: &Site, finding: &Finding) -> Option<Change> {
     }
 }
 
-/// Twice the cores and as many workers, where each worker has a core: one that computes keeps one core
-/// busy and no more, so that either alone may change nothing. As far as memory holds them.
+/// Twice the cores and twice the workers, where there are as many workers as cores and memory holds
+/// them: a worker keeps at most one core busy, so that either alone may change nothing.
 fn cores_and_workers(combination: &Combination) -> Option<Change> {
     let (cores, workers) = (combination.site.host.cores, combination.site.server.workers);
     let twice = Some(2 * workers).filter(|_| workers == cores);
@@ -186,17 +187,17 @@ fn cores_and_workers(combination: &Combination) -> Option<Change> {
     twice.filter(fits).map(|workers| Change::CoresAndWorkers(2 * cores, workers))
 }
 
-/// Twice the memory, or twice that and so on, until it is not nearly full of what is there at rest;
-/// `None` where there is no ceiling.
+/// Twice the memory, or four times and so on, until it is no longer nearly full at rest; `None`
+/// where it is not limited.
 fn more_memory(budget: &Budget) -> Option<Bytes> {
     let mut larger = std::iter::successors(Some(budget.ceiling? * 2), |it| Some(*it * 2));
     larger.find(|it| NEARLY_FULL * it.get() as f64 >= budget.used().get() as f64)
 }
 
-/// Memory of a machine for the database of a plan without a ceiling: none of that is used up.
+/// Memory of a machine of its own for the database, if the plan's memory is not limited: plenty.
 const OWN_MEMORY: Bytes = Bytes::new(4 << 30);
 
-/// From this share of its ceiling on memory may soon run out.
+/// From this share in use on, memory may soon run out.
 const NEARLY_FULL: f64 = 0.9;
 
 #[cfg(test)]
@@ -212,12 +213,12 @@ mod tests {
     use crate::site::{Dist, Host, Step};
     use crate::units::{Fraction, PerSecond, Span};
 
-    /// What is worth trying for `site` at 5 requests a second.
+    /// The changes worth trying for `site` at 5 requests a second.
     fn tried(site: Site, budget: Budget) -> Vec<Change> {
         tried_with(site, budget, None)
     }
 
-    /// The same with a database on a host of its own, which holds so much at rest.
+    /// The changes worth trying for `site`, with the memory at rest of its database's own host.
     fn tried_with(site: Site, budget: Budget, database_budget: Option<Budget>) -> Vec<Change> {
         let rate = PerSecond::new(5.0);
         let tiers = vec![Tier { name: "five".into(), rate, conversion: None }];
@@ -308,7 +309,8 @@ mod tests {
         assert_eq!(connect(is_async), Some(Change::Connect(pool)));
     }
 
-    /// At 5 requests a second of 0.1 s, of which two have a connection at a time, one in 13 is refused.
+    /// At 5 requests a second of 0.1 s, with two connections, one in 13 is refused (Erlang's loss
+    /// formula).
     #[test]
     fn who_is_refused_connections_may_try_twice_as_many() {
         let granted = |slots| {

@@ -1,4 +1,4 @@
-//! What becomes of requests with nobody else there.
+//! Simulates requests that never meet another.
 
 use crate::experiment::demand::length_biased_response;
 use crate::experiment::horizon::{DRAIN, IN_FLIGHT, at};
@@ -8,17 +8,19 @@ use crate::seed::Seed;
 use crate::site::{Horizon, Site};
 use crate::units::{PerSecond, Span};
 
-/// So many requests tell a share of 1 % to within a seventh of it.
+/// Requests simulated: enough to measure a share of 1 % with a standard error of a seventh of it.
 const REQUESTS: f64 = 5_000.0;
 
-/// One comes in so many times as long as the longest are met, so that hardly any meets another.
+/// The mean gap between two requests, as a multiple of [`length_biased_response`]: so long that
+/// hardly any meets another.
 const APART: f64 = 1_000.0;
 
-/// No longer apart than this, in seconds: thousands of those are what a clock can tell.
+/// The longest mean gap, in seconds: 5,000 such gaps are 158 years, and the clock holds 584.
 const FARTHEST: f64 = 1e6;
 
-/// The share of the requests to `site` that are cut off by a timeout, or take longer than their client has
-/// patience, with nobody else there: and with all code warm, for that would be cold then.
+/// The share of the requests to `site` that are cut off by a timeout, or take longer than their
+/// client has patience, without any waiting for others. Code is taken to be warm, which it would be
+/// under load.
 pub(crate) fn overdue_alone(site: &Site) -> f64 {
     let gap = (APART * length_biased_response(site)).clamp(1e-6, FARTHEST);
     let horizon = Horizon {
@@ -44,10 +46,10 @@ mod tests {
     use crate::experiment::sites::{bare, exp, query};
     use crate::site::WorkerKind;
 
-    /// e^-2.5 of exponential queries are longer than 2.5 times their mean: 8.2 %, and of some 5,000 the
-    /// standard error is 0.39 %. How many come is drawn.
+    /// A share e^-2.5 = 8.2 % of exponential queries is longer than 2.5 times their mean. Of some
+    /// 5,000 its standard error is 0.39 %.
     #[test]
-    fn the_share_that_takes_longer_than_anyone_waits_is_that_of_the_work() {
+    fn the_share_that_takes_longer_than_patience_is_that_of_the_work() {
         let mut site = bare(WorkerKind::Sync, 1, 1, vec![query(exp(0.2))]);
         site.traffic.rate = PerSecond::new(100.0);
         assert!(overdue_alone(&site) <= 0.0);

@@ -1,4 +1,4 @@
-//! The questions of a study and its answers, as plain data: all that reports ever see.
+//! The questions of a study and its answers, as plain data: all that reports see.
 
 use crate::outcome::{Cause, Queue, Stage, Stopped};
 use crate::seed::Seed;
@@ -6,24 +6,24 @@ use crate::site::{Budget, Site};
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Fraction, PerSecond, Span};
 
-/// What is asked: every plan with every server, at every tier's rate, and where each gives way.
+/// The questions: every plan with every server, at every tier's rate, and where each gives way.
 #[derive(Debug, Clone)]
 pub struct Study {
     /// The scenario's title.
     pub title: String,
     /// The root of all randomness.
     pub seed: Seed,
-    /// What "good enough" means; what is `None` is not asked for.
+    /// The objective; its parts that are `None` are not asked for.
     pub objective: Objective,
     /// How much to simulate.
     pub effort: Effort,
-    /// How visitors a day and requests a second at the peak belong together.
+    /// How visitors a day convert to requests a second at the peak.
     pub visits: Visits,
     /// Plan by plan, server by server, in the scenario's order.
     pub combinations: Vec<Combination>,
 }
 
-/// How visitors a day and requests a second at the peak belong together.
+/// How visitors a day convert to requests a second at the peak.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Visits {
     /// Requests a visitor makes, on average; above zero.
@@ -33,15 +33,14 @@ pub struct Visits {
 }
 
 impl Visits {
-    /// What is assumed where a scenario does not say: "dynamic requests per page view are 1-10
-    /// depending on the app" and "2.5-3 for a one-country site" (reference section 11, both
-    /// unverified there).
+    /// The default: "dynamic requests per page view are 1-10 depending on the app" and "2.5-3 for a
+    /// one-country site" (reference section 11, both unverified there).
     pub const ASSUMED: Visits = Visits { requests: 5.0, peak: 3.0 };
 
     /// Seconds in a day.
     const DAY_S: f64 = 86_400.0;
 
-    /// Requests a second at the peak of a day with so many visitors.
+    /// Requests a second at the peak of a day with `visitors_a_day` visitors.
     pub fn rate(&self, visitors_a_day: f64) -> f64 {
         visitors_a_day * self.requests * self.peak / Visits::DAY_S
     }
@@ -61,19 +60,18 @@ pub struct Combination {
     pub server: String,
     /// The plan's price a month, in whatever currency.
     pub price: Option<f64>,
-    /// What is simulated. Its rate and horizon stand in for those that the tiers and the searches
-    /// set.
+    /// The site to simulate. The tiers and the searches replace its rate and horizon.
     pub site: Site,
     /// The memory at rest of the workers' host, line by line.
     pub budget: Budget,
-    /// The same of the database's own host, where it has one.
+    /// The memory at rest of the database's own host, where it has one.
     pub database_budget: Option<Budget>,
-    /// The loads to try.
+    /// The loads to simulate.
     pub tiers: Vec<Tier>,
 }
 
 impl Combination {
-    /// Whose memory does not hold what lives there even at rest, if any host's.
+    /// The host whose memory does not hold what is there even at rest, if there is one.
     pub fn too_small(&self) -> Option<TooSmall> {
         too_small(&self.budget, self.database_budget.as_ref())
     }
@@ -92,7 +90,7 @@ impl Combination {
     }
 }
 
-/// A host whose memory does not hold what lives there even at rest.
+/// A host whose memory does not hold what is there even at rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TooSmall {
     /// The plan: the workers' host.
@@ -101,7 +99,7 @@ pub enum TooSmall {
     DatabaseHost,
 }
 
-/// The plan, where both hosts are.
+/// Which host is too small at rest, if one is; the plan if both are.
 fn too_small(plan: &Budget, database: Option<&Budget>) -> Option<TooSmall> {
     match (plan.fits(), database.is_none_or(Budget::fits)) {
         (false, _) => Some(TooSmall::Plan),
@@ -110,7 +108,7 @@ fn too_small(plan: &Budget, database: Option<&Budget>) -> Option<TooSmall> {
     }
 }
 
-/// A load to try.
+/// A load to simulate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tier {
     /// Its name.
@@ -121,7 +119,7 @@ pub struct Tier {
     pub conversion: Option<String>,
 }
 
-/// What "good enough" means.
+/// The objective: what "good enough" means.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Objective {
     /// The 95th percentile of the response time is at most this.
@@ -154,18 +152,18 @@ pub enum Effort {
     /// Until half the width of the 95 % interval of p95 is at most this share of p95, within a
     /// stated bound.
     Precision(Fraction),
-    /// Exactly so much for each row; searches take what their verdicts need.
+    /// Exactly this much for each row; searches take what their verdicts need.
     Fixed {
         /// Independent replications, at least one.
         replications: u32,
-        /// Simulated first and not measured.
+        /// The time simulated before the measured window.
         warmup: Span,
-        /// Measured.
+        /// The measured window.
         measured: Span,
     },
 }
 
-/// Everything a run of a study found.
+/// All answers of a study.
 #[derive(Debug, Clone)]
 pub struct Answers {
     /// A row per plan, server and tier.
@@ -174,7 +172,7 @@ pub struct Answers {
     pub capacities: Vec<Capacity>,
 }
 
-/// What one plan with one server did at one rate.
+/// One plan with one server at one tier's rate.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The plan's name.
@@ -183,12 +181,12 @@ pub struct Row {
     pub server: String,
     /// The tier's name.
     pub tier: String,
-    /// Requests a second that arrived, as asked for.
+    /// The arrival rate of the tier.
     pub offered: PerSecond,
-    /// What was found.
+    /// What was found at that rate.
     pub finding: Finding,
-    /// Whether it meets the objective; `None` where there is none, or where a limit of the simulator
-    /// hides it.
+    /// Whether it meets the objective; `None` where there is none, or where a limit of the
+    /// simulator hides it.
     pub meets_objective: Option<bool>,
 }
 
@@ -201,17 +199,17 @@ pub struct Finding {
     pub served: Estimate,
     /// Mean response time of the requests answered well; `None` where none was.
     pub mean: Option<Estimate>,
-    /// Its quantiles, each as [`Estimate`] over the replications' quantiles.
+    /// Median response time: the mean over the replications' medians.
     pub p50: Option<Estimate>,
-    /// 90 %.
+    /// The mean over the replications' 90th percentiles.
     pub p90: Option<Estimate>,
-    /// 95 %.
+    /// The mean over the replications' 95th percentiles.
     pub p95: Option<Estimate>,
-    /// 99 %.
+    /// The mean over the replications' 99th percentiles.
     pub p99: Option<Estimate>,
     /// Share of the requests that failed or gave up (of those that arrived in the window).
     pub error_rate: Estimate,
-    /// The same by cause, from 0 to 1 each: indexed by [`Cause`].
+    /// The error rate by cause, from 0 to 1 each: indexed by [`Cause`].
     pub errors: [f64; Cause::COUNT],
     /// Share of the requests still open when the runs ended, from 0 to 1.
     pub open: f64,
@@ -221,26 +219,27 @@ pub struct Finding {
     pub usage: Usages,
     /// Seconds in each stage, on average over the requests answered well: indexed by [`Stage`].
     pub mean_request: Option<[f64; Stage::COUNT]>,
-    /// The same of the requests around the 95th percentile.
+    /// Seconds in each stage, on average over the requests around the 95th percentile.
     pub slow_request: Option<[f64; Stage::COUNT]>,
-    /// Seconds in each stage of the requests that were answered as an overload began, of which this
-    /// is what it has come to: later nobody may be answered. `None` where that was not looked at.
+    /// If this is an overload that has lasted, after which no request may be answered any more:
+    /// seconds in each stage of the requests that were answered as it began. Otherwise `None`.
     pub began: Option<[f64; Stage::COUNT]>,
     /// OOM kills an hour.
     pub oom_kills_per_hour: f64,
-    /// Whether it does not sustain this rate: something grows, or more than 1 % is lost (to
-    /// overload or to crashes), or so many waited inside that the simulator ended a run.
+    /// Whether the site does not sustain this rate: the number inside grows, or more than 1 % of
+    /// the requests fail (by overload or crashes), or so many waited that the simulator ended a
+    /// run.
     pub saturated: bool,
-    /// Whether times and errors were still growing when the simulation ended: a crowd was piling
-    /// up, and not all was lost yet. Then they say how long was simulated, and no more.
+    /// Whether times and errors were still growing when the simulation ended: requests were piling
+    /// up, and not all of them failed yet. Then these figures depend on how long was simulated.
     pub grows: bool,
-    /// What is closest to giving way.
+    /// What gives way, or is closest to it.
     pub bottleneck: Limit,
-    /// How many replications this rests on.
+    /// How many replications were simulated.
     pub replications: u32,
-    /// The warm-up of each.
+    /// The warm-up of each replication.
     pub warmup: Span,
-    /// The measured window of each, on average: shorter than was asked for where `stopped` says why.
+    /// The mean of their measured windows: shorter than asked for where `stopped` says why.
     pub measured: Span,
     /// Whether the measured windows were long against the time over which the number inside changes,
     /// so that times are those of the steady state. Where a row with a precision to reach is not, and
@@ -255,24 +254,26 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether there is no p95 to compare with another: it grows, or nobody is answered any more.
+    /// Whether its p95 cannot be compared with another: it still grows, hides behind a limit of the
+    /// simulator, or no request was answered.
     pub fn lacks_p95(&self) -> bool {
         !self.is_steady() || self.p95.is_none()
     }
 
-    /// Whether a limit of the simulator on requests in flight hides what happens: about as many would be
-    /// inside with nobody waiting.
+    /// Whether the simulator's limit on requests inside hides what happens: many would be inside
+    /// without any waiting.
     pub fn is_beyond_reach(&self) -> bool {
         self.stopped == Some(Stopped::InFlight) && !self.saturated
     }
 
-    /// Whether times and errors tell of the rate, and not only of how long was simulated.
+    /// Whether times and errors describe the rate, and not how long was simulated or how many
+    /// requests the simulator holds.
     pub fn is_steady(&self) -> bool {
         !self.grows && !self.is_beyond_reach()
     }
 
-    /// Seconds in each stage of the slow requests or, where nobody is answered any more, of those
-    /// that were: what they ask for and wait for, if not for how long.
+    /// Seconds in each stage of the slow requests or, where none is answered any more, of those
+    /// that were answered as the overload began: they show what requests wait for, if not how long.
     pub fn spent(&self) -> Option<[f64; Stage::COUNT]> {
         self.slow_request.or(self.began)
     }
@@ -330,7 +331,7 @@ pub enum Limit {
     Memory,
     /// The backlog.
     Backlog,
-    /// The work itself: with nobody else there, requests already take this long.
+    /// The work itself: requests take this long without any waiting.
     Work,
 }
 
@@ -364,13 +365,13 @@ pub struct Capacity {
     pub workers: u32,
     /// The memory at rest of the workers' host.
     pub budget: Budget,
-    /// The same of the database's own host, where it has one.
+    /// The memory at rest of the database's own host, where it has one.
     pub database_budget: Option<Budget>,
-    /// Whether requests leave memory behind for good: then it runs out sooner or later at any rate,
-    /// and the OOM point tells of ten minutes alone.
+    /// Whether requests leak memory: then it runs out sooner or later at any rate, and the OOM
+    /// point is about the first ten minutes only.
     pub leaks: bool,
-    /// Whether the database's own host, where it has one, may run out of memory under load: it does not
-    /// hold all connections that may be open.
+    /// Whether the database's own host, where it has one, may run out of memory under load: it does
+    /// not hold all connections that may be open.
     pub database_fills: bool,
     /// The largest rate it sustains.
     pub saturation: Threshold,
@@ -385,16 +386,16 @@ pub struct Capacity {
     /// What breaks the objective at the load line (saturation, where there is no objective);
     /// `None` where nothing does.
     pub first_limit: Option<Limit>,
-    /// How far the searches went, where a limit of the simulator on requests in flight kept them from
-    /// going further.
+    /// The highest rate that the searches tried, where the simulator's limit on requests inside
+    /// kept them from going further.
     pub reach: Option<PerSecond>,
-    /// Findings at the rates the searches tried, by rising rate: what the curves are drawn from.
+    /// Findings at the rates that were simulated, by rising rate: the points of the curves.
     pub curve: Vec<Finding>,
 }
 
 impl Capacity {
-    /// The rate up to which it is good: the load line or, where none was asked for, the saturation
-    /// point.
+    /// The rate up to which the combination is good enough: the load line or, where none was asked
+    /// for, the saturation point.
     pub fn carries(&self) -> Threshold {
         match self.load_line {
             None | Some(Threshold::NotSearched) => self.saturation,
@@ -402,19 +403,19 @@ impl Capacity {
         }
     }
 
-    /// Requests a second that it carries for each 1 that it costs a month, where that is known.
+    /// Requests a second that it carries per unit of its monthly price, where both are known.
     pub fn rate_per_price(&self) -> Option<f64> {
         let price = self.price.filter(|price| *price > 0.0)?;
         Some(self.carries().rate()?.get() / price)
     }
 
-    /// Whose memory does not hold what lives there even at rest, if any host's.
+    /// The host whose memory does not hold what is there even at rest, if there is one.
     pub fn too_small(&self) -> Option<TooSmall> {
         too_small(&self.budget, self.database_budget.as_ref())
     }
 
-    /// Which of the three points comes first as the rate rises, by name; of several at one rate
-    /// the gravest. `None` where none is reached.
+    /// The name of the first of the three points as the rate rises; of several at one rate, the
+    /// gravest. `None` where none is reached.
     pub fn comes_first(&self) -> Option<&'static str> {
         let load_line = self.load_line.unwrap_or(Threshold::NotSearched);
         let points = [("oom", self.oom), ("load line", load_line), ("saturation", self.saturation)];
@@ -430,41 +431,40 @@ impl Capacity {
 /// A rate at which something changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Threshold {
-    /// It changes here, to the resolution of the search: for the saturation point and the load
-    /// line it still held at `rate` and no longer at `beyond` (where a saturation point is told by
-    /// what is answered under overload: it would not hold a step further); for the OOM point
-    /// memory ran out at `rate` and did not at `beyond` (a lower rate).
+    /// It changes here, to the resolution of the search. The saturation point or load line held at
+    /// `rate` and not at `beyond`, one step higher (where it is the throughput of an overload, the
+    /// higher rate is not tried). At the OOM point memory ran out at `rate`, and did not at
+    /// `beyond`, one step lower.
     At {
         /// The answer.
         rate: PerSecond,
         /// The nearest rate on the other side.
         beyond: PerSecond,
-        /// What the answer is good to.
+        /// What limits the accuracy of the answer.
         accuracy: Accuracy,
     },
-    /// It does not change at any rate that was tried; and never does, but where [`Capacity::reach`] says
-    /// how far that was.
+    /// It did not change at any rate that was tried. It never does, unless [`Capacity::reach`]
+    /// gives the highest rate tried.
     Never,
-    /// It has changed already at the lowest rate that was tried: the work alone breaks the objective,
-    /// or a request is more than there is memory for. Or even before the first request, where memory
-    /// does not hold what is there at rest: see [`Capacity::too_small`].
+    /// It has changed at the lowest rate that was tried already: the work alone breaks the
+    /// objective, or one request takes more memory than there is. Or even before the first request,
+    /// where memory does not hold what is there at rest: see [`Capacity::too_small`].
     AtRest,
-    /// It was not looked for.
+    /// It was not searched for.
     NotSearched,
 }
 
 /// What limits the accuracy of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accuracy {
-    /// The resolution: the verdicts at both ends of the bracket are clear, or what they judge is
-    /// known so well that they are off by a step or two at most.
+    /// The resolution of the search: the answer is off by a step or two at most.
     Resolution,
-    /// The noise: a verdict at an end of the bracket was unclear, and went by the mean.
+    /// The noise of the simulation: verdicts near the answer went by the mean of noisy estimates.
     Noise,
 }
 
 impl Threshold {
-    /// Whether the answer is only known to the noise of the simulation.
+    /// Whether noise limits the accuracy of the answer.
     pub fn is_noisy(&self) -> bool {
         matches!(self, Threshold::At { accuracy: Accuracy::Noise, .. })
     }

@@ -15,18 +15,18 @@ use crate::experiment::saturation::saturation_point;
 use crate::experiment::trial::Phase;
 use crate::units::PerSecond;
 
-/// The shares of the saturation point at which every curve has a point: the lowest is as good as
-/// alone, most lie where waiting begins to show.
+/// The shares of the saturation point at which every curve has a point: at the lowest hardly any
+/// request waits, and most lie where waiting begins to show.
 const CURVE: [f64; 7] = [0.01, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95];
 
-/// How precise p95 is wanted on a curve with fixed effort: as with the default of a scenario.
+/// The precision of p95 on a curve with fixed effort: that of a scenario without settings.
 const CURVE_PRECISION: f64 = 0.10;
 
-/// A point of a curve may be so many times less precise than a row: the eye sees no difference.
+/// The precision of p95 on a curve, as a multiple of that of a row: in a chart there is no visible
+/// difference.
 const CURVE_LOOSER: f64 = 2.0;
 
-/// Where `combination`, whose tiers gave these `rows`, gives way, as far as `lab` has not been
-/// interrupted.
+/// Where `combination`, whose tiers gave `rows`, gives way. `None` where the watch ended it.
 pub(crate) fn capacity(
     lab: &mut Lab,
     study: &Study,
@@ -60,8 +60,8 @@ pub(crate) fn capacity(
     })
 }
 
-/// The saturation point and, where the study has an objective, the load line; and what the curve is
-/// drawn from on the way.
+/// The saturation point and, where the study has an objective, the load line. Also simulates the
+/// points of the curve.
 fn searched(
     lab: &mut Lab,
     study: &Study,
@@ -91,7 +91,7 @@ fn objective(study: &Study) -> Option<Objective> {
     Some(study.objective).filter(|asked| *asked != Objective::default())
 }
 
-/// How many answers a capacity counts for, in [`crate::experiment::trial::Progress`].
+/// For how many answers a capacity counts in [`crate::experiment::trial::Progress`].
 pub(crate) fn answers(search: bool) -> u64 {
     if search { 4 } else { 1 }
 }
@@ -103,7 +103,8 @@ fn reference(saturation: Threshold, combination: &Combination) -> PerSecond {
     saturation.rate().unwrap_or(PerSecond::new(highest))
 }
 
-/// How far searches went that found nothing, where the simulator goes no further.
+/// The highest rate tried, where a search found nothing and the simulator could not try higher
+/// rates.
 fn ended_by_reach(
     lab: &Lab,
     combination: &Combination,
@@ -129,7 +130,8 @@ fn draw_curve(lab: &mut Lab, top: PerSecond, effort: Effort) -> Option<()> {
     Some(())
 }
 
-/// What breaks the objective (or, where there is none, the site) just beyond `threshold`.
+/// What gives way just beyond `threshold`, which is the load line or, without an objective, the
+/// saturation point.
 fn first_limit(lab: &Lab, threshold: Threshold, objective: Option<&Objective>) -> Option<Limit> {
     let rate = |sample: &Sample| sample.site.traffic.rate.get();
     let beyond = match threshold {
@@ -138,8 +140,9 @@ fn first_limit(lab: &Lab, threshold: Threshold, objective: Option<&Objective>) -
         Threshold::Never | Threshold::NotSearched => return None,
     };
     let near = |sample: &&Sample| (rate(sample) / beyond).ln().abs() <= NEARBY;
-    // Nobody need have simulated that very rate: a load line may be told by others beside it, some of
-    // them short. What the longest tells of what is waited for counts.
+    // That very rate need not have been simulated: a load line may be interpolated between rates
+    // beside it, some of which have few arrivals. The sample with the most arrivals shows the waits
+    // best.
     let over = lab.samples().find(|sample| rate(sample) >= beyond);
     let known = lab.samples().filter(near).max_by_key(|sample| sample.arrived()).or(over)?;
     let sample = over.filter(near).unwrap_or(known);

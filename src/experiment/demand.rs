@@ -1,4 +1,4 @@
-//! What a request asks of each resource on average, and so how often one can come at most.
+//! The service demands of requests, and the bounds on the rate that follow by arithmetic.
 
 use crate::experiment::answer::Limit;
 use crate::site::{
@@ -6,9 +6,9 @@ use crate::site::{
 };
 use crate::units::{Bytes, PerSecond, Span};
 
-/// Seconds of work that an average request asks for, at the speed of the cores it runs on, with
-/// nobody else there. Connections that a pool must open now and then are not counted, so each is
-/// the least it can be.
+/// Seconds of work that a request asks of each resource on average, at the speed of the cores it
+/// runs on, without any waiting. Connections that a pool opens now and then are not counted, so
+/// each is a lower bound.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct ServiceDemands {
     /// CPU of its worker.
@@ -17,19 +17,19 @@ struct ServiceDemands {
     nginx_cpu: f64,
     /// CPU of the database.
     database_cpu: f64,
-    /// From a worker's hands on to the answer.
+    /// From its start in a worker to the answer.
     no_load_response: f64,
-    /// Of that, in the database for new connections.
+    /// The part of that in which the database opens a connection.
     opening: f64,
-    /// With a connection in use.
+    /// The time for which it holds a connection.
     connected: f64,
 }
 
-/// Upper bounds on the rate the site sustains, by the utilisation law: no resource is busy more
-/// than all the time. One for each resource that anything asks for, the tightest first.
+/// Upper bounds on the rate that the site sustains, by the utilisation law: no resource is busy
+/// more than all the time. One for each resource that some request uses, the tightest first.
 ///
-/// They count only work that cannot be avoided, so the true saturation point is at or below the
-/// first of them (but for the 1 % that "sustains" allows to be lost).
+/// Only work that cannot be avoided is counted, so the true saturation point is at or below the
+/// first bound (but for the 1 % of requests that may be lost).
 pub fn bounds(site: &Site) -> Vec<(Limit, PerSecond)> {
     let demand = mean_demands(site);
     let workers = f64::from(site.server.workers);
@@ -55,7 +55,7 @@ pub fn bounds(site: &Site) -> Vec<(Limit, PerSecond)> {
     bounds
 }
 
-/// How many requests can be in workers' hands at a time; `None`: without limit.
+/// How many requests workers can work on at a time; `None`: without limit.
 pub(crate) fn slots(site: &Site) -> Option<u64> {
     let workers = u64::from(site.server.workers);
     match site.server.kind {
@@ -80,9 +80,9 @@ pub(crate) fn most_inside(site: &Site) -> Option<u64> {
     Some(sockets * (u64::from(site.front.backlog?) + 1) + workers * u64::from(accepted))
 }
 
-/// How long a request of the slowest kind takes that is met on its way, with nobody else there, in
-/// seconds: E[S²]/E[S], since one meets long ones more often. It is what a site needs to forget
-/// that one of them was there.
+/// The no-load response time of a request that one finds in progress, in seconds: E[S²]/E[S], since
+/// long ones are found more often; of the endpoint for which it is largest. A site needs about that
+/// long to forget that such a request was there.
 pub(crate) fn length_biased_response(site: &Site) -> f64 {
     let wanted = site.traffic.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0);
     let met = |endpoint: &Endpoint| match demands(site, endpoint).no_load_response {
@@ -92,10 +92,11 @@ pub(crate) fn length_biased_response(site: &Site) -> f64 {
     wanted.map(met).fold(0.0, f64::max)
 }
 
-/// How many times as far a crowd strays by chance at the edge of what is sustained as with exponential
-/// gaps and work: by the root of how uneven both are together, C² of the gaps, which is 1, and of what
-/// requests ask of what bounds the rate most tightly, where that is workers' slots (the diffusion
-/// coefficient of G/G/c in heavy traffic, Köllerström 1974). Of the cores' work it is not known here.
+/// How much more the number of waiting requests varies at the edge of stability than with
+/// exponential gaps and work: sqrt((C_a² + C_s²) / 2), where C_a² = 1 is that of the gaps and C_s²
+/// that of the no-load response times (the diffusion coefficient of G/G/c in heavy traffic,
+/// Köllerström 1974). Where something other than the workers' slots is the tightest bound, it is
+/// not known and taken to be 1.
 pub(crate) fn heavy_traffic_variability(site: &Site) -> f64 {
     let by_slots = bounds(site).first().is_some_and(|(limit, _)| *limit == Limit::Workers);
     let (mut mean, mut square) = (0.0, 0.0);
@@ -108,23 +109,24 @@ pub(crate) fn heavy_traffic_variability(site: &Site) -> f64 {
     if by_slots && mean > 0.0 { (0.5 * square).sqrt() / mean } else { 1.0 }
 }
 
-/// How long the average request takes with nobody else there, in seconds.
+/// How long the average request takes without any waiting, in seconds.
 pub(crate) fn no_load_response(site: &Site) -> f64 {
     mean_demands(site).no_load_response
 }
 
-/// Work that comes on average at a site's rate, where nothing is lost.
+/// The work that comes on average at a site's rate, where no request is lost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Work {
-    /// So many of the workers' host's cores are busy with it.
+    /// How many cores of the workers' host it keeps busy.
     Cores(f64),
-    /// So many slots of workers it takes, computing or waiting for something, with nobody else there.
+    /// How many slots of workers it takes, computing or waiting, with no request waiting for
+    /// another.
     Slots(f64),
 }
 
-/// The work whose chance tells most of what chance does to p95 and to what is carried: that of what
-/// bounds the rate most tightly, where that is workers' slots, and else of the cores. `None` where
-/// some of it is not counted here.
+/// The work whose chance variation best explains that of p95 and of the throughput: that of the
+/// workers' slots, if they are the tightest bound, and else of the cores. `None` where some work is
+/// not counted here.
 pub(crate) fn work(site: &Site) -> Option<Work> {
     let busy = busy_cores(site)?;
     match bounds(site).first() {
@@ -133,18 +135,18 @@ pub(crate) fn work(site: &Site) -> Option<Work> {
     }
 }
 
-/// How many requests are in workers' hands on average at the site's rate, each with nobody else
-/// there, and not while it opens a connection: by Little's law. `None` where waits are rounded up to
-/// the database's steps, and how long they are then is not counted here.
+/// How many slots of workers are taken on average at the site's rate, by Little's law, if no
+/// request waits for another; without the time for opening connections. `None` where the database
+/// rounds waits up, which is not counted here.
 pub(crate) fn busy_slots(site: &Site) -> Option<f64> {
     let mean = mean_demands(site);
     let counted = site.database.wait_step.is_zero();
     counted.then(|| site.traffic.rate.get() * (mean.no_load_response - mean.opening))
 }
 
-/// How many of the workers' host's cores are busy on average at the site's rate, where nothing is
-/// lost: by the utilisation law. `None` where they have other work than what is counted here, or
-/// where traffic is recorded, and what comes of it in whole rounds does not vary.
+/// How many cores of the workers' host are busy on average at the site's rate, by the utilisation
+/// law, where no request is lost. `None` where they have work that is not counted here, or where
+/// traffic is recorded: the work of whole rounds does not vary.
 pub(crate) fn busy_cores(site: &Site) -> Option<f64> {
     let Connections { keep, limit, .. } = site.server.connections;
     let workers = u64::from(site.server.workers);
@@ -160,9 +162,11 @@ pub(crate) fn busy_cores(site: &Site) -> Option<f64> {
     all.then(|| site.traffic.rate.get() * host_cpu(site, &mean_demands(site)))
 }
 
-/// Whether the workers' host's cores have work that depends on what else is there as a request comes:
-/// idle workers that it wakes in vain, memory that its worker has or has not, memory that is full. Work
-/// that comes of kills only is left to whoever knows whether there were any.
+/// Whether the cores of the workers' host have work that depends on the state of the site: idle
+/// workers that are woken in vain, memory that a worker has to take or has already, memory that is
+/// full. (Work that kills make is not asked here; see [`Summary::work_correction`].)
+///
+/// [`Summary::work_correction`]: crate::experiment::summary::Summary::work_correction
 fn has_more_work(site: &Site) -> bool {
     let Site { server, host, .. } = site;
     let wakes = server.kind == WorkerKind::Sync && !server.herd_cpu.is_zero();
@@ -176,7 +180,7 @@ fn bound(limit: Limit, servers: f64, demand: f64) -> Option<(Limit, PerSecond)> 
     (demand > 0.0 && servers > 0.0).then(|| (limit, PerSecond::new(servers / demand)))
 }
 
-/// What a request asks of the workers' host's cores.
+/// Seconds of work that a request asks of the cores of the workers' host.
 fn host_cpu(site: &Site, demand: &ServiceDemands) -> f64 {
     let database = if site.database.host.is_none() { demand.database_cpu } else { 0.0 };
     demand.worker_cpu + demand.nginx_cpu + database
@@ -213,22 +217,22 @@ fn demands(site: &Site, endpoint: &Endpoint) -> ServiceDemands {
     for (index, step) in endpoint.steps.iter().enumerate() {
         let connections = site.server.connections;
         let opens = opens_connection(connections, step, queried);
-        let last = !endpoint.steps[index + 1..].iter().any(is_query);
+        let last = !endpoint.steps[index + 1..].iter().any(Step::is_query);
         let held = queried
             && match connections.hold {
                 Hold::Query => false,
-                Hold::Queries => is_query(step) || !last,
+                Hold::Queries => step.is_query() || !last,
                 Hold::Request => true,
             };
-        let resets = is_query(step) && (last || connections.hold == Hold::Query);
-        queried |= is_query(step);
+        let resets = step.is_query() && (last || connections.hold == Hold::Query);
+        queried |= step.is_query();
         add_step(&mut sum, site, step, ConnectionUse { opens, held, resets });
     }
     sum
 }
 
-/// What a step has to do with a connection: whether it opens one, holds it from before, and
-/// whether it is reset after it.
+/// How a step uses a connection: whether it opens one, whether the request holds one from before,
+/// and whether the connection is reset after the step.
 #[derive(Debug, Clone, Copy)]
 struct ConnectionUse {
     opens: bool,
@@ -236,15 +240,11 @@ struct ConnectionUse {
     resets: bool,
 }
 
-fn is_query(step: &Step) -> bool {
-    matches!(step, Step::Query { .. })
-}
-
 /// Whether `step` must open a connection: where none is kept, every query does, or the first one
 /// of a request that keeps it to its end.
 fn opens_connection(connections: Connections, step: &Step, queried: bool) -> bool {
     let first = connections.hold == Hold::Query || !queried;
-    is_query(step) && connections.keep == 0 && first
+    step.is_query() && connections.keep == 0 && first
 }
 
 fn add_step(sum: &mut ServiceDemands, site: &Site, step: &Step, connection: ConnectionUse) {
@@ -261,7 +261,7 @@ fn add_step(sum: &mut ServiceDemands, site: &Site, step: &Step, connection: Conn
             (driver.as_secs(), cpu.mean_secs(), wait)
         }
     };
-    if held || is_query(step) {
+    if held || step.is_query() {
         sum.connected += database_cpu / database_speed + wait;
     }
     if held {

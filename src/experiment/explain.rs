@@ -1,5 +1,5 @@
-//! One plan with one server at one tier, looked at closely: what it does, and what each change that
-//! was tried makes of it.
+//! One plan with one server at one tier: how it performs, and how it would after each change that
+//! is tested.
 
 use crate::experiment::advice::Change;
 use crate::experiment::answer::{
@@ -7,13 +7,13 @@ use crate::experiment::answer::{
 };
 use crate::stats::estimate::Estimate;
 
-/// `study` of these combinations at this tier alone.
+/// `study` reduced to these combinations at this tier.
 pub fn narrowed(study: &Study, combinations: Vec<Combination>, tier: &Tier) -> Study {
     let at_tier = |each| Combination { tiers: vec![tier.clone()], ..each };
     Study { combinations: combinations.into_iter().map(at_tier).collect(), ..study.clone() }
 }
 
-/// What a plan with a server does at a tier.
+/// How a plan with a server performs at a tier.
 #[derive(Debug, Clone)]
 pub struct Performance {
     /// At the tier's rate.
@@ -30,7 +30,7 @@ impl Performance {
     }
 
     /// Requests a second that it carries: its load line or, without an objective, its saturation
-    /// point; infinite where nothing limits it. `None` where that was not looked for.
+    /// point; infinite where nothing limits it. `None` where that was not searched for.
     pub fn carries(&self) -> Option<f64> {
         match self.capacity.carries() {
             Threshold::At { rate, .. } => Some(rate.get()),
@@ -41,36 +41,36 @@ impl Performance {
     }
 }
 
-/// A change that was tried.
+/// A change that was tested.
 #[derive(Debug, Clone)]
 pub struct TestedChange {
     /// What was changed.
     pub change: Change,
-    /// The command that looks at the site as closely with this change, word by word.
+    /// The command that explains the site with this change, word by word.
     pub command: Vec<String>,
-    /// What came of it. It faced the same requests.
+    /// How the site performs with it, under the same requests.
     pub performance: Performance,
 }
 
-/// What a change does.
+/// The effect of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// It carries more, loses less, or is quicker.
     Better,
-    /// No difference that the simulation could tell.
+    /// No difference that the simulation could show.
     None,
     /// It carries less, loses more, or is slower.
     Worse,
 }
 
-/// Load lines closer to each other than this are the same: either is good to a step of the search,
-/// 1 %, or two. So are times: nobody would see it.
+/// Load lines within this share of each other count as the same, since each is precise to a step of
+/// the search, 1 %, or two. So do times: the difference is too small to notice.
 const NOTICEABLE: f64 = 0.03;
 
 impl TestedChange {
-    /// What the change does to how it was `before`: to the rate that is carried, where both were
-    /// looked for and differ; else to what fails, where that is more than `objective` lets; else to
-    /// p95. What fails and p95 differ where their intervals lie apart.
+    /// The effect of the change, compared with `before`: on the rate that is carried, if both were
+    /// searched for and differ; else on the error rate, if that is more than `objective` allows;
+    /// else on p95. Error rates and p95 differ if their intervals do not overlap.
     pub fn effect(&self, before: &Performance, objective: &Objective) -> Effect {
         let by_rate =
             before.carries().zip(self.performance.carries()).map_or(Effect::None, by_rate);
@@ -95,8 +95,8 @@ fn by_rate((before, after): (f64, f64)) -> Effect {
     }
 }
 
-/// By what fails and, where that is the same or little enough, by p95. (A p95 is of those that are
-/// answered: the more are refused, the quicker the others are.)
+/// The effect on the error rate or, if that is the same or low enough, on p95. (p95 is that of the
+/// answered requests: the more are refused, the quicker the others are.)
 fn by_answers(before: &Finding, after: &Finding, objective: &Objective) -> Effect {
     let most = objective.allowed_errors();
     let [failed, fails] = [before, after].map(|finding| finding.error_rate);
@@ -106,16 +106,28 @@ fn by_answers(before: &Finding, after: &Finding, objective: &Objective) -> Effec
     if by_errors == Effect::None { by_p95() } else { by_errors }
 }
 
-/// By something of which less is better, as far as its intervals can tell.
+/// The effect on a quantity of which less is better; none if its intervals overlap.
 fn by_less(before: &Estimate, after: &Estimate) -> Effect {
     let apart = before.interval().zip(after.interval());
     let apart = apart.is_some_and(|((low, high), (least, most))| most < low || least > high);
-    // Less is better of it, as more is of rates.
+    // Swapped, since of rates more is better.
     if apart { by_rate((after.mean, before.mean)) } else { Effect::None }
 }
 
-/// Those that were tried, what helps most first: by the rate that is carried; among equals by what
-/// fails beyond what `objective` lets, and then by p95.
+/// The first of `ranked` changes that makes the site better than `now`: of those that take another
+/// `machine`, or of those that do not.
+pub fn best<'a>(
+    study: &Study,
+    now: &Performance,
+    ranked: &'a [TestedChange],
+    machine: bool,
+) -> Option<&'a TestedChange> {
+    let helps = |it: &&TestedChange| it.effect(now, &study.objective) == Effect::Better;
+    ranked.iter().filter(|it| it.change.takes_a_machine() == machine).find(helps)
+}
+
+/// The tested changes, the most helpful first: by the rate that is carried; among equals by the
+/// errors beyond those that `objective` allows, and then by p95.
 pub fn ranked(mut tried: Vec<TestedChange>, objective: &Objective) -> Vec<TestedChange> {
     let steady_value = |it: &TestedChange, of: &dyn Fn(&Finding) -> Option<f64>| {
         let finding = Some(&it.performance.row.finding).filter(|finding| !finding.lacks_p95());
@@ -145,7 +157,7 @@ mod tests {
     use crate::seed::Seed;
     use crate::units::{Fraction, PerSecond};
 
-    /// A queue that carries so much, and whose p95 came out so in each replication.
+    /// A queue with `carries` as its saturation point, and `p95` in each replication.
     fn performance(carries: f64, p95: &[f64]) -> Performance {
         let rate = PerSecond::new(1.0);
         let tier = Tier { name: "one".into(), rate, conversion: None };
@@ -199,7 +211,8 @@ mod tests {
         assert_eq!(order(10.0, 10.0), [2, 1, 3].map(Change::Cores));
         assert_eq!(order(11.0, 10.0), [1, 2, 3].map(Change::Cores));
     }
-    /// The same that carries 10 a second, of which so many fail in each replication.
+
+    /// A queue that carries 10 a second, with `p95` and `errors` in each replication.
     fn failing(p95: &[f64], errors: &[f64]) -> Performance {
         let mut performance = performance(10.0, p95);
         performance.row.finding.error_rate = Estimate::of(errors).unwrap();

@@ -72,8 +72,8 @@ impl ArrivalLimits {
     pub(crate) const CURVE: ArrivalLimits =
         ArrivalLimits { first_window: 500.0, longest_window: 20_000.0, total: 160_000 };
 
-    /// For a row for which p95 is asked for to this precision. Below [`DEFAULT_PRECISION`] the total
-    /// grows with the inverse square of the precision, as the need for arrivals does, down to
+    /// For a row for which p95 is asked for to this precision. Below [`DEFAULT_PRECISION`] the
+    /// total grows with the inverse square of the precision, as the need for arrivals does, down to
     /// [`FINEST_BUDGETED_PRECISION`], which may take a minute or two.
     pub(crate) fn row(share: Fraction) -> ArrivalLimits {
         let times =
@@ -212,11 +212,11 @@ fn goal_reached(sample: &Sample, goal: Goal) -> bool {
     }
 }
 
-/// Half the interval's width of the error rate at most, as a share of the errors allowed, within the
-/// limits on arrivals. Where there are ten connections or places to refuse, errors grow by 5.6 to
-/// 7 % for each per cent of rate (Erlang's loss formula, from 1 % to 0.1 % of errors), and by more
-/// where there are more of them or waits become too long. So the rate is then known to some 2 %, as
-/// it is by p95.
+/// Half the interval's width of the error rate at most, as a share of the errors allowed, within
+/// the limits on arrivals. Where there are ten connections or places to refuse, errors grow by 5.6
+/// to 7 % for each per cent of rate (Erlang's loss formula, from 1 % to 0.1 % of errors), and by
+/// more where there are more of them or waits become too long. So the rate is then known to some 2
+/// %, as it is by p95.
 const ERROR_PRECISION: f64 = 0.10;
 
 /// Whether the error rate is as precise as a verdict on it needs, or clearly low enough.
@@ -234,9 +234,9 @@ fn errors_precise_enough(sample: &Sample, objective: &Objective) -> bool {
 const MIN_CARRIED_REPLICATIONS: u32 = 2 * REPLICATIONS;
 
 /// How many times as many replications `goal` is likely to take, with a reserve of a tenth, so that
-/// the next look is likely the last. (The half-width shrinks with the root of their number.) 1 where
-/// there is no estimate that more replications would make precise; `None` where the estimate is
-/// precise enough, or is not what `goal` depends on, so that the need cannot be computed.
+/// the next look is likely the last. (The half-width shrinks with the root of their number.) 1
+/// where there is no estimate that more replications would make precise; `None` where the estimate
+/// is precise enough, or is not what `goal` depends on, so that the need cannot be computed.
 fn times_needed(sample: &Sample, goal: Goal) -> Option<f64> {
     let estimate = match goal {
         Goal::Carried(_) => Some(sample.carried()),
@@ -302,8 +302,8 @@ pub(crate) fn verdict_by_mean(sample: &Sample, objective: &Objective) -> Verdict
     Verdict::Unclear { met: sample.meets(objective).unwrap_or(true) }
 }
 
-/// Whether so many requests arrived that failures at the rate `share` would have shown: if none of n
-/// requests fails, a failure rate of 3/n is still possible, at 95 %.
+/// Whether so many requests arrived that failures at the rate `share` would have shown: if none of
+/// n requests fails, a failure rate of 3/n is still possible, at 95 %.
 fn saw_enough_arrivals(sample: &Sample, share: f64) -> bool {
     share * sample.arrived() as f64 >= 3.0
 }

@@ -23,7 +23,8 @@ pub(crate) const IN_FLIGHT: u32 = 100_000;
 /// ends a run, other requests wait in it, and it is the site that makes them wait.
 const AT_WORK: f64 = 0.5;
 
-/// The highest rate to try where a run holds `limit` requests; infinite where requests take no time.
+/// The highest rate to try where a run holds `limit` requests; infinite where requests take no
+/// time.
 pub(crate) fn reach(site: &Site, limit: u32) -> f64 {
     AT_WORK * f64::from(limit) / no_load_response(site)
 }

@@ -1,4 +1,4 @@
-//! Decides how much to simulate: one plan with one server, at whatever rates are asked for.
+//! Simulates one plan with one server, at the rates that are asked for, and decides how much.
 
 use std::collections::BTreeMap;
 
@@ -14,56 +14,59 @@ use crate::seed::Seed;
 use crate::site::{Horizon, Site};
 use crate::units::{PerSecond, Span};
 
-/// The first window is at least this many times as long as a request of the slowest kind takes
-/// that is met on its way; the warm-up thus spans five of them.
+/// The first window is at least this many times [`length_biased_response`]; the warm-up, a quarter
+/// of it, thus spans five of them.
 const FIRST_WINDOW_IN_RESPONSES: f64 = 20.0;
 
-/// The longest window of a site of which memory does not hold what is there at rest. Its crash loop
-/// repeats every few seconds, and its events come by the clock, however few arrive.
+/// The longest first window of a site whose memory is too small at rest. It crashes in a loop of a
+/// few seconds, and such a loop has its events by the clock, however few requests arrive.
 const CRASH_LOOP: Span = Span::from_whole_secs(600);
 
-/// The warm-up at most, as a share of the window: see [`Sample::settled`] for what it is good for.
+/// The longest warm-up, as a share of the window. How much of the empty start it has to remove is
+/// in [`Sample::settled`].
 const MAX_WARMUP_SHARE: f64 = 0.25;
 
-/// A run of which so many times the expected arrivals came is ended: what drains so slowly after
-/// its window is overloaded.
+/// A run ends after this many times the expected arrivals: if the requests of its window are not
+/// answered by then, the site is overloaded.
 const OVERTIME: f64 = 8.0;
 
-/// At most so many arrivals for a finding with fixed effort, all replications together: some
+/// The largest number of arrivals for a finding with fixed effort, all replications together: some
 /// minutes of work.
 const FIXED_ARRIVALS: u64 = 200_000_000;
 
-/// A steady crowd differs between the ends of a window by the root of 2 of its standard deviation;
-/// of eight such differences the interval reaches 1.18 standard deviations up. For that to be
-/// less than the growth of 0.5 % that counts there must be 236 times as many; a quarter more for luck.
+/// Arrivals of a first window for each standard deviation of the number inside. The number at the
+/// end of a window less that at its beginning has a standard deviation of √2 of them; over eight
+/// replications the interval of its mean reaches 2.36 · √2 / √8 = 1.18 of them. For that to be less
+/// than 0.5 % of the arrivals, the growth that counts, takes 1.18 / 0.005 = 236; a quarter more for
+/// luck.
 const ARRIVALS_PER_DEVIATION: f64 = 300.0;
 
-/// A window of n arrivals at M/M/1 holds n (1 - load)² / (4 load) independent glimpses of the
-/// crowd (the asymptotic variance of its mean, Whitt 1989); 32 times the inverse are eight, see
-/// [`Sample::settled`], and half as many more for luck.
+/// Arrivals of a first window for each unit of variance of the M/M/1 number in system, V = load /
+/// (1 - load)². A window of n arrivals holds n / (4 V) independent observations of it (Whitt 1989),
+/// and eight are needed (see [`Sample::settled`]): 32; half as many more for luck.
 const ARRIVALS_PER_VARIANCE: f64 = 50.0;
 
-/// A sample that is judged beside another has one in so many of its replications, and two at least:
-/// where that one's p95 is known to half-width h, by how much p95 differs within a step or two is
-/// known to less than h / 2, as nearly all of the noise is common.
+/// A sample that is judged beside another has one in this many of its replications, and at least
+/// two. Nearly all noise is common to both: if the other's p95 has half-width h, the difference of
+/// p95 within a step or two has less than h / 2.
 const PAIRED: u32 = 4;
 
-/// One plan with one server, and what was simulated of it so far.
+/// One plan with one server, and all that was simulated of it so far.
 pub(crate) struct Lab<'a> {
     pub crew: &'a Crew,
     pub watch: &'a Watch<'a>,
     pub root: Seed,
     pub site: &'a Site,
-    /// What is simulated at the moment.
+    /// What the runs at the moment are for.
     pub phase: Phase,
     /// The saturation point, once it is known: infinite where nothing saturates.
     pub full: Option<f64>,
-    /// Whether its memory at rest fits, on each host.
+    /// Whether the memory of each host holds what is there at rest.
     fits: bool,
-    /// By the bits of the rate, which sort as the rates do.
+    /// The samples that searches build on, by the bits of their rates, which sort as the rates do.
     samples: BTreeMap<u64, Sample>,
-    /// What rows tell, where that is not what searches build on: rows of fixed effort, and overloads
-    /// that have lasted.
+    /// Samples of rows that searches do not build on: those of fixed effort, and overloads that
+    /// have lasted.
     rows: BTreeMap<u64, Sample>,
 }
 
@@ -80,13 +83,14 @@ impl<'a> Lab<'a> {
         Lab { crew, watch, root, site, phase, full, fits, samples, rows }
     }
 
-    /// Every rate explored so far, rising.
+    /// The samples that searches build on, by rising rate.
     pub(crate) fn samples(&self) -> impl Iterator<Item = &Sample> {
         self.samples.values()
     }
 
-    /// What was found at every rate simulated so far, rising, with the effort of the study. Of those
-    /// that were only judged beside another, the load line alone: where it lies is what was asked.
+    /// The findings at all rates simulated so far, by rising rate. Of the rates that were only
+    /// judged beside another, the load line alone is among them, since it is an answer of the
+    /// study.
     pub(crate) fn findings(&self, effort: Effort, load_line: Option<PerSecond>) -> Vec<Finding> {
         let counts = |it: &Sample| !it.is_paired() || load_line == Some(it.site.traffic.rate);
         let own = |(key, it): &(&u64, &Sample)| !self.rows.contains_key(key) && counts(it);
@@ -96,12 +100,13 @@ impl<'a> Lab<'a> {
         all.values().map(|sample| finding(sample)).collect()
     }
 
-    /// `rate`, or the highest one that there is to try, whichever is less.
+    /// `rate`, or the highest rate that the simulator can try, whichever is less.
     pub(crate) fn within_reach(&self, rate: PerSecond) -> PerSecond {
         PerSecond::new(rate.get().min(reach(self.site, IN_FLIGHT)))
     }
 
-    /// What happens at `rate`, with the effort of the study. `None` where the watch ended it.
+    /// The sample of a row at `rate`, with the effort of the study. `None` where the watch ended
+    /// it.
     pub(crate) fn row(&mut self, rate: PerSecond, effort: Effort) -> Option<&Sample> {
         let key = rate.get().to_bits();
         let told = match effort {
@@ -134,7 +139,8 @@ impl<'a> Lab<'a> {
         self.explore_corrected(rate, goal, limits, None)
     }
 
-    /// Does what [`Lab::explore`] says, with p95 corrected for the work that came, where p95 grows by
+    /// Does what [`Lab::explore`] says, with p95 corrected for the work that came, where p95 grows
+    /// by
     /// `slope` per cent for each per cent of load.
     pub(crate) fn explore_corrected(
         &mut self,
@@ -164,9 +170,9 @@ impl<'a> Lab<'a> {
         Some(self.samples.entry(key).or_insert(sample))
     }
 
-    /// What happens at `rate`, told from a few replications beside the same ones at `anchor`, a
-    /// rate near by that was explored: they face the same requests, so that by how much p95 differs
-    /// is known far better than p95 itself. `None` where the watch ended it.
+    /// A sample of a few replications at `rate`, beside the same ones at `anchor`, a rate near by
+    /// that was explored. Both face the same requests, so that the ratio of their p95 is far more
+    /// precise than each. `None` where the watch ended it.
     pub(crate) fn beside(&mut self, rate: PerSecond, anchor: PerSecond) -> Option<&Sample> {
         let known = self.samples.get(&anchor.get().to_bits()).expect("an anchor was explored");
         let stretch = anchor.get() / rate.get();
@@ -187,8 +193,8 @@ impl<'a> Lab<'a> {
         self.begin(rate, limits, if self.fits { measured } else { measured.min(CRASH_LOOP) })
     }
 
-    /// Arrivals in the first window at `rate`: where it is known how close to saturation that is,
-    /// as many as it probably takes to settle, within the bound.
+    /// Arrivals in the first window at `rate`, within the limits: as many as it probably takes to
+    /// settle, if the saturation point is known.
     fn window(&self, rate: PerSecond, limits: ArrivalLimits) -> f64 {
         let Some(full) = self.full else { return limits.first_window };
         let queueing = mm1_variance(rate, full);
@@ -198,8 +204,8 @@ impl<'a> Lab<'a> {
         settles.min(limits.longest_window).max(limits.first_window)
     }
 
-    /// The warm-up of a window: as long as that of a first one, and as it probably takes to forget
-    /// the empty start.
+    /// The warm-up before a window: at least that of a first window, and as long as it probably
+    /// takes to forget the empty start.
     fn warmup(&self, rate: PerSecond, limits: ArrivalLimits, measured: Span) -> Span {
         let tightest = bounds(self.site).first().map_or(f64::INFINITY, |(_, rate)| rate.get());
         let arrivals = limits
@@ -246,13 +252,14 @@ impl<'a> Lab<'a> {
     }
 }
 
-/// A window after a warm-up, which ends early where far more than expected arrive until all is answered.
+/// A window after a warm-up, in a run that ends early if far more requests than expected arrive
+/// until those of the window are answered.
 pub(crate) fn horizon(rate: PerSecond, warmup: Span, measured: Span) -> Horizon {
     let arrivals = rate.get() * (warmup + measured).as_secs();
     limited(warmup, measured, (OVERTIME * arrivals + ArrivalLimits::ROW.first_window) as u64)
 }
 
-/// How many requests wait at M/M/1 at `rate`, about, over 1 - load: what is sustained is `full`.
+/// The variance of the number in an M/M/1 system that is loaded to `rate` of `full`.
 fn mm1_variance(rate: PerSecond, full: f64) -> f64 {
     let load = (rate.get() / full).min(1.0 - f64::EPSILON);
     load / (1.0 - load).powi(2)
@@ -269,8 +276,8 @@ mod tests {
         sample.p95().unwrap().mean
     }
 
-    /// One core that is never idle answers a request a tenth of a second of work; what is left of the
-    /// noise is the time until it is first busy, of an overload of a tenth.
+    /// One core that is never idle answers a request a tenth of a second of work; what is left of
+    /// the noise is the time until it is first busy, of an overload of a tenth.
     #[test]
     fn what_an_overloaded_core_carries_is_known_whatever_work_came() {
         let (cancel, crew) = (AtomicBool::new(false), Crew::new(2).unwrap());
@@ -288,8 +295,9 @@ mod tests {
         }
     }
 
-    /// By rho^2 / (1 + rho) of the variance of what is inside M/M/1, 0.36 at 0.8, is told by the work
-    /// that came; over 200 replications a share of a variance is known to 0.06 or so.
+    /// Of the variance of the number in M/M/1, the work that came explains a share ρ² / (1 + ρ),
+    /// which is 0.36 at 0.8. Over 200 replications such a share has a standard error of about 0.06,
+    /// so 0.2 is less than four of them.
     #[test]
     fn p95_for_the_work_that_comes_on_average_is_less_noisy() {
         let (cancel, crew) = (AtomicBool::new(false), Crew::new(2).unwrap());
@@ -310,8 +318,8 @@ mod tests {
         assert!((told - 0.36).abs() < 0.2, "{told}");
     }
 
-    /// ln 20 / (mu - lambda), so p95 is 2 / 1.92 times as long at 8.08 as at 8. Alone, two
-    /// replications of 2,000 would know it to some 10 %.
+    /// p95 is ln 20 / (μ - λ), so it is 2 / 1.92 times as long at 8.08 as at 8. By themselves, two
+    /// replications of 2,000 would give it to some 10 %.
     #[test]
     fn two_replications_beside_an_anchor_tell_by_how_much_p95_differs() {
         let (cancel, crew) = (AtomicBool::new(false), Crew::new(2).unwrap());

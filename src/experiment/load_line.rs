@@ -65,14 +65,14 @@ pub(crate) fn load_line(
     })
 }
 
-/// How far the load line is searched where nothing limits the rate and `top` is the highest that was
-/// asked for.
+/// How far the load line is searched where nothing limits the rate and `top` is the highest that
+/// was asked for.
 pub(crate) fn farthest(top: PerSecond) -> PerSecond {
     top.scaled(FAR)
 }
 
-/// The lowest rate of the tiers whose rows miss the objective: the load line must not contradict the
-/// table of results. Of rows of fixed effort, which may be little, only clear misses count.
+/// The lowest rate of the tiers whose rows miss the objective: the load line must not contradict
+/// the table of results. Of rows of fixed effort, which may be little, only clear misses count.
 pub(crate) fn lowest_missed(study: &Study, rows: &[Row]) -> Option<PerSecond> {
     let fixed = matches!(study.effort, Effort::Fixed { .. });
     let counts = |row: &&Row| !fixed || clearly_misses(row, &study.objective);
@@ -152,14 +152,14 @@ impl ObjectiveJudge<'_, '_> {
         Some(if growing { Verdict::Unclear { met: false } } else { verdict })
     }
 
-    /// The precision of p95 to ask for at `rate`. Where p95 grows by s per cent for each per cent of
-    /// rate, it may be s times as coarse as the load line's.
+    /// The precision of p95 to ask for at `rate`. Where p95 grows by s per cent for each per cent
+    /// of rate, it may be s times as coarse as the load line's.
     fn precision(&self, rate: PerSecond) -> f64 {
         (LOAD_LINE_PRECISION * self.slope(rate)).clamp(FINEST_PRECISION, COARSEST_PRECISION)
     }
 
-    /// The elasticity of p95 where it is as long as allowed: by about how many per cent it grows for
-    /// each per cent of rate. The part of it that is waiting grows as load / (1 - load).
+    /// The elasticity of p95 where it is as long as allowed: by about how many per cent it grows
+    /// for each per cent of rate. The part of it that is waiting grows as load / (1 - load).
     fn slope(&self, rate: PerSecond) -> f64 {
         let alone = self.lab.samples().next().and_then(|sample| Some(sample.p95()?.mean));
         let most = self.objective.p95.map_or(f64::INFINITY, Span::as_secs);

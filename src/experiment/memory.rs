@@ -1,4 +1,4 @@
-//! When memory runs out: by arithmetic where that settles it, by simulation where it does not.
+//! The OOM point: by arithmetic where that is enough, else by simulation.
 
 use crate::experiment::answer::{Combination, Threshold};
 use crate::experiment::demand::{length_biased_response, no_load_response, slots};
@@ -10,50 +10,50 @@ use crate::site::{Endpoint, Horizon, Site};
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Fraction, PerSecond, Span, Time};
 
-/// How long memory must last: the OOM point is the smallest rate at which half of the
-/// replications see a kill within ten minutes.
+/// How long memory must last: the OOM point is the smallest rate at which half of the replications
+/// have an OOM kill within ten minutes.
 const TEN_MINUTES: Span = Span::from_whole_secs(600);
 
-/// How close the search for the OOM point gets: 2 %. Each trial may take ten minutes of traffic,
-/// eight times over.
+/// The resolution of the search for the OOM point, 2 %. Each trial may take ten minutes of traffic
+/// in eight replications.
 const OOM_RESOLUTION: f64 = 0.02;
 
-/// A trial looks at this many arrivals a replication first, then at four times as many, and so
-/// on to the ten minutes: runaway growth shows at once.
+/// A trial simulates this many arrivals per replication first, then four times as many, and so on
+/// up to ten minutes: runaway growth shows at once.
 const FIRST_LOOK: f64 = 2_000.0;
 
-/// At most so many arrivals a trial, all replications together. A trial cut short judges by how
-/// memory grew up to there.
+/// The largest number of arrivals in the runs of a trial, all replications together. A trial that
+/// ends there extrapolates how memory grew so far.
 const ARRIVALS: f64 = 300_000.0;
 
-/// How much higher the peak of a crowd that does not grow may come to be in ten minutes than in
-/// the part that was looked at. The tail of such a crowd falls by a steady factor, so its peak
-/// grows with the logarithm of the arrivals: from the first look on by a half at most, up to a
-/// million arrivals.
+/// How much higher the peak of a steady crowd may come to be in ten minutes than in the part that
+/// was simulated. Its tail is geometric, so that its peak grows with the logarithm of the arrivals:
+/// from the 16,000 of eight first looks to a million, by ln 10⁶ / ln 16,000 = 1.43.
 const PEAK: f64 = 1.5;
 
-/// How much longer each look is than the one before.
+/// How many times as long each look is as the one before.
 const LONGER: f64 = 4.0;
 
-/// What grows by at least this share of how much longer the look is grows steadily.
+/// Memory grows steadily if it grows at least by this share of the factor by which a look is
+/// longer.
 const STEADY_GROWTH: f64 = 0.75;
 
-/// Whether memory will hold is plain once what is to come lies so many standard errors from what
-/// there is room for.
+/// A prediction of memory is certain once it lies this many standard errors from the headroom.
 const CERTAIN: f64 = 2.5;
 
-/// What memory is full to in ten minutes tells where it is just full, where it is off by no more
-/// than this factor and [`OOM_RESOLUTION`] of the rate.
+/// A tried rate determines the OOM point if memory there is full to within this factor, and the
+/// rate lies within [`OOM_RESOLUTION`] of the interpolated point.
 const NEARLY: f64 = 1.5;
 
-/// The smallest number of workers that do not all fit in memory at rest, by arithmetic: `None`
-/// where there is no ceiling, or it holds any number of them.
+/// The smallest number of workers that do not all fit in memory at rest, by arithmetic. `None`
+/// where memory is not limited, or holds any number of them.
 pub(crate) fn too_many_workers(combination: &Combination) -> Option<u32> {
     u32::try_from(most_workers(combination)? + 1).ok()
 }
 
-/// As many workers as memory holds at rest, with the connections that each keeps: on the workers' host,
-/// and as far as PostgreSQL grants them. `None` where it holds any number.
+/// The largest number of workers that memory holds at rest, with the connections that each keeps,
+/// where those take memory of the same host and PostgreSQL grants them. `None` where it holds any
+/// number.
 pub(crate) fn most_workers(combination: &Combination) -> Option<u64> {
     let (site, server) = (&combination.site, &combination.site.server);
     let connection = match &site.database.host {
@@ -67,7 +67,7 @@ pub(crate) fn most_workers(combination: &Combination) -> Option<u64> {
     let own = u128::from(server.workers) * worker + kept * connection;
     let free = u128::from(combination.budget.ceiling?.get()) + own;
     let free = free.saturating_sub(combination.budget.used().get().into());
-    // Those that are granted all they keep, or those that share all there are.
+    // Either each worker has all the connections that it keeps, or they share all that are granted.
     let apart = free.checked_div(worker + each * connection)?;
     let shared = granted.map(|all| all * connection).filter(|all| *all <= free);
     let most = match shared {
@@ -77,8 +77,8 @@ pub(crate) fn most_workers(combination: &Combination) -> Option<u64> {
     u64::try_from(most).ok()
 }
 
-/// The smallest rate at which memory runs out; searched for only with `search`, where arithmetic
-/// does not settle it. `None` where the watch ended it.
+/// The OOM point, the smallest rate at which memory runs out. Where arithmetic does not give it, it
+/// is searched for, but only with `search`. `None` where the watch ended it.
 pub(crate) fn out_of_memory(
     lab: &Lab,
     combination: &Combination,
@@ -98,7 +98,7 @@ pub(crate) fn out_of_memory(
     }
 }
 
-/// The memory of the workers' host: what is taken at rest, and what there is.
+/// The memory of the workers' host: in use at rest, and in all.
 #[derive(Debug, Clone, Copy)]
 struct Headroom {
     rest: Bytes,
@@ -111,14 +111,14 @@ impl Headroom {
     }
 }
 
-/// What requests can hold at most on top of what is held at rest: every place taken by the
-/// hungriest of them, with as many connections as there can be. `None`: without bound.
+/// The memory that requests can take at most on top of that at rest: every place taken by the
+/// request with the most memory, and as many connections as there can be. `None`: without bound.
 fn fullest(site: &Site) -> Option<Bytes> {
     if site.traffic.leaks() {
         return None;
     }
     let hungriest = wanted(site).map(|endpoint| endpoint.memory).max().unwrap_or(Bytes::ZERO);
-    // Who waits for a thread holds none.
+    // Requests that wait for a thread take no memory.
     let requests = match (hungriest, slots(site)) {
         (Bytes::ZERO, _) => Bytes::ZERO,
         (each, slots) => each * slots?,
@@ -130,8 +130,8 @@ fn fullest(site: &Site) -> Option<Bytes> {
     Some(requests + connections)
 }
 
-/// Whether the database's own host may run out of memory: it holds what is there at rest, and not all
-/// connections that may be open on top of that.
+/// Whether the database's own host may run out of memory under load: it holds what is there at
+/// rest, but not all connections that may be open on top of that.
 pub(crate) fn database_fills(combination: &Combination) -> bool {
     let (site, Some(budget)) = (&combination.site, &combination.database_budget) else {
         return false;
@@ -143,7 +143,7 @@ pub(crate) fn database_fills(combination: &Combination) -> bool {
     budget.fits() && each > Bytes::ZERO && more_connections(site).is_none_or(|it| each * it > room)
 }
 
-/// Connections at a time at most, beyond those that are kept.
+/// Connections open at a time at most, beyond those that are kept. `None`: without bound.
 fn more_connections(site: &Site) -> Option<u64> {
     let workers = u64::from(site.server.workers);
     let kept = workers * u64::from(site.server.kept_connections());
@@ -181,22 +181,23 @@ fn find(lab: &Lab, room: Headroom, saturation: Threshold) -> Option<Threshold> {
     })
 }
 
-/// How full memory comes to be in ten minutes, by the rate.
+/// How full memory gets in ten minutes, by rate.
 struct FillCurve {
     saturation: Threshold,
-    /// The rates tried, and how full memory comes to be there, as a share.
+    /// The rates tried, and how full memory gets there, as a share of the headroom.
     points: Vec<(PerSecond, f64)>,
 }
 
 impl FillCurve {
-    /// About the rate at which memory is just full. A crowd grows by what comes beyond what is
-    /// answered, or stays at what comes of that within the clients' patience: so how full memory is
-    /// goes about as a power of it, the first as long as only one rate is known.
+    /// About the rate at which memory is just full. The number inside grows by the requests that
+    /// come beyond the saturation point, or stays at what comes of those within the clients'
+    /// patience. So memory goes about as a power of the rate beyond that point; the first power, as
+    /// long as only one rate was tried.
     fn crossing(&self) -> Option<PerSecond> {
         let full = self.saturation.rate()?.get();
         let beyond = self.points.iter().filter(|(rate, _)| rate.get() > full);
         let logarithms = beyond.map(|(rate, share)| ((rate.get() - full).ln(), share.ln()));
-        // Where nothing was taken, nothing is told.
+        // A rate at which no memory was taken has no logarithm.
         let mut known: Vec<(f64, f64)> = logarithms.filter(|(_, y)| y.is_finite()).collect();
         known.sort_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs()));
         let (x, y) = *known.first()?;
@@ -205,7 +206,8 @@ impl FillCurve {
         (power > 0.0 && crossing.is_finite()).then(|| PerSecond::new(crossing))
     }
 
-    /// The same where a rate next to it was tried, at which memory is nearly full.
+    /// The interpolated OOM point, if a rate within [`OOM_RESOLUTION`] of it was tried, at which
+    /// memory is full to within [`NEARLY`].
     fn interpolated_oom_point(&self) -> Option<PerSecond> {
         let point = self.crossing()?;
         let next = |(rate, share): &(PerSecond, f64)| {
@@ -215,9 +217,10 @@ impl FillCurve {
     }
 }
 
-/// Where to look, and first. A crowd of `free / memory` fills memory. It piles up in ten minutes
-/// if that much more comes than is answered; where nothing saturates, it is there when that many
-/// come within a stay. Four times as much more, or twice the saturation point, is far enough.
+/// The lowest rate to search, a first guess, and the highest. A crowd of as many requests as fill
+/// memory piles up in ten minutes if that many more arrive in them than are answered. Where nothing
+/// saturates, it is inside when that many arrive within a no-load response time. The highest rate
+/// has four times that excess, or is twice the saturation point.
 fn range(
     site: &Site,
     room: Headroom,
@@ -245,16 +248,18 @@ fn crowd(site: &Site, room: Headroom) -> f64 {
     room.free().max(1.0) / memory.max(1.0)
 }
 
-/// What ten minutes at a rate bring.
+/// The result of ten minutes at a rate.
 struct TrialResult {
-    /// Whether fewer than half of the replications see a kill.
+    /// Met if fewer than half of the replications have an OOM kill.
     verdict: Verdict,
-    /// How full memory comes to be, as a share; where it was filled sooner, how many times sooner.
+    /// How full memory gets, as a share of the headroom; where it was full sooner than in ten
+    /// minutes, how many times sooner.
     full: f64,
 }
 
-/// What ten minutes at `rate` bring. Looks at ever longer runs, until it is plain how they will go
-/// on; a longer one begins as the shorter did, so what is seen stays seen.
+/// The result of ten minutes at `rate`. Simulates longer and longer runs, until it can be predicted
+/// how they go on. A longer run begins as the shorter did, so that a kill in the one is in the
+/// other.
 fn try_rate(lab: &Lab, room: Headroom, rate: PerSecond) -> Option<TrialResult> {
     let response = Span::from_secs(2.0 * length_biased_response(lab.site));
     let mut span = rate.mean_gap().scaled(FIRST_LOOK).max(response).min(TEN_MINUTES);
@@ -283,8 +288,8 @@ fn try_rate(lab: &Lab, room: Headroom, rate: PerSecond) -> Option<TrialResult> {
     }
 }
 
-/// How long the look after one of `span` is: so that the last one is no little longer than the one
-/// before it.
+/// The length of the run after one of `span`. If the one after that would be less than twice as
+/// long, it is the longest there is.
 fn longer(rate: PerSecond, span: Span) -> Span {
     let most = ARRIVALS / f64::from(REPLICATIONS) / rate.get();
     let most = TEN_MINUTES.min(Span::from_secs(most));
@@ -292,8 +297,8 @@ fn longer(rate: PerSecond, span: Span) -> Span {
     if longer.scaled(2.0) > most { most } else { longer }
 }
 
-/// How many times over ten minutes hold the time until memory ran out; `None` where it did not in
-/// half of the replications or more.
+/// Ten minutes over the mean time until memory ran out; `None` where it did not run out in half of
+/// the replications or more.
 fn times_sooner(sample: &Sample) -> Option<f64> {
     let filled = sample.known(|summary| summary.first_kill[0].map(Time::as_secs))?;
     half_are_killed(sample).then(|| TEN_MINUTES.as_secs() / filled.mean)
@@ -315,18 +320,18 @@ fn look(lab: &Lab, rate: PerSecond, span: Span, room: Headroom) -> Option<Sample
     Some(Sample::new(site, summaries))
 }
 
-/// Whether half of the replications, or more, saw a kill.
+/// Whether half of the replications, or more, had an OOM kill.
 fn half_are_killed(sample: &Sample) -> bool {
     let killed = sample.summaries.iter().filter(|summary| summary.first_kill[0].is_some());
     killed.count() * 2 >= sample.summaries.len()
 }
 
-/// Memory taken at most in runs, beyond that at rest.
+/// The peaks of memory in runs, in bytes beyond that at rest.
 #[derive(Debug, Clone)]
 struct PeakMemory {
-    /// Within so long.
+    /// The length of the runs.
     span: Span,
-    /// In each replication.
+    /// The peak of each replication.
     peaks: Vec<f64>,
 }
 
@@ -337,19 +342,19 @@ impl PeakMemory {
         PeakMemory { span, peaks: peaks.collect() }
     }
 
-    /// In the replication that took the most.
+    /// The highest peak of the replications.
     fn most(&self) -> f64 {
         self.peaks.iter().copied().fold(0.0, f64::max)
     }
 
-    /// On average over the replications.
+    /// The mean peak of the replications.
     fn mean(&self) -> f64 {
         self.peaks.iter().sum::<f64>() / self.peaks.len() as f64
     }
 
-    /// The mean of what is taken at most in ten minutes, if it goes on as the power of time that it
-    /// went with since the shorter look: the first where it grows steadily, the second root where it
-    /// wanders, and next to none where it does not grow.
+    /// The mean peak in ten minutes, extrapolated as a power of time. The power is that of the
+    /// growth since the shorter runs `before`: 1 where memory grows steadily, about 1/2 where it
+    /// wanders, and about 0 where it does not grow.
     fn in_ten_minutes(&self, before: Option<&PeakMemory>) -> f64 {
         let longer = TEN_MINUTES.as_secs() / self.span.as_secs();
         let power = before.map_or(1.0, |before| {
@@ -359,7 +364,7 @@ impl PeakMemory {
         self.mean() * longer.powf(power)
     }
 
-    /// How many times as long the look was as the one before.
+    /// How many times as long these runs are as those before.
     fn lengthened(&self, before: &PeakMemory) -> f64 {
         self.span.as_secs() / before.span.as_secs()
     }
@@ -368,8 +373,8 @@ impl PeakMemory {
         self.mean() > STEADY_GROWTH * self.lengthened(before) * before.mean().max(1.0)
     }
 
-    /// What each replication takes at most in ten minutes, if it goes on as it did since the shorter
-    /// look.
+    /// The peak in ten minutes, if each replication goes on growing as it did since the shorter
+    /// runs.
     fn going_on_since(&self, before: &PeakMemory) -> Option<Estimate> {
         let (since, left) = (self.span - before.span, TEN_MINUTES - self.span);
         let times = left.as_secs() / since.as_secs();
@@ -378,9 +383,9 @@ impl PeakMemory {
         Estimate::of(&to_come)
     }
 
-    /// Whether memory will hold for ten minutes, where that is plain from what was taken here and,
-    /// `before`, in the shorter look: what does not grow may peak a little higher, what grows
-    /// steadily goes on growing, and never faster than it did. `None` where it is not plain.
+    /// Predicts whether memory lasts for ten minutes, from these runs and the shorter ones
+    /// `before`. Memory that does not grow may peak a little higher; memory that grows steadily
+    /// goes on growing, and never faster than before. `None` where that is not certain.
     fn predict(&self, site: &Site, room: Headroom, before: Option<&PeakMemory>) -> Option<bool> {
         let longer = TEN_MINUTES.as_secs() / self.span.as_secs();
         let small = self.most() * longer.max(PEAK) < room.free();
@@ -403,8 +408,8 @@ mod tests {
     use crate::experiment::sites::{bare, combination, exp, query};
     use crate::site::{Budget, WorkerKind};
 
-    /// On 1000 MB, of which 400 are taken with one worker: each takes 50 MB, and 5 MB for each of the ten
-    /// connections that it keeps.
+    /// On 1000 MB, of which 400 are in use with one worker. Each worker takes 50 MB, and 5 MB for
+    /// each of the ten connections that it keeps.
     #[test]
     fn workers_are_too_many_with_the_connections_that_they_keep() {
         let kind = WorkerKind::Async { limit_concurrency: None };
@@ -419,7 +424,8 @@ mod tests {
         };
         // 300 MB are not theirs, and seven take 700 MB.
         assert_eq!(most(&site), Some(7));
-        // Where PostgreSQL grants 40, four workers have all that there are: 500 MB are left for 50 MB each.
+        // Where PostgreSQL grants 40, four workers have all that there are: 500 MB are left for 50
+        // MB each.
         site.database.connection_slots = Some(40);
         assert_eq!(most(&site), Some(10));
         site.server.worker_memory = Bytes::ZERO;
@@ -431,8 +437,9 @@ mod tests {
         assert_eq!(most(&site), None);
     }
 
-    /// A loop whose requests hold nothing themselves, but each may open one of a hundred connections of
-    /// 10 MB: a GB, less what is kept and so held at rest, or none on the database's own host.
+    /// A loop whose requests take no memory themselves, but each may open one of a hundred
+    /// connections of 10 MB: 1000 MB, less the kept ones, which are there at rest; none on the
+    /// database's own host.
     #[test]
     fn connections_fill_memory_as_requests_do() {
         let kind = WorkerKind::Async { limit_concurrency: None };

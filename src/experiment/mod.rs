@@ -1,13 +1,16 @@
 //! From sites to answers: trials run in parallel, replications folded into estimates, and the
 //! search for the rates at which something gives way.
 //!
-//! [`sweep::run`] is the whole of it. It examines each combination in a `Lab`, which decides how
-//! much to simulate at a rate (`lab`, `goal`, `overload`), runs the replications (`trial`), keeps a
-//! summary of each (`summary`, `strata`) and folds them (`finding`, `bottleneck`, `alone`). `saturation`,
-//! `load_line` and `memory` ask the lab for rates as `search` wants them tried, `capacity` puts together
-//! what they find, and `demand` says by arithmetic where to look. `advice` says what could be changed
-//! about a combination, and `explain` what each change comes to; `replay`, `recording` and `accuracy` put
-//! predictions beside recordings.
+//! [`sweep::run`] answers a whole study. It examines each combination in a `Lab`, which decides how
+//! much to simulate at a rate (`lab`, `goal`, `overload`, `horizon`), runs the replications
+//! (`trial`), keeps a summary of each (`summary`, `strata`), and folds them into a sample
+//! (`sample`,
+//! `stationarity`) whose bottleneck is named (`bottleneck`, `alone`). `saturation`, `load_line` and
+//! `memory` let the lab simulate the rates that `search` wants tried; `rate_uncertainty` says how
+//! precise their answers are, `capacity` puts them together, and `demand` gives bounds by
+//! arithmetic.
+//! `advice` lists what could be changed about a combination, and `explain` compares the changes.
+//! `replay`, `recording` and `accuracy` put predictions beside recordings.
 
 pub mod accuracy;
 pub mod advice;

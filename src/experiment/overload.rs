@@ -1,8 +1,9 @@
-//! What becomes of an overload that lasts.
+//! Overloads that last.
 //!
-//! Its beginning tells how long was simulated and no more: a crowd piles up, until a backlog is full
-//! and who comes is turned away, or until all who come wait for longer than they have patience. What it
-//! comes to then is what a visitor meets, and what a row tells, if it comes to that within the bound.
+//! What an overload is like at its beginning depends on how long is simulated: requests pile up,
+//! until a backlog is full and new ones are turned away, or until every client waits for longer
+//! than its patience. A row reports the state after that, if it is reached within the limits on
+//! arrivals.
 
 use crate::experiment::demand::most_inside;
 use crate::experiment::goal::ArrivalLimits;
@@ -13,23 +14,24 @@ use crate::experiment::summary::Summary;
 use crate::site::Horizon;
 use crate::units::Span;
 
-/// A row whose crowd piles up is looked at again so many times at most, each time later.
+/// How many times at most a row in which requests pile up is simulated again, each time for longer.
 const LATER_LOOKS: u32 = 3;
 
 /// The window of a later look, as a share of its warm-up.
 const LATER_WINDOW: f64 = 0.25;
 
-/// At most so long, as a share of the longest window of a row: what takes longer to fill than that is
-/// hardly more than is carried, and that it grows is what there is to say.
+/// The longest warm-up and window of a later look, as a share of the longest window of a row. If a
+/// site takes longer to fill, it is hardly overloaded, and its row says that it grows.
 const LATEST: f64 = 0.5;
 
-/// Until a crowd is as large as it gets takes a little longer than it did so far, for luck.
+/// A margin on the time that a site takes to fill, as a factor.
 const FILLING: f64 = 1.05;
 
 impl Lab<'_> {
-    /// What becomes of an overload that lasts, of which `sample` is but the beginning: looked at later
-    /// and later, until the crowd is as large as it gets (a backlog is full) or, where nothing limits
-    /// it, all is lost to impatience; or as far as the bound on a row's effort goes.
+    /// The sample of an overload that has lasted, of which `sample` is the beginning. It is
+    /// simulated for longer and longer, until no more requests pile up (a backlog is full) or,
+    /// where nothing limits their number, all are lost to impatience; or as far as the limits on a
+    /// row go.
     pub(crate) fn outlast(&self, mut sample: Sample) -> Option<Sample> {
         let began = sample.stages(|summary| summary.stages);
         for _ in 0..LATER_LOOKS {
@@ -45,10 +47,10 @@ impl Lab<'_> {
         Some(sample)
     }
 
-    /// Warm-up and window of a later look than `sample`: the warm-up spans what it takes a crowd that
-    /// piles up until no more are let in, or until whoever comes waits for longer than his patience, and
-    /// then the patience of those who came before. It goes on until those are answered who have to wait
-    /// for all of that crowd. `None` where that takes longer than is worthwhile.
+    /// The horizon of a later look than `sample`. Its warm-up lasts until the site is full, or
+    /// until every new request has to wait for longer than its client's patience, and then for the
+    /// patience of those before. It drains until requests that wait for all others are answered.
+    /// `None` where that takes longer than [`LATEST`].
     fn later(&self, sample: &Sample) -> Option<Horizon> {
         let (rate, last) = (sample.site.traffic.rate, sample.site.horizon);
         let patience = patience(self.site);
@@ -79,8 +81,8 @@ mod tests {
     use crate::outcome::Cause;
     use crate::site::{Listen, Site, WorkerKind};
 
-    /// One sync worker, of ten a second, behind a backlog of 100 that refuses who finds it full, and
-    /// visitors with so much patience.
+    /// One sync worker that carries ten requests a second, behind a backlog of 100 that refuses
+    /// connections when full, and clients with this patience.
     fn refusing(patience_s: u64) -> Site {
         let mut site = mm1(1.0, 10.0);
         (site.front.listen, site.front.backlog) = (Listen::Unix, Some(100));
@@ -88,8 +90,8 @@ mod tests {
         site
     }
 
-    /// M/M/1/102 at twice what it carries: half are refused, and the others wait for the 101 before them,
-    /// 10.2 s with a standard deviation of a second.
+    /// M/M/1/102 at twice its capacity: half of the requests are refused, and the others wait for
+    /// the 101 before them, 10.2 s with a standard deviation of a second.
     #[test]
     fn an_overload_is_told_as_it_is_once_the_backlog_is_full() {
         let finding = row(refusing(60), 20.0).finding;
@@ -100,9 +102,9 @@ mod tests {
         assert!(finding.warmup.as_secs() > 101.0 / 10.0 + 60.0, "{:?}", finding.warmup);
     }
 
-    /// The kernel lets those who find a small backlog full knock again, for longer than a first look
-    /// takes: a worker that is never idle answers 66 a second, of whoever comes. (Who got in has a
-    /// second to wait; the next try is further from the end of patience than that.)
+    /// Clients that find a small backlog full retry, for longer than a first look takes. A worker
+    /// that is never idle answers 66 requests a second. (A request in the backlog waits for a
+    /// second, and the last retry before the end of patience is earlier than that.)
     #[test]
     fn an_overload_is_told_as_it_is_once_those_who_knock_again_have_begun_to_give_up() {
         let mut site = mm1(1.0, 66.0);
@@ -113,10 +115,10 @@ mod tests {
         assert!(off.abs() < 4.0 * errors.standard_error.unwrap(), "{errors:?}");
     }
 
-    /// The same visitors as at first, with less patience than it takes to come through: only those
-    /// who come before the backlog is half full are answered.
+    /// Clients have less patience than a full backlog takes: only requests that arrive before it is
+    /// half full are answered.
     #[test]
-    fn nobody_is_answered_in_an_overload_whose_backlog_takes_longer_than_visitors_have_patience() {
+    fn none_is_answered_in_an_overload_whose_backlog_takes_longer_than_patience() {
         let finding = row(refusing(5), 20.0).finding;
         assert_eq!((finding.p95, finding.error_rate.mean, finding.grows), (None, 1.0, false));
         let [refused, gone] =
@@ -124,17 +126,17 @@ mod tests {
         assert!((refused - 0.5).abs() < 0.05 && (refused + gone - 1.0).abs() < 1e-9, "{refused}");
     }
 
-    /// Without a limit on the crowd it goes on piling up, but nobody who comes has the patience.
+    /// Without a backlog limit requests go on piling up, and every client gives up.
     #[test]
-    fn nobody_is_answered_in_an_overload_that_nothing_limits_but_patience() {
+    fn none_is_answered_in_an_overload_that_only_patience_limits() {
         let mut site = refusing(5);
         site.front.backlog = None;
         let finding = row(site, 20.0).finding;
         assert_eq!((finding.p95, finding.error_rate.mean, finding.grows), (None, 1.0, false));
     }
 
-    /// In eight seconds from the first on, at ten more than are carried each, the backlog does not fill,
-    /// but the first lose patience: how many depends on how long one looks.
+    /// In nine seconds with ten requests more than are carried in each, the backlog does not fill,
+    /// but the first clients give up: how many do depends on how long is simulated.
     #[test]
     fn while_a_crowd_piles_up_nothing_is_told_of_times_and_errors() {
         let mut study = study(refusing(5), Objective::default(), &[20.0]);
@@ -145,8 +147,8 @@ mod tests {
         assert!(finding.saturated && finding.grows);
     }
 
-    /// At one more than is carried a second, a backlog of 30,000 takes eight hours to fill: 330,000
-    /// arrivals, and a row looks at 156,250 of each replication at most, and at as many again.
+    /// With one request a second more than are carried, a backlog of 30,000 takes eight hours to
+    /// fill: 330,000 arrivals. A row simulates 156,250 of each replication at most.
     #[test]
     fn an_overload_that_does_not_settle_within_the_bound_is_said_to_grow() {
         let mut site = refusing(1);
@@ -156,9 +158,9 @@ mod tests {
         assert!(finding.saturated && finding.grows && simulated < 156_251.0, "{simulated}");
     }
 
-    /// Three workers that crowd a core: it is 94 % busy, and they spend 5/8 of their time on their own
-    /// requests (mean value analysis). That nobody is answered any more does not make them too few, nor
-    /// the backlog too small.
+    /// Three workers that share one core: it is 94 % busy, and they spend 5/8 of their time on
+    /// their own requests (mean value analysis). So the core is the limit, and not the workers or
+    /// the backlog, even when no request is answered in time any more.
     #[test]
     fn what_gives_way_is_the_same_when_an_overload_has_lasted() {
         let mut site = sandwich(WorkerKind::Sync, 3, 1, [0.01, 0.02, 0.01]);

@@ -1,5 +1,5 @@
-//! How precisely the samples near a rate locate the one that was searched for, and which rates count
-//! as near. Distances are [`PerSecond::log_distance`]s.
+//! How precisely the samples near a rate locate the one that was searched for, and which rates
+//! count as near. Distances are [`PerSecond::log_distance`]s.
 
 use crate::experiment::lab::Lab;
 use crate::experiment::sample::Sample;
@@ -23,8 +23,8 @@ pub(crate) const PAIRING_RANGE: f64 = 0.10;
 /// The elasticity of errors is fitted to rates this close to the answer.
 const FIT_RANGE: f64 = 0.40;
 
-/// Whether the samples near `rate`, where the share `most` of the requests fails, locate that rate to
-/// within [`RATE_TOLERANCE`].
+/// Whether the samples near `rate`, where the share `most` of the requests fails, locate that rate
+/// to within [`RATE_TOLERANCE`].
 pub(crate) fn errors_locate_rate(lab: &Lab, rate: PerSecond, most: f64) -> bool {
     let half = smallest_nearby(lab, rate, |it| it.mean(Summary::error_rate).half_width());
     half <= RATE_TOLERANCE * error_elasticity(lab, rate) * most

@@ -7,24 +7,24 @@ use crate::experiment::replay::{Recorded, demands_of};
 use crate::site::{Dist, Endpoint, Step, Trace, Traced};
 use crate::units::{Fraction, Span, Time};
 
-/// What a recording says of requests, whatever the site: when they come and what they ask for.
-/// How they were answered does not matter here.
+/// A recording as traffic for any site: when requests arrive and what they ask for. How they were
+/// answered is left out.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// Their endpoints are those of [`Recording::endpoints`].
+    /// The requests in order of arrival. Their endpoints are those of [`Recording::endpoints`].
     requests: Arc<[Traced]>,
-    /// By rising number of queries.
+    /// The requests by their number of queries, rising.
     kinds: Vec<Kind>,
 }
 
-/// The requests with one number of queries: compute; query; compute; ..., a column for each, and
-/// in it a value for each request.
+/// The requests with the same number of queries: a column for each segment (compute; query;
+/// compute; ...), with a value for each request.
 type Kind = Vec<Arc<[Span]>>;
 
 impl Recording {
-    /// Takes in `requests`, which come by rising time. After the last of them a round goes on for
-    /// a mean gap, until the first comes again. `None` where that says nothing of a rate: fewer
-    /// than two, or all at one instant.
+    /// A recording of `requests`, which are ordered by arrival. A mean gap after the last of them a
+    /// round ends, and the first arrives again. `None` where there is no rate: with fewer than two
+    /// requests, or all at one instant.
     pub fn of(requests: impl Iterator<Item = Recorded>) -> Option<Recording> {
         let mut kinds: BTreeMap<u16, Vec<Vec<Span>>> = BTreeMap::new();
         let mut traced: Vec<Traced> = Vec::new();
@@ -41,7 +41,7 @@ impl Recording {
             return None;
         }
         traced[0].gap = Span::from_nanos_f64(length / gaps as f64);
-        // The first endpoint is the one that was not recorded.
+        // The first endpoint is the original one, which no request asks for.
         let place = |queries: u16| kinds.range(..queries).count() as u16 + 1;
         traced.iter_mut().for_each(|request| request.endpoint = place(request.endpoint));
         let kinds = kinds.into_values().map(|kind| kind.into_iter().map(Arc::from).collect());
@@ -58,14 +58,15 @@ impl Recording {
         self.kinds.iter().any(|kind| kind.len() > 1)
     }
 
-    /// When they come: this share of them, from a recording of that name.
+    /// The arrivals, with this probability of keeping each request, from a recording of that name.
     pub fn trace(&self, name: &str, keep: Fraction) -> Trace {
         Trace { name: name.to_owned(), requests: Arc::clone(&self.requests), keep }
     }
 
-    /// What they ask for, as requests for `work`: of that they have name, memory, growth and what
-    /// a query costs on average. First comes `work` itself, which nobody asks for, and then an
-    /// endpoint for each number of queries that a request of the recording has.
+    /// The endpoints of the requests, which have name, memory, growth and the mean cost of a query
+    /// from
+    /// `work`. The first one is `work` itself, which no request asks for; then comes one for each
+    /// number of queries that a request of the recording has.
     pub fn endpoints(&self, work: &Endpoint) -> Vec<Endpoint> {
         let (cpu, driver) = query_cost(work);
         let step = |(index, column): (usize, &Arc<[Span]>)| {
@@ -84,7 +85,7 @@ impl Recording {
     }
 }
 
-/// Puts a request with its kind; returns how many queries it has, and which of its kind it is.
+/// Adds a request to its kind. Returns how many queries it has, and its index in its kind.
 fn take_in(kinds: &mut BTreeMap<u16, Vec<Vec<Span>>>, segments: &[Span]) -> (u16, u32) {
     let mut demands = Vec::with_capacity(2 * segments.len());
     let queries = demands_of(segments, Span::ZERO, &mut demands);
@@ -97,7 +98,8 @@ fn take_in(kinds: &mut BTreeMap<u16, Vec<Vec<Span>>>, segments: &[Span]) -> (u16
     (queries, row)
 }
 
-/// What a query of `work` costs the database on average, and the worker where it says so.
+/// The mean CPU of a query of `work` in the database, and the driver's in the worker if it has its
+/// own.
 fn query_cost(work: &Endpoint) -> (Span, Option<Span>) {
     let cost = work.steps.iter().find_map(|step| match step {
         Step::Query { cpu, driver, .. } => Some((Span::from_secs(cpu.mean_secs()), *driver)),

@@ -1,4 +1,4 @@
-//! Recorded requests through the model: what it predicts for each, beside what was measured.
+//! Plays recorded requests through the model, for a prediction beside each measurement.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ pub struct Recorded {
     /// When it arrived.
     pub arrived: Time,
     /// What it asked for: compute; query; compute; ... An odd number. Compute is CPU time of the
-    /// worker, a query the time it waits in the database; zero: nothing asked.
+    /// worker, a query the time it waits in the database; zero: there was none.
     pub segments: Vec<Span>,
-    /// From its arrival to the last byte of its answer, or to its failure.
+    /// The time from its arrival to the last byte of its answer, or to its failure.
     pub response: Span,
     /// How it ended: an HTTP status, or one of 1 connect failed, 2 write failed, 3 reset, 4
     /// closed without an answer, 6 the client's patience was over.
@@ -25,34 +25,35 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// More queries than this no request has.
+    /// The largest number of queries in a request.
     pub const MOST_QUERIES: usize = 31;
-    /// Its client got no connection.
+    /// Status of a request whose client got no connection.
     pub const UNCONNECTED: u16 = 1;
-    /// Its connection was reset.
+    /// Status of a request whose connection was reset.
     pub const RESET: u16 = 3;
-    /// Its connection was closed without an answer.
+    /// Status of a request whose connection was closed without an answer.
     pub const CLOSED: u16 = 4;
-    /// Its client's patience was over.
+    /// Status of a request whose client gave up.
     pub const PATIENCE: u16 = 6;
 
-    /// Whether it asks the database for anything.
+    /// Whether it has a query.
     pub fn has_query(&self) -> bool {
         self.segments.iter().skip(1).step_by(2).any(|wait| !wait.is_zero())
     }
 
-    /// Whether a request that ended so was answered well.
+    /// Whether `status` is that of a request that was answered well.
     pub fn is_well(status: u16) -> bool {
         (100..500).contains(&status)
     }
 
-    /// The status of a request that failed for this cause, with an error page of its server's or without,
-    /// behind Nginx or not. Nginx passes on an error page, and makes one of a connection that fails.
+    /// The status of a request that failed for this cause, with an error page of the server or
+    /// without, behind Nginx or not. Nginx passes on an error page, and answers with one itself if
+    /// a connection fails.
     fn status_of(cause: Cause, error_page: bool, nginx: bool) -> u16 {
         match cause {
             Cause::Limit => 503,
             _ if error_page => 500,
-            // Of these the application always says so.
+            // For these causes the application always answers with an error page.
             Cause::Connections | Cause::Pool => 500,
             Cause::Timeout => 504,
             Cause::Backlog | Cause::Down | Cause::Killed if nginx => 502,
@@ -63,18 +64,18 @@ impl Recorded {
     }
 }
 
-/// A recorded request, and what the model makes of it.
+/// A recorded request beside the model's prediction for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayedRequest {
     /// When it arrived, as recorded.
     pub arrived: Time,
-    /// What was measured, whether it was answered well or not.
+    /// The measured response time, whether it was answered well or not.
     pub measured: Span,
-    /// How it ended.
+    /// The recorded status.
     pub status: u16,
-    /// What the model predicts; `None` where it predicts a failure, or no end.
+    /// The predicted response time; `None` where the model predicts a failure, or no end.
     pub predicted: Option<Span>,
-    /// How the model says it ends, in the recordings' terms; `None` where it was still open when
+    /// The predicted status, in the recordings' terms; `None` where the request was still open when
     /// the run ended.
     pub predicted_status: Option<u16>,
 }
@@ -82,37 +83,37 @@ pub struct ReplayedRequest {
 /// How recorded requests are played.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Playback {
-    /// The same requests arrive so much faster; above zero.
+    /// The arrival rate, relative to the recorded one; above zero.
     pub speed: f64,
     /// Requests that arrive earlier than this in the recording are played and not counted.
     pub warmup: Span,
-    /// Where the run's own randomness starts: which process accepts, how long a respawn takes.
+    /// The seed of the model's own randomness: which process accepts, how long a respawn takes.
     pub seed: Seed,
 }
 
-/// Measured and predicted, over all requests that count.
+/// The measured responses beside the predicted ones, over all requests that count.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     /// Requests played, those of the warm-up included.
     pub requests: u64,
-    /// What was recorded.
+    /// The recorded responses.
     pub measured: Responses,
-    /// What the model says.
+    /// The predicted responses.
     pub predicted: Responses,
     /// Both over time.
     pub slices: Slices,
-    /// What else the model says.
+    /// The outcome of the predicting run.
     pub outcome: Outcome,
 }
 
-/// One side of a comparison.
+/// The responses on one side of a comparison.
 #[derive(Debug, Clone, Default)]
 pub struct Responses {
     /// Response times of the requests answered well.
     pub response: Histogram,
-    /// How many ended how.
+    /// How many requests ended with each status.
     pub statuses: BTreeMap<u16, u64>,
-    /// How many had not ended when the run did.
+    /// How many requests were still open when the run ended.
     pub open: u64,
 }
 
@@ -135,8 +136,8 @@ impl Responses {
     }
 }
 
-/// Response times over time, in slices of equal width by arrival: as many as fit a picture,
-/// however long the recording.
+/// Response times over time, in slices of equal width by arrival: so few that they fit a figure,
+/// however long the recording is.
 #[derive(Debug, Clone)]
 pub struct Slices {
     /// How wide a slice is, in the recording's time.
@@ -146,16 +147,16 @@ pub struct Slices {
 }
 
 impl Slices {
-    /// There are never more than this.
+    /// The largest number of slices.
     const MOST: usize = 60;
-    /// The width they begin with.
+    /// The width of the first slices.
     const NARROWEST: Span = Span::from_millis(250);
 
     fn new() -> Slices {
         Slices { width: Slices::NARROWEST, slices: Vec::new() }
     }
 
-    /// The slice of what arrived at `arrived`.
+    /// The slice of requests that arrived at `arrived`.
     fn at(&mut self, arrived: Time) -> &mut [Histogram; 2] {
         while arrived.as_nanos() / self.width.as_nanos() >= Slices::MOST as u64 {
             self.widen();
@@ -167,7 +168,7 @@ impl Slices {
         &mut self.slices[index]
     }
 
-    /// Makes one slice of two.
+    /// Doubles the width, by merging each pair of slices.
     fn widen(&mut self) {
         self.width = self.width * 2;
         let narrow = std::mem::take(&mut self.slices);
@@ -184,9 +185,9 @@ impl Slices {
     }
 }
 
-/// Plays `requests`, which come by rising time, on `site`, as requests for its endpoint number
-/// `endpoint`: of that they have memory, growth and what a query costs, and everything else of
-/// their own. `each` is told of every request, in order of arrival.
+/// Plays `requests`, which are ordered by arrival, on `site`, as requests for the endpoint with the
+/// index `endpoint`. They have that endpoint's memory, growth and cost of a query; everything else
+/// is recorded. Calls `each` for every request, in order of arrival.
 pub fn run(
     site: &Site,
     endpoint: usize,
@@ -254,8 +255,8 @@ fn played(request: &Recorded, reply: &Reply, nginx: bool) -> ReplayedRequest {
     }
 }
 
-/// What the segments ask for, in the order of the steps: a query that asks nothing is none, and
-/// what is computed on both sides of it is one. Returns how many queries there are.
+/// Appends the demands of the segments in the order of the steps. A query of no time is left out,
+/// and the segments on both sides of it are added to one. Returns how many queries there are.
 pub(crate) fn demands_of(segments: &[Span], cpu: Span, demands: &mut Vec<Span>) -> u16 {
     let mut queries = 0;
     for (index, segment) in segments.iter().enumerate() {
@@ -273,10 +274,10 @@ pub(crate) fn demands_of(segments: &[Span], cpu: Span, demands: &mut Vec<Span>) 
     queries
 }
 
-/// The site with one endpoint for each number of queries that a request may have.
+/// `site` with an endpoint for each number of queries that a request may have.
 fn site_for(site: &Site, endpoint: usize) -> Site {
     let work = &site.traffic.endpoints[endpoint];
-    let query = work.steps.iter().find(|step| matches!(step, Step::Query { .. }));
+    let query = work.steps.iter().find(|step| step.is_query());
     let query = query.cloned().unwrap_or(Step::Query {
         wait: Dist::Fixed(Span::ZERO),
         cpu: Dist::Fixed(Span::ZERO),
@@ -299,9 +300,9 @@ fn site_for(site: &Site, endpoint: usize) -> Site {
     site
 }
 
-/// How long after the last arrival the run waits for what has no answer yet.
+/// How long the run goes on after the last arrival, for requests without an answer.
 const LAST_ANSWER: Span = Span::from_whole_secs(3_600);
-/// More requests inside than this end the run: the simulator's memory is not without end.
+/// The run ends when this many requests are inside, because the simulator's memory is limited.
 const MOST_INSIDE: u32 = 1_000_000;
 
 #[cfg(test)]

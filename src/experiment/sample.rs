@@ -11,8 +11,8 @@ use crate::stats::estimate::Estimate;
 use crate::stats::level::Usage;
 use crate::units::{Bytes, Span};
 
-/// What was simulated at one rate so far: the site, with its rate and horizon, and a summary of each
-/// replication, from the first on.
+/// What was simulated at one rate so far: the site, with its rate and horizon, and a summary of
+/// each replication, from the first on.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     pub site: Site,
@@ -59,9 +59,10 @@ impl Sample {
         self.summaries.extend(more);
     }
 
-    /// A sample of a few replications that faced the same requests as the first ones of `known`. Its
-    /// p95 is a ratio estimate: that of `known`, times the ratio of the two in these few
-    /// replications. They are so alike that the ratio has next to no noise, and p95 that of `known`.
+    /// A sample of a few replications that faced the same requests as the first ones of `known`.
+    /// Its p95 is a ratio estimate: that of `known`, times the ratio of the two in these few
+    /// replications. They are so alike that the ratio has next to no noise, and p95 that of
+    /// `known`.
     pub(crate) fn beside(known: &Sample, site: Site, summaries: Vec<Summary>) -> Sample {
         let few = known.summaries[..summaries.len().min(known.summaries.len())].to_vec();
         let few = Sample::new(known.site.clone(), few).p95();
@@ -124,10 +125,11 @@ impl Sample {
         }))
     }
 
-    /// Requests that leave a second, corrected to the work that requests have on average: those that
-    /// arrived had more or less of it by chance, and more where the site makes work of its own. The
-    /// work per departure is a control variate: the logarithm of what leaves is regressed on the
-    /// logarithm of that work over its expectation, and read off at zero (Lavenberg and Welch 1981).
+    /// Requests that leave a second, corrected to the work that requests have on average: those
+    /// that arrived had more or less of it by chance, and more where the site makes work of its
+    /// own. The work per departure is a control variate: the logarithm of what leaves is regressed
+    /// on the logarithm of that work over its expectation, and read off at zero (Lavenberg and
+    /// Welch 1981).
     pub(crate) fn carried(&self) -> Estimate {
         let plain = self.mean(Summary::left);
         let Some(work) = work(&self.site) else { return plain };
@@ -149,8 +151,8 @@ impl Sample {
         !self.is_beyond_reach() && (self.piles_up() || self.mean(Summary::error_rate).mean > LOSS)
     }
 
-    /// Whether the simulator's limit on requests inside ended a run although the site may sustain the
-    /// rate: many would be inside without any waiting (see [`reach`]), and the utilisation law
+    /// Whether the simulator's limit on requests inside ended a run although the site may sustain
+    /// the rate: many would be inside without any waiting (see [`reach`]), and the utilisation law
     /// allows the rate.
     pub(crate) fn is_beyond_reach(&self) -> bool {
         let rate = self.site.traffic.rate;
@@ -329,9 +331,9 @@ impl Sample {
     }
 }
 
-/// The value at zero of the line fitted to `points` by least squares; `None` where they fix no line.
-/// Its slope is kept between -1 and 0: twice the work takes no more than twice as long. The estimate
-/// has one replication less, since the slope takes a degree of freedom.
+/// The value at zero of the line fitted to `points` by least squares; `None` where they fix no
+/// line. Its slope is kept between -1 and 0: twice the work takes no more than twice as long. The
+/// estimate has one replication less, since the slope takes a degree of freedom.
 fn fitted(points: &[(f64, f64)]) -> Option<Estimate> {
     let n = points.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;

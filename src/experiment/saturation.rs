@@ -13,8 +13,8 @@ use crate::site::Site;
 use crate::units::{Fraction, PerSecond, Span};
 
 /// The overload at which throughput is measured, as a factor. Over the 500 arrivals of a first
-/// look's warm-up, 45 more come than are answered, give or take 32 (one server, exponential gaps and
-/// work): the server no longer idles, and the queue is still short.
+/// look's warm-up, 45 more come than are answered, give or take 32 (one server, exponential gaps
+/// and work): the server no longer idles, and the queue is still short.
 const OVERLOAD: f64 = 1.10;
 
 /// The largest overload at which throughput is measured as well.
@@ -27,8 +27,8 @@ const MAX_OVERLOADS: u32 = 4;
 /// is then about half a per cent, as that of a verdict on 80,000 arrivals is.
 const THROUGHPUT_PRECISION: f64 = 0.008;
 
-/// If more than this share is turned away under overload, the throughput is not used: it may be more
-/// than what is sustained with few enough turned away. A tenth of what may be lost.
+/// If more than this share is turned away under overload, the throughput is not used: it may be
+/// more than what is sustained with few enough turned away. A tenth of what may be lost.
 const TURNED_AWAY: f64 = LOSS / 10.0;
 
 /// Rates tried at most to confirm the throughput under overload; after that the point is searched.
@@ -51,8 +51,8 @@ const FLOOR: f64 = 1e-3;
 /// a rate one step higher would pile up a step's share of the arrivals. This is more precise than
 /// verdicts on both sides of the answer: those have the noise of the arrivals as well, and take
 /// longer the closer they come. The answer is searched for where requests are turned away
-/// (connections, limits, kills), or where an overload that has just begun carries more than one that
-/// lasts.
+/// (connections, limits, kills), or where an overload that has just begun carries more than one
+/// that lasts.
 pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Option<Threshold> {
     let Some((_, bound)) = bounds(lab.site).first().copied() else {
         return unlimited(lab);
@@ -140,7 +140,8 @@ fn patience_margin(site: &Site, rate: PerSecond) -> f64 {
 }
 
 /// Whether requests can synchronise, so that they meet at the cores again and again: they all take
-/// the same steps for the same times, compute and wait by turns, and several are worked on at a time.
+/// the same steps for the same times, compute and wait by turns, and several are worked on at a
+/// time.
 fn can_synchronise(site: &Site) -> bool {
     let mut wanted = site.traffic.endpoints.iter().filter(|endpoint| endpoint.weight > 0.0);
     let Some(first) = wanted.next() else { return false };
@@ -149,9 +150,9 @@ fn can_synchronise(site: &Site) -> bool {
     alike && computes && first.steps.len() > 1 && slots(site) != Some(1)
 }
 
-/// Whether `rate` is all that the cores can do, to half a step of the resolution. Then they are never
-/// idle, however requests meet at them, and the rate is sustained. (The same is not true of workers:
-/// requests that meet at the cores hold their workers for longer.)
+/// Whether `rate` is all that the cores can do, to half a step of the resolution. Then they are
+/// never idle, however requests meet at them, and the rate is sustained. (The same is not true of
+/// workers: requests that meet at the cores hold their workers for longer.)
 fn keeps_cores_busy(site: &Site, rate: PerSecond) -> bool {
     let tightest = bounds(site).first().copied();
     tightest.is_some_and(|(limit, bound)| {
@@ -188,9 +189,9 @@ enum Round {
     Lower(Option<PerSecond>),
 }
 
-/// Tries `rate`, the throughput of `overload`, and other rates as [`attempt_carried`] proposes them.
-/// Until when a raised rate is sustained depends on when a crowd comes by chance: such an answer is
-/// "about", unless it is the bound itself.
+/// Tries `rate`, the throughput of `overload`, and other rates as [`attempt_carried`] proposes
+/// them. Until when a raised rate is sustained depends on when a crowd comes by chance: such an
+/// answer is "about", unless it is the bound itself.
 fn confirm(
     lab: &mut Lab,
     bound: PerSecond,
@@ -217,9 +218,9 @@ fn confirm(
 }
 
 /// Tries `rate` once, with the requests of `overload`. If the resource that is busy under overload
-/// has time to spare at `rate`, more than the smaller throughput explains, the overload made work of
-/// its own (such as connections opened for its crowd). By the utilisation law the site carries that
-/// much more without it, so a higher rate is proposed, unless one was `contradicted` before.
+/// has time to spare at `rate`, more than the smaller throughput explains, the overload made work
+/// of its own (such as connections opened for its crowd). By the utilisation law the site carries
+/// that much more without it, so a higher rate is proposed, unless one was `contradicted` before.
 fn attempt_carried(
     lab: &mut Lab,
     bound: PerSecond,
@@ -257,9 +258,9 @@ fn utilisations(sample: &Sample) -> [f64; RESOURCES] {
     [usage.cpu_utilisation, database, usage.worker_utilisation, usage.gil_utilisation, pool]
 }
 
-/// The share of its time that a resource may idle by chance, where it would be busy all the time: the
-/// work of a window varies as the departures from it do, and Poisson arrivals by the root of their
-/// number.
+/// The share of its time that a resource may idle by chance, where it would be busy all the time:
+/// the work of a window varies as the departures from it do, and Poisson arrivals by the root of
+/// their number.
 fn idle_by_chance(sample: &Sample) -> f64 {
     let left = sample.mean(Summary::left);
     let replications = f64::from(sample.replications());
@@ -300,8 +301,8 @@ impl Overload {
     }
 }
 
-/// The throughput of a moderate overload, which is looked for from `rate` down. At most `bound`, that
-/// of the utilisation law: what is beyond it is chance.
+/// The throughput of a moderate overload, which is looked for from `rate` down. At most `bound`,
+/// that of the utilisation law: what is beyond it is chance.
 fn carried(lab: &mut Lab, bound: PerSecond, mut rate: PerSecond) -> Option<OverloadThroughput> {
     for _ in 0..MAX_OVERLOADS {
         let sample = lab.explore(rate, Goal::Sustains, ArrivalLimits::SATURATION)?;

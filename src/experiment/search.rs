@@ -54,15 +54,16 @@ pub(crate) enum Found {
     Nowhere,
 }
 
-/// The largest rate in `low..=high` at which `meets` holds, between two rates that differ by at most
+/// The largest rate in `low..=high` at which `meets` holds, between two rates that differ by at
+/// most
 /// `resolution`. `meets` should hold up to some rate and not beyond; where it changes more than
 /// once, one of the changes is found. `None` where `meets` is cut short and returns `None`.
 ///
 /// Tries `high`, then half a step to one side of the guess, so that two trials close the bracket
-/// around a good guess. If the answer proves to lie further on, more than once in a row, each stride
-/// is four times as long as the one before, up to the bracket's middle: so the number of trials grows
-/// with the logarithm of the range, however bad the guesses. The lowest rate is tried only if none
-/// above it holds.
+/// around a good guess. If the answer proves to lie further on, more than once in a row, each
+/// stride is four times as long as the one before, up to the bracket's middle: so the number of
+/// trials grows with the logarithm of the range, however bad the guesses. The lowest rate is tried
+/// only if none above it holds.
 pub(crate) fn largest(
     (low, high): (PerSecond, PerSecond),
     resolution: Fraction,

@@ -75,9 +75,9 @@ impl Sample {
         self.piles_up() || early && self.mean(share).mean > LOSS
     }
 
-    /// Whether the backlog was full, and the kernel dropped connections silently: clients then retry
-    /// until their patience ends, beside later ones. How many do is steady only once the first ones
-    /// have given up.
+    /// Whether the backlog was full, and the kernel dropped connections silently: clients then
+    /// retry until their patience ends, beside later ones. How many do is steady only once the
+    /// first ones have given up.
     pub(crate) fn refuses_silently(&self) -> bool {
         let full = |most: u32| {
             self.summaries.iter().any(|summary| summary.levels.backlog.peak > u64::from(most))
@@ -104,11 +104,11 @@ impl Sample {
         if windows.is_finite() { (-warmups).exp() / windows } else { 0.0 }
     }
 
-    /// How many memories a window holds: the variance of the number inside, over the variance of its
-    /// mean over a window. If a window holds n independent observations of that number, its mean has
-    /// an n-th of the variance. Near saturation the number changes so slowly that a short window is
-    /// one observation, and replications that all began empty agree on too low a figure. Infinite
-    /// where no arrival found another request inside.
+    /// How many memories a window holds: the variance of the number inside, over the variance of
+    /// its mean over a window. If a window holds n independent observations of that number, its
+    /// mean has an n-th of the variance. Near saturation the number changes so slowly that a short
+    /// window is one observation, and replications that all began empty agree on too low a figure.
+    /// Infinite where no arrival found another request inside.
     fn memories(&self) -> f64 {
         let mean = self.mean(|summary| summary.seen.0).mean;
         if mean <= 0.0 {

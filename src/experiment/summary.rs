@@ -1,4 +1,4 @@
-//! What is kept of one run.
+//! The summary of one run.
 
 use crate::experiment::demand::Work;
 use crate::experiment::strata::Strata;
@@ -13,42 +13,42 @@ pub(crate) const QUANTILES: [f64; 4] = [0.50, 0.90, 0.95, 0.99];
 /// Where p95 stands among [`QUANTILES`].
 pub(crate) const P95: usize = 2;
 
-/// What is kept of one run, however long it was. Times are in seconds.
+/// The summary of one run, however long it was. Times are in seconds.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Summary {
-    /// How long was measured.
+    /// The length of the measured window.
     pub measured: Span,
     pub stopped: Option<Stopped>,
     pub counts: Counts,
     /// Mean response of the requests answered well.
     pub mean: Option<f64>,
     pub quantiles: [Option<f64>; QUANTILES.len()],
-    /// The responses of each endpoint, until a sample has put those of all its runs together
+    /// The response times by endpoint, until a sample has merged those of all its runs
     /// ([`crate::experiment::pool::Pool`]).
     pub responses: Vec<Histogram>,
-    /// Mean wait and how many could have waited, by queue.
+    /// Mean wait, zeros included, and how many requests passed, by queue.
     pub waits: [(f64, u64); Queue::COUNT],
     /// Time per stage of the requests around p95, and of all.
     pub slow: Option<[f64; Stage::COUNT]>,
     pub stages: Option<[f64; Stage::COUNT]>,
     pub levels: Levels,
-    /// Cores of each host that were busy with what cold code costs beyond its work.
+    /// Mean number of cores of each host that were busy with the extra CPU of cold code.
     pub cold_cpu: [f64; 2],
-    /// What of the first of them closes connections: that comes after the answer.
+    /// The part of the first of them that closes connections, after the answers.
     pub cold_closing_cpu: f64,
     /// Requests inside as the window opened and as it closed.
     pub inside: (u64, u64),
-    /// Mean, and mean square, of what arrivals found inside: both as told by a histogram's buckets, so
-    /// that their difference is a variance.
+    /// Mean and mean square of the number of requests that arrivals found inside: both from a
+    /// histogram's buckets, so that mean square less squared mean is a variance.
     pub seen: (f64, f64),
     pub kills: u64,
-    /// On the workers' host, and on the database's own.
+    /// The first OOM kill on the workers' host, and on the database's own.
     pub first_kill: [Option<Time>; 2],
     pub events: u64,
 }
 
 impl Summary {
-    /// What is kept of `outcome`, which is of `site`.
+    /// The summary of `outcome`, which is of `site`.
     pub(crate) fn of(outcome: &Outcome, site: &Site) -> Summary {
         let response = Strata::of(&outcome.response, is_complete(&outcome.counts), site);
         let quantiles = QUANTILES.map(|share| response.quantile(share));
@@ -74,8 +74,9 @@ impl Summary {
         }
     }
 
-    /// How many times the work that came would come on average, where `work` does; 1 where some of it
-    /// was lost, or where a process was killed, which makes work of its own: it ends and boots.
+    /// Expected work, which is `work`, over the work that came: the factor that corrects for
+    /// requests that happened to ask for more or less. 1 where a request failed or is still open,
+    /// or where a process was killed, since its end and boot are work of their own.
     pub(crate) fn work_correction(&self, work: Work) -> f64 {
         let (came, due) = match work {
             Work::Cores(due) => (self.cores(), due),
@@ -85,8 +86,8 @@ impl Summary {
         if all && came > 0.0 { due / came } else { 1.0 }
     }
 
-    /// How many times as much work each request that left had as it has on average, where `work`
-    /// comes with so many `arrivals` a second.
+    /// Work per request that left, relative to its expectation, which is `work` over `arrivals` a
+    /// second.
     pub(crate) fn relative_work_per_departure(&self, work: Work, arrivals: f64) -> f64 {
         match work {
             Work::Cores(due) => self.cores() / self.left() / (due / arrivals),
@@ -94,18 +95,19 @@ impl Summary {
         }
     }
 
-    /// How many of the workers' host's cores were busy with the work that came.
+    /// How many cores of the workers' host were busy with the work that came, without the extra CPU
+    /// of cold code.
     pub(crate) fn cores(&self) -> f64 {
         self.levels.cores.mean - self.cold_cpu[0]
     }
 
-    /// How many slots of workers the requests that arrived took, with nobody else there.
+    /// How many slots of workers the requests that arrived would have taken without any waiting.
     pub(crate) fn slots(&self) -> f64 {
         self.counts.arrived as f64 / self.measured.as_secs() * self.no_load_response()
     }
 
-    /// How long the average request had to compute, and to wait for what it had asked for, in seconds:
-    /// what nobody else there could have shortened, nor any code that had run before.
+    /// How long the average request would have taken without waiting for others, and with warm
+    /// code, in seconds: the CPU, queries and calls that it asked for.
     fn no_load_response(&self) -> f64 {
         const OWN: [Stage; 3] = [Stage::Compute, Stage::Database, Stage::Call];
         let own = |stages: [f64; Stage::COUNT]| OWN.map(|stage| stages[stage as usize]);
@@ -114,7 +116,7 @@ impl Summary {
         response - cold * self.measured.as_secs() / (self.counts.arrived as f64).max(1.0)
     }
 
-    /// How much the crowd inside grew over the window, per request that arrived in it.
+    /// By how much the number inside grew over the window, per request that arrived in it.
     pub(crate) fn growth(&self) -> f64 {
         let (opened, closed) = self.inside;
         share(closed as f64 - opened as f64, self.counts.arrived)
@@ -135,17 +137,17 @@ impl Summary {
         share(self.counts.open as f64, self.counts.arrived)
     }
 
-    /// Requests answered well, a second of the window. What arrives in the window may be answered
-    /// after it, so under overload, where a crowd piles up inside, the answers to the window's
-    /// arrivals are not the window's answers. What left in the window is what arrived less the
-    /// growth of the crowd; of it, the share answered well is that of the arrivals.
+    /// Requests answered well, a second of the window. Arrivals of the window may be answered after
+    /// it, so under overload, where requests pile up, their answers are not those of the window.
+    /// The number that left in the window is the number that arrived, less the growth of the number
+    /// inside; the share of them answered well is taken to be that of the arrivals.
     pub(crate) fn served(&self) -> f64 {
         let Counts { answered, .. } = self.counts;
         let settled = answered + self.counts.failures();
         (self.left() * share(answered as f64, settled)).max(0.0)
     }
 
-    /// Requests that left, a second of the window, however they fared.
+    /// Requests that left, a second of the window, answered or not.
     pub(crate) fn left(&self) -> f64 {
         let (opened, closed) = self.inside;
         let left = self.counts.arrived as f64 + opened as f64 - closed as f64;
@@ -159,7 +161,7 @@ impl Summary {
     }
 }
 
-/// How many cores of each host were busy with so much of its CPU.
+/// How many cores of each host were busy with `cpu`, its CPU time over the window.
 fn cores_of(outcome: &Outcome, site: &Site, cpu: [Span; 2]) -> [f64; 2] {
     let own = site.database.host.as_ref().unwrap_or(&site.host);
     let measured = outcome.measured.as_secs().max(f64::MIN_POSITIVE);

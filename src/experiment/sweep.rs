@@ -1,4 +1,4 @@
-//! Plans x servers x tiers to rows, and plans x servers to capacities.
+//! Runs a study: a row for each plan, server and tier, and a capacity for each plan and server.
 
 use crate::experiment::answer::{Answers, Capacity, Combination, Row, Study, Tier};
 use crate::experiment::bottleneck::limit;
@@ -7,12 +7,12 @@ use crate::experiment::lab::Lab;
 use crate::experiment::trial::{Crew, Watch, map_coordinated};
 
 /// Answers `study`: a row for each combination and tier, and a capacity for each combination, in
-/// the study's order; with `search`, the rates at which each gives way are searched for (what
-/// arithmetic settles is in the capacities either way). Where `watch` ends it early, what was
-/// finished is returned.
+/// the study's order. With `search`, the rates at which each combination gives way are searched
+/// for; without, capacities have only what follows by arithmetic. Where `watch` ends it early, the
+/// answers are those that were finished.
 ///
-/// Combinations run beside each other, and so do the replications of each; the answers are the
-/// same, bit for bit, for any size of `crew`.
+/// Combinations run in parallel, and so do the replications of each; the answers are the same, bit
+/// for bit, for any size of `crew`.
 pub fn run(study: &Study, search: bool, crew: &Crew, watch: &Watch) -> Answers {
     let answers =
         |combination: &Combination| combination.tiers.len() as u64 + capacity::answers(search);

@@ -13,23 +13,23 @@ use crate::model::simulate;
 use crate::seed::Seed;
 use crate::site::Site;
 
-/// The threads that do the work, whoever hands it out: what is parallel inside one combination and
-/// across combinations shares the same threads.
+/// The pool of threads that run simulations. Work of several combinations, and the replications of
+/// each, share its threads.
 #[derive(Debug)]
 pub struct Crew {
     pool: ThreadPool,
 }
 
 impl Crew {
-    /// A crew of `threads` (zero: as many as there are cores). Fails where the system grants no
-    /// threads.
+    /// A crew of `threads` threads (zero: as many as there are cores). Fails if the system grants
+    /// no threads.
     pub fn new(threads: usize) -> io::Result<Crew> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.map(|pool| Crew { pool }).map_err(io::Error::other)
     }
 
-    /// What `work` makes of each item, in the items' order. Items are begun in that order, after what
-    /// was handed out before them, whenever a thread is free.
+    /// Applies `work` to each item, in parallel; results are in the items' order. Items are begun
+    /// in that order, after those of earlier calls.
     pub(crate) fn map<T: Sync, R: Send>(
         &self,
         items: &[T],
@@ -46,13 +46,13 @@ impl Crew {
     }
 }
 
-/// At most so many items are led at a time: each mostly hands out eight pieces of work or more at
-/// once, and what is known of it so far takes memory.
+/// Items coordinated at a time, at most. Each usually submits eight runs or more at once; more
+/// items would only keep more intermediate results in memory.
 const MAX_COORDINATED: usize = 8;
 
-/// What `lead` makes of each item, in the items' order, where all that takes time is work that it
-/// hands to a crew and waits for. Each item is led by a thread of its own, so that a crew's thread
-/// never waits for work when there is some of another item's.
+/// Applies `lead` to each item, in parallel; results are in the items' order. `lead` itself must
+/// take little time: it submits runs to a crew and waits for them. A thread of its own coordinates
+/// each item, so that threads of the crew are idle only if no item has runs left.
 pub(crate) fn map_coordinated<T: Sync, R: Send + Sync>(
     items: &[T],
     lead: impl Fn(&T) -> R + Sync,
@@ -68,7 +68,7 @@ pub(crate) fn map_coordinated<T: Sync, R: Send + Sync>(
     };
     thread::scope(|scope| {
         for _ in 1..items.len().min(MAX_COORDINATED) {
-            // Where the system grants no more threads, fewer items are led at a time.
+            // If the system grants no more threads, fewer items are coordinated at a time.
             let _ = thread::Builder::new().spawn_scoped(scope, take_turns);
         }
         take_turns();
@@ -76,7 +76,7 @@ pub(crate) fn map_coordinated<T: Sync, R: Send + Sync>(
     made.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
-/// How far a study has come.
+/// The progress of a study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Answers found: a row or a threshold is one.
@@ -85,7 +85,7 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// What a run is simulated for.
+/// The part of a study that a run is simulated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// A row: a combination at a tier's rate.
@@ -101,9 +101,9 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// How many there are.
+    /// How many phases there are.
     pub const COUNT: usize = 5;
-    /// All of them, in the order in which a combination is examined.
+    /// All phases, in the order in which a combination is examined.
     pub const ALL: [Phase; Phase::COUNT] =
         [Phase::Row, Phase::Saturation, Phase::Curve, Phase::LoadLine, Phase::OutOfMemory];
 
@@ -119,7 +119,7 @@ impl Phase {
     }
 }
 
-/// Looks on while a study runs, and can end it early. Nothing here can change an answer.
+/// Counts what a study has done while it runs, and can end it early. Cannot change an answer.
 pub struct Watch<'a> {
     cancel: &'a AtomicBool,
     tell: &'a (dyn Fn(Progress) + Sync),
@@ -129,8 +129,8 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Tells `tell` of every answer found, from whichever thread found it. Once `cancel` is true,
-    /// no further run starts, and what is finished is returned.
+    /// A watch that calls `tell` after every answer, in the thread that found it. Once `cancel` is
+    /// true, no further run starts, and the study returns what is finished.
     pub fn new(cancel: &'a AtomicBool, tell: &'a (dyn Fn(Progress) + Sync)) -> Watch<'a> {
         let (done, total, events) = Default::default();
         Watch { cancel, tell, done, total, events }
@@ -141,22 +141,22 @@ impl<'a> Watch<'a> {
         self.cancel.load(Ordering::Relaxed)
     }
 
-    /// Events simulated for this purpose so far.
+    /// Events simulated in this phase so far.
     pub fn events(&self, phase: Phase) -> u64 {
         self.events[phase as usize].load(Ordering::Relaxed)
     }
 
-    /// So many more events were simulated for this purpose.
+    /// Adds to the events simulated in this phase.
     pub(crate) fn spent(&self, phase: Phase, events: u64) {
         self.events[phase as usize].fetch_add(events, Ordering::Relaxed);
     }
 
-    /// So many answers are asked for.
+    /// Sets the number of answers asked for.
     pub(crate) fn expect(&self, answers: u64) {
         self.total.store(answers, Ordering::Relaxed);
     }
 
-    /// So many more are found.
+    /// Adds to the number of answers found.
     pub(crate) fn found(&self, answers: u64) {
         let done = self.done.fetch_add(answers, Ordering::Relaxed) + answers;
         (self.tell)(Progress { done, total: self.total.load(Ordering::Relaxed) });

@@ -10,10 +10,9 @@ use super::verdict::verdict;
 use super::words::{self, memory, percent, plain, seconds};
 use crate::experiment::advice::Change;
 use crate::experiment::answer::{Finding, Objective, Study, Usages};
-use crate::experiment::explain::{Effect, Performance, TestedChange};
+use crate::experiment::explain::{Effect, Performance, TestedChange, best};
 use crate::outcome::{Cause, Stage};
-use crate::site::Budget;
-use crate::site::{Connections, Hold};
+use crate::site::{Budget, Connections, Hold};
 
 /// What was found, for a terminal. `study` is of the one combination and tier, `now` is how that
 /// is, and `tried` what was changed, what helps most first. With `color` it holds ANSI colours.
@@ -178,13 +177,9 @@ fn changes(study: &Study, now: &Performance, tried: &[TestedChange]) -> String {
 }
 
 /// `change`: how it is now, and what this makes of it.
-fn row(
-    name: String,
-    standing: &Performance,
-    change: Option<(&Performance, Effect)>,
-) -> [String; 7] {
-    let finding = &standing.row.finding;
-    let gain = change.and_then(|(now, _)| gain(now, standing));
+fn row(name: String, it: &Performance, change: Option<(&Performance, Effect)>) -> [String; 7] {
+    let finding = &it.row.finding;
+    let gain = change.and_then(|(now, _)| gain(now, it));
     let effect = change.map(|(_, effect)| match effect {
         Effect::Better => "better",
         Effect::None => "same",
@@ -195,7 +190,7 @@ fn row(
         words::p95(finding),
         words::p95_half_width(finding).unwrap_or_default(),
         words::errors(finding),
-        carries(standing),
+        carries(it),
         gain.map(|gain| format!("{:+.0}%", 100.0 * gain)).unwrap_or_default(),
         effect.unwrap_or_default().to_owned(),
     ]
@@ -230,17 +225,6 @@ fn advice(study: &Study, now: &Performance, tried: &[TestedChange]) -> Vec<Strin
     std::iter::once(free).chain(paid).collect()
 }
 
-/// The change that helps most, with another `machine` or without.
-fn best<'a>(
-    study: &Study,
-    now: &Performance,
-    tried: &'a [TestedChange],
-    machine: bool,
-) -> Option<&'a TestedChange> {
-    let helps = |it: &&TestedChange| it.effect(now, &study.objective) == Effect::Better;
-    tried.iter().filter(|it| it.change.takes_a_machine() == machine).find(helps)
-}
-
 /// What carries how much instead of what, at which p95 and with which errors.
 fn what_comes_of(tried: &TestedChange, now: &Performance) -> String {
     let rates = match (carries(&tried.performance), carries(now)) {
@@ -248,8 +232,8 @@ fn what_comes_of(tried: &TestedChange, now: &Performance) -> String {
         (then, before) => format!("carries {then} instead of {before}"),
     };
     let price =
-        tried.performance.capacity.price.filter(|_| matches!(tried.change, Change::Plan(_)));
-    let price = price.map(|price| format!(", for {} a month", plain(price)));
+        Some(&tried.performance.capacity).filter(|_| matches!(tried.change, Change::Plan(_)));
+    let price = price.and_then(|it| it.price).map(|it| format!(", for {} a month", plain(it)));
     let price = price.unwrap_or_default();
     format!("{rates}{price}, {}", at_this_tier(&tried.performance.row.finding, &now.row.finding))
 }

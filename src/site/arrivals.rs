@@ -9,7 +9,8 @@ use crate::units::{Fraction, PerSecond, Span};
 pub enum Arrivals {
     /// At random, independently of each other: a Poisson process.
     Poisson,
-    /// As they were recorded, sped up or slowed down to the traffic's rate, repeated round by round.
+    /// As they were recorded, sped up or slowed down to the traffic's rate, repeated round by
+    /// round.
     Recorded(Trace),
 }
 

@@ -30,8 +30,8 @@ pub struct Server {
     /// takes from its heap stay there (glibc's mmap threshold grows to what was freed), and each
     /// thread of a pool has a heap of its own.
     pub keeps_memory: bool,
-    /// Whether a pool of threads has all its threads when a run begins, as after a burst; a recorded
-    /// server does. Otherwise it starts one when a request finds none idle.
+    /// Whether a pool of threads has all its threads when a run begins, as after a burst; a
+    /// recorded server does. Otherwise it starts one when a request finds none idle.
     pub has_threads: bool,
     /// How long a worker, or a thread, stays with its client after the answer, until the client has
     /// closed its side (gunicorn 26 and later; reference section 2.2).
@@ -93,8 +93,8 @@ pub enum Accept {
         bias: f64,
     },
     /// A socket per process (`SO_REUSEPORT`): the kernel draws one, whether its process is free or
-    /// not. Each has a backlog of its own, all of the same size; connections in it are lost when the
-    /// process dies.
+    /// not. Each has a backlog of its own, all of the same size; connections in it are lost when
+    /// the process dies.
     PerProcess,
 }
 
@@ -151,8 +151,8 @@ pub enum OnOom {
     /// listening socket was its own: open connections are lost, and new ones are refused until it
     /// has booted (uvicorn without `--workers`).
     Alone,
-    /// The worker boots again once its parent finds it dead (uvicorn `--workers`): the parent checks
-    /// its workers one after the other, every half a second.
+    /// The worker boots again once its parent finds it dead (uvicorn `--workers`): the parent
+    /// checks its workers one after the other, every half a second.
     Polled,
     /// The whole unit is stopped for good (systemd's default `OOMPolicy=stop` without `Restart=`).
     Stop,

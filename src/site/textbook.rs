@@ -7,8 +7,8 @@ use super::{
 use crate::units::{Bytes, PerSecond, Span};
 
 impl Site {
-    /// A site of `workers` (at least one) on `cores` (at least one) with one endpoint of `steps`, at
-    /// one request a second. Nothing else costs anything, and nothing has a limit. The measured
+    /// A site of `workers` (at least one) on `cores` (at least one) with one endpoint of `steps`,
+    /// at one request a second. Nothing else costs anything, and nothing has a limit. The measured
     /// window begins at the start and takes 1,000 s.
     pub fn textbook(kind: WorkerKind, workers: u32, cores: u32, steps: Vec<Step>) -> Site {
         Site {

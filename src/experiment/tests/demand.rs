@@ -1,4 +1,4 @@
-//! What arithmetic says of a site before it is simulated, against theory and simulation.
+//! The arithmetic of demands against theory and simulation.
 
 use super::spans::spans;
 use super::*;
@@ -48,8 +48,8 @@ fn the_utilisation_law_bounds_the_rate_by_each_resource() {
     assert_eq!(named(&site)[0], ("database cores", 5.0));
 }
 
-/// What p95 is told for where more work or less has come than comes on average: the mean over 64
-/// windows of 100 s is held to it within four of its standard errors.
+/// The expected work that p95 is corrected to: the mean over 64 windows of 100 s lies within four
+/// standard errors of it.
 #[test]
 fn cores_and_slots_are_as_busy_as_the_utilisation_law_says() {
     let steps = || vec![Step::Compute(exp(0.02)), query(exp(0.1)), Step::Compute(exp(0.01))];
@@ -69,8 +69,8 @@ fn cores_and_slots_are_as_busy_as_the_utilisation_law_says() {
     }
 }
 
-/// Holds what arithmetic says of how busy a site's cores and slots are, where it says anything, to so
-/// many runs, within four standard errors of their mean.
+/// Asserts that cores and slots of a site are as busy in the mean of `runs` runs as arithmetic
+/// says, if it says anything, to within four standard errors.
 fn is_as_busy_as_arithmetic_says(name: &str, site: &Site, runs: u64) {
     let run = |seed| Summary::of(&simulate(site, Seed::new(seed)), site);
     let runs: Vec<Summary> = (0..runs).map(run).collect();
@@ -86,8 +86,8 @@ fn is_as_busy_as_arithmetic_says(name: &str, site: &Site, runs: u64) {
     }
 }
 
-/// Whatever a site can be told of that takes time is counted, or it is known that it is not: each span
-/// by itself, on top of what costs a little of everything.
+/// Every span of a site that takes time is counted, or the arithmetic says that it is not. Each
+/// span is tested by itself, on a site where everything costs a little.
 #[test]
 fn every_span_of_a_site_is_counted_or_known_not_to_be() {
     let kinds = [
@@ -155,10 +155,10 @@ fn threads(answers: Option<Option<Span>>) -> WorkerKind {
     }
 }
 
-/// A resident that memory runs out over goes, and nobody loses anything by that; had it been a worker
-/// with nothing to do, another would have booted in its place.
+/// A resident is killed when memory runs out, and no request is lost by that. Had it been an idle
+/// worker, another would have booted in its place, which is work that is not counted.
 #[test]
-fn a_run_that_somebody_was_killed_in_is_not_evened_out() {
+fn a_run_with_a_kill_is_not_corrected() {
     let mut site = bare(WorkerKind::Sync, 2, 1, vec![Step::Compute(exp(0.02))]);
     site.traffic.rate = PerSecond::new(10.0);
     let work_correction = |site: &Site| {
@@ -175,8 +175,8 @@ fn a_run_that_somebody_was_killed_in_is_not_evened_out() {
     assert!((work_correction(&site) - 1.0).abs() < 1e-12);
 }
 
-/// Three workers that are asked for ten times what they carry, behind one backlog for all or one for
-/// each: it fills, and so do they.
+/// Three workers at ten times what they carry, behind one backlog for all or one for each: backlogs
+/// and workers fill.
 #[test]
 fn no_more_are_inside_than_backlogs_and_workers_hold() {
     let threads = WorkerKind::Threads {
@@ -197,17 +197,18 @@ fn no_more_are_inside_than_backlogs_and_workers_hold() {
     }
 }
 
-/// By the root of half of 1 + C², which is E[S²] / E[S]²: where one in 100 waits 100 times as long as
-/// the others, 100.99 over 1.99².
+/// It is √((1 + C²) / 2), and 1 + C² is E[S²] / E[S]²: 100.99 / 1.99² where one request in 100
+/// waits 100 times as long as the others.
 #[test]
-fn a_crowd_strays_further_the_more_uneven_stays_are() {
-    let strays = |wait| heavy_traffic_variability(&bare(WorkerKind::Sync, 5, 2, vec![query(wait)]));
+fn queues_vary_more_the_more_uneven_response_times_are() {
+    let variability =
+        |wait| heavy_traffic_variability(&bare(WorkerKind::Sync, 5, 2, vec![query(wait)]));
     let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found}");
-    close(strays(exp(0.1)), 1.0);
-    close(strays(Dist::Fixed(Span::from_millis(100))), 0.5f64.sqrt());
+    close(variability(exp(0.1)), 1.0);
+    close(variability(Dist::Fixed(Span::from_millis(100))), 0.5f64.sqrt());
     let fixed = |millis| Dist::Fixed(Span::from_millis(millis));
     let rare = Dist::Mix(vec![(0.99, fixed(10)), (0.01, fixed(1_000))]);
-    close(strays(rare), (0.5f64 * 100.99).sqrt() / 1.99);
+    close(variability(rare), (0.5f64 * 100.99).sqrt() / 1.99);
     close(heavy_traffic_variability(&mm1(8.0, 10.0)), 1.0);
 }
 
@@ -225,9 +226,9 @@ fn the_work_that_tells_of_p95_is_that_of_what_is_short() {
     assert_eq!(told(1, vec![Step::Compute(exp(0.02))]), Some(Work::Cores(0.2)), "it is the same");
 }
 
-/// Where other work comes than arithmetic counts, p95 is told for the work that came.
+/// Where there is work that arithmetic does not count, p95 is not corrected.
 #[test]
-fn work_that_is_not_counted_is_not_evened_out() {
+fn work_that_is_not_counted_is_not_corrected() {
     let site = bare(WorkerKind::Sync, 4, 2, vec![Step::Compute(exp(0.02)), query(exp(0.1))]);
     assert!(busy_cores(&site).is_some());
     let mut grows = loops(10);

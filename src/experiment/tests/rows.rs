@@ -1,10 +1,10 @@
-//! What a row says of itself: how sure it is, and what it was told from.
+//! The precision and the windows that rows report.
 
 use super::*;
 use crate::experiment::sample::Sample;
 
-/// How many of 100 intervals of p95, asked for to this share of it, have p95 in them: M/M/1 at 90 % of
-/// its capacity, where it is ln 20 s.
+/// How many of 100 intervals of p95, with this precision asked for, hold the true p95: that of
+/// M/M/1 at 90 % of its capacity, ln 20 s.
 fn covered(precision: f64) -> usize {
     let p95 = 20f64.ln();
     let covers = |seed: &u64| {
@@ -25,7 +25,8 @@ fn rough_intervals_hold_p95_as_often_as_they_say() {
     assert!(covered >= 86, "{covered} of 100");
 }
 
-/// At twice what one worker carries, 50 are inside after some five seconds, and each run is stopped.
+/// At twice what one worker carries, 50 requests are inside after some five seconds, and each run
+/// stops.
 #[test]
 fn what_was_measured_is_told_and_not_what_was_asked_for() {
     let mut site = mm1(20.0, 10.0);

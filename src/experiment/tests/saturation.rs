@@ -1,4 +1,4 @@
-//! The saturation point, and what is limited by what.
+//! The saturation point, and the resource that limits it.
 
 use super::*;
 use crate::site::Listen;
@@ -44,8 +44,8 @@ fn a_single_loop_on_two_cores_is_limited_by_its_turn() {
     assert_eq!(capacity.first_limit, Some(Limit::Gil));
 }
 
-/// Twenty connections that are opened one by one as the crowd comes to need them take the loop two
-/// seconds of the 37 that the window of a first look is long.
+/// Twenty connections that are opened one by one under overload take the loop two seconds of the 37
+/// of the first window.
 #[test]
 fn work_that_comes_only_with_an_overload_does_not_lower_the_saturation_point() {
     let mut site = loops(20);
@@ -54,11 +54,12 @@ fn work_that_comes_only_with_an_overload_does_not_lower_the_saturation_point() {
     assert_near(capacity(site, Objective::default()).saturation, 50.0);
 }
 
-/// M/M/1: of 45.4/s of 50, one in a hundred takes longer than a second, e^-(50 - 45.4). Nothing piles up
-/// beyond that, and crowds that last so long come every minute or two: a point scatters by 0.6 % around
-/// 0.4 % less than that (over 24 seeds), by half a step of the resolution; 2 % allows for 2.7 of those.
+/// M/M/1: of 45.4/s of 50, one in a hundred takes longer than a second, e^-(50 - 45.4). Nothing
+/// piles up beyond that, and crowds that last so long come every minute or two: a point scatters by
+/// 0.6 % around 0.4 % less than that (over 24 seeds), by half a step of the resolution; 2 % allows
+/// for 2.7 of those.
 #[test]
-fn what_visitors_have_no_patience_for_is_not_sustained() {
+fn what_clients_have_no_patience_for_is_not_sustained() {
     let mut site = mm1(1.0, 50.0);
     site.client.patience = Some(Span::from_whole_secs(1));
     let expected = 50.0 - 100f64.ln();
@@ -72,9 +73,9 @@ fn what_visitors_have_no_patience_for_is_not_sustained() {
     }
 }
 
-/// Whoever finds a backlog of five full tries again within a second or two, beside those who come later:
-/// what is lost of that is known once the first have given up, after half a minute. The point lies in a
-/// bracket of 1 %, and is known to two.
+/// Clients that find a backlog of five full retry within a second or two, beside later ones: the
+/// losses are steady once the first clients have given up, after half a minute. The point lies in a
+/// bracket of 1 % and has a noise of 1 %, so that 3 % less is sustained and 3 % more is not.
 #[test]
 fn what_is_refused_in_silence_is_not_sustained_as_long_as_patience_lasts() {
     let mut site = sandwich(WorkerKind::Sync, 3, 1, [0.003, 0.02, 0.005]);
@@ -89,9 +90,10 @@ fn what_is_refused_in_silence_is_not_sustained_as_long_as_patience_lasts() {
     assert_eq!(saturated, [false, true], "of {found}");
 }
 
-/// Three workers on two cores, and requests that all take the same times. Those that arrive in a crowd meet
-/// at the cores as it happens, and 165/s are carried; in the long run they fall into step. In 40 minutes
-/// crowds pile up at 150/s and not at 145/s; the answer may lie a bracket and a few crowds beside that.
+/// Three workers on two cores, and requests that all take the same times. Requests that arrive in a
+/// crowd meet at the cores by chance, and 165/s are carried; in the long run they synchronise. In
+/// 40 minutes requests pile up at 150/s and not at 145/s; the answer may lie a bracket and some
+/// noise beside that.
 #[test]
 fn what_falls_into_step_carries_less_than_an_overload_that_has_just_begun() {
     let fixed = |millis| Dist::Fixed(Span::from_millis(millis));
@@ -107,8 +109,8 @@ fn what_falls_into_step_carries_less_than_an_overload_that_has_just_begun() {
     assert_near(capacity(site(1), Objective::default()).saturation, 1000.0 / 17.0);
 }
 
-/// Of ten workers five wait for a core at any time, however the others meet, and a loop takes in as many
-/// as there are.
+/// Of ten workers on four cores about half wait for a core at any time, however the others meet,
+/// and a loop accepts every request: the cores are never idle, synchronised or not.
 #[test]
 fn what_keeps_the_cores_busy_carries_all_they_can_do_in_step_or_not() {
     let fixed = |millis| Dist::Fixed(Span::from_millis(millis));
@@ -128,7 +130,7 @@ fn what_keeps_the_cores_busy_carries_all_they_can_do_in_step_or_not() {
     assert!(!found.saturation.is_noisy(), "{:?}", found.saturation);
 }
 
-/// Here they come and go with the crowd, so how much is carried depends on when there is one.
+/// Connections are opened and closed as crowds come and go, so the throughput depends on chance.
 #[test]
 fn where_an_overload_makes_work_again_and_again_the_saturation_point_is_about() {
     let kind = WorkerKind::Threads {
@@ -186,12 +188,12 @@ fn how_many_a_run_holds_is_not_what_the_site_carries() {
     assert_eq!(capacity.reach, Some(PerSecond::new(50_000.0 / 60.0)));
     let row = &answers.rows[0];
     assert_eq!((row.meets_objective, row.finding.is_beyond_reach()), (None, true));
-    // A loop that could make 10,000 calls a second, of which nobody knows.
+    // A loop that could make 10,000 calls a second, which is beyond what can be simulated.
     study.combinations[0].site = calls(Span::from_micros(100));
     study.combinations[0].tiers.clear();
     let found = answer(&study, true, 2).capacities.remove(0);
     assert_eq!((found.saturation, found.first_limit), (Threshold::Never, None));
-    // And one of a call a second, for which the crowd may wait as long as it likes.
+    // A loop that makes one call a second saturates at 1/s.
     study.combinations[0].site = calls(Span::from_whole_secs(1));
     assert_near(answer(&study, true, 2).capacities.remove(0).saturation, 1.0);
 }

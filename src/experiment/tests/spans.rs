@@ -1,5 +1,5 @@
-//! Every span that a site can be told of. A field that is new does not compile here before it is said
-//! whether it is one.
+//! Every span that a site has. The patterns name all fields, so that a new field does not compile
+//! until it is listed here or left out on purpose.
 
 use crate::site::{
     Client, Costs, Database, Dispatcher, FirstRequest, Front, Host, Server, Site, WorkerKind,
@@ -9,7 +9,7 @@ use crate::units::Span;
 /// A span of a site, by its key in the file.
 type Named<'a> = (&'static str, &'a mut Span);
 
-/// All of `site`, but for those after which somebody gives up.
+/// All spans of `site`, but for timeouts and patience.
 pub(super) fn spans(site: &mut Site) -> Vec<Named<'_>> {
     let Site { host, server, database, front, client, traffic: _, horizon: _ } = site;
     let Client { round_trip, cpu, patience: _ } = client;
