@@ -5,11 +5,11 @@ use rand::Rng;
 use super::arrivals::{Arrival, Reply, Tape};
 use super::request::{At, Failure, NO_WORKER, Request, RequestId, Waiting};
 use super::scope::Scope;
-use super::tasks::FRONT;
+use super::tasks::{Process, Task};
 use super::{Event, NextArrival, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage, Stopped};
 use crate::resource::slots::Seized;
-use crate::site::{Front, Listen};
+use crate::site::{Client, Front, Listen};
 use crate::units::{Span, Time};
 
 /// Seconds after the first attempt at which a client's kernel tries again when its connection
@@ -29,6 +29,12 @@ const ARBITER_INTERVAL: Span = Span::from_whole_secs(1);
 /// (reference section 1.1).
 pub(super) fn backlog_room(front: &Front) -> usize {
     front.backlog.map_or(usize::MAX, |most| most as usize + 1)
+}
+
+/// How long a client waits, as seen at the site: until an answer that the site sends would come too
+/// late, after the client's way to it and back.
+pub(super) fn patience_at_site(client: &Client) -> Option<Span> {
+    client.patience.map(|patience| patience.saturating_sub(client.round_trip))
 }
 
 /// What becomes of a request that connects to the listening socket.
@@ -70,7 +76,8 @@ impl<S: Scope> World<'_, S> {
             return self.connect(id);
         }
         self.requests[id].at = At::Front;
-        self.start_on_cores(WORKERS_HOST, id, FRONT, self.features().front_cpu);
+        let work = self.features().front_cpu;
+        self.start_on_cores(WORKERS_HOST, Task::request(id), Process::FRONT, work);
         ConnectOutcome::Rescan
     }
 
@@ -145,7 +152,8 @@ impl<S: Scope> World<'_, S> {
     /// `count` idle workers look for a connection that is taken already.
     pub(super) fn herd(&mut self, count: u32) {
         for place in 0..self.idle.len().min(count as usize) {
-            self.run_aside(WORKERS_HOST, Some(self.idle[place]), self.features().herd_cpu);
+            let process = Process::worker(self.idle[place]);
+            self.run_in_background(WORKERS_HOST, Some(process), self.features().herd_cpu);
         }
     }
 
@@ -227,7 +235,7 @@ impl<S: Scope> World<'_, S> {
     #[inline(always)]
     fn accept_from_one_queue(&mut self) -> bool {
         let Some(index) = self.idle.pop_front() else { return false };
-        let id = self.backlog.pop_front().expect("somebody waits");
+        let id = self.backlog.pop_front().expect("a request waits");
         self.probe.levels.backlog.fall(self.now, 1);
         self.occupy_place(id, index);
         self.ready.push(id);
@@ -240,7 +248,7 @@ impl<S: Scope> World<'_, S> {
     /// `worker` accepts the first request in the backlog.
     #[inline(always)]
     pub(super) fn accept_next(&mut self, worker: u32) {
-        let id = self.backlog.pop_front().expect("somebody waits");
+        let id = self.backlog.pop_front().expect("a request waits");
         self.probe.levels.backlog.fall(self.now, 1);
         self.admit_queued(id, worker);
     }
@@ -249,10 +257,6 @@ impl<S: Scope> World<'_, S> {
     /// it starts, before the requests that can go on already.
     #[inline(always)]
     pub(super) fn admit_now(&mut self, id: RequestId, index: u32) -> Option<RequestId> {
-        if self.is_full(index) {
-            self.refuse_over_limit(id);
-            return None;
-        }
         let begins = self.take_place(id, index);
         // Until it has a thread it holds no more than its connection.
         if begins && self.features().uses_memory {
@@ -264,9 +268,6 @@ impl<S: Scope> World<'_, S> {
     /// [`World::admit_now`], but a request that starts does so after those that can go on already.
     #[inline(always)]
     pub(super) fn admit_queued(&mut self, id: RequestId, index: u32) {
-        if self.is_full(index) {
-            return self.refuse_over_limit(id);
-        }
         if !self.take_place(id, index) {
             return;
         }
@@ -289,9 +290,14 @@ impl<S: Scope> World<'_, S> {
         self.fail_before_worker(id, Failure::with_error_page(Cause::Limit));
     }
 
-    /// The request takes a place in a worker, or waits for one. Returns whether it starts.
+    /// The request takes a place in a worker that accepts it, waits for one, or is refused. Returns
+    /// whether it starts.
     #[inline(always)]
     fn take_place(&mut self, id: RequestId, index: u32) -> bool {
+        if self.is_full(index) {
+            self.refuse_over_limit(id);
+            return false;
+        }
         if self.rules.one_queue {
             self.idle.pop_front();
         } else if self.workers[index as usize].accept(id, self.now) == Seized::Queued {
@@ -396,17 +402,15 @@ impl<S: Scope> World<'_, S> {
 
     /// The patience of the first client to run out of it is over. The server does not learn of
     /// that.
-    pub(super) fn patience_over(&mut self) -> Option<RequestId> {
+    pub(super) fn patience_over(&mut self) {
         let id = self.patience.expire();
         self.settle(id, Some(Failure::silent(Cause::Patience)));
-        None
     }
 
     /// Nginx has waited for an answer for its read timeout.
-    pub(super) fn reading_over(&mut self) -> Option<RequestId> {
+    pub(super) fn reading_over(&mut self) {
         let id = self.reading.expire();
         self.settle(id, Some(Failure::silent(Cause::Timeout)));
-        None
     }
 
     /// A client's wait is over, one way or another: its request was answered, or failed. Whatever
@@ -437,7 +441,7 @@ impl<S: Scope> World<'_, S> {
             self.reading.end(id);
         }
         if failed.is_none() && !self.features().client_cpu.is_zero() {
-            self.run_aside(WORKERS_HOST, Some(FRONT), self.features().client_cpu);
+            self.run_in_background(WORKERS_HOST, Some(Process::FRONT), self.features().client_cpu);
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::scope::Scope;
 use super::supervisor::PONGS_AT_SLICE;
-use super::tasks::LIFECYCLE;
 use super::worker::State;
 use super::{WORKERS_HOST, World};
 use crate::site::OnOom;
@@ -42,7 +41,7 @@ impl<S: Scope> World<'_, S> {
         if slice.is_zero() {
             self.lifecycle_task_done(index);
         } else {
-            self.start_apart(WORKERS_HOST, LIFECYCLE | index, index, slice);
+            self.start_lifecycle_task(index, slice);
         }
     }
 
@@ -95,12 +94,7 @@ impl<S: Scope> World<'_, S> {
         if left == 0 {
             self.come_up(index)
         } else {
-            self.start_apart(
-                WORKERS_HOST,
-                LIFECYCLE | index,
-                index,
-                touching.scaled(1.0 / f64::from(MEMORY_PIECES)),
-            );
+            self.start_lifecycle_task(index, touching.scaled(1.0 / f64::from(MEMORY_PIECES)));
         }
     }
 

@@ -17,7 +17,7 @@ use rand::RngExt;
 use super::host_cores::HostCores;
 use super::request::{At, NO_WORKER, RequestId};
 use super::scope::Scope;
-use super::tasks::DISPATCH;
+use super::tasks::{Process, Task};
 use super::waking::SYSTEM_CALL;
 use super::{WORKERS_HOST, World};
 use crate::outcome::{Queue, Stage};
@@ -159,16 +159,16 @@ impl<S: Scope> World<'_, S> {
             return self.dispatcher_awake(index);
         }
         worker.dispatcher.phase = DispatcherPhase::Waking;
-        self.start_thread(DISPATCH | index, SYSTEM_CALL);
+        self.start_thread(Task::dispatcher(index), SYSTEM_CALL);
     }
 
     /// The dispatcher is on a core, or needs none: it takes its turn, or begins to wait for it.
     fn dispatcher_awake(&mut self, index: u32) {
         let worker = &mut self.workers[index as usize];
-        match worker.turn.seize(DISPATCH | index) {
+        match worker.turn.seize(Task::dispatcher(index)) {
             Seized::Granted => {
                 self.probe.levels.turns.rise(self.now, 1);
-                self.grant_turn(DISPATCH | index);
+                self.grant_turn(Task::dispatcher(index));
                 self.dispatch(index);
             }
             Seized::Queued => {
@@ -189,8 +189,11 @@ impl<S: Scope> World<'_, S> {
         }
         let left = self.workers[index as usize].dispatcher.left;
         match self.features().threads_wake {
-            true => self.start_thread(DISPATCH | index, left),
-            false => self.start_apart(WORKERS_HOST, DISPATCH | index, index, left),
+            true => self.start_thread(Task::dispatcher(index), left),
+            false => {
+                let (task, process) = (Task::dispatcher(index), Process::worker(index));
+                self.start_apart(WORKERS_HOST, task, process, left);
+            }
         }
     }
 
@@ -304,7 +307,7 @@ impl<S: Scope> World<'_, S> {
             self.workers[index as usize].dispatcher.phase,
             DispatcherPhase::Busy | DispatcherPhase::Waking
         ) {
-            self.cores[WORKERS_HOST].stop(self.now, DISPATCH | index);
+            self.cores[WORKERS_HOST].stop(self.now, Task::dispatcher(index));
         }
         let dispatcher = &mut self.workers[index as usize].dispatcher;
         let mut unsent = std::mem::take(&mut dispatcher.answers);

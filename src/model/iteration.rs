@@ -3,6 +3,7 @@
 use super::World;
 use super::request::{At, RequestId};
 use super::scope::Scope;
+use super::tasks::Task;
 use super::worker::State;
 use crate::site::WorkerKind;
 use crate::units::Span;
@@ -24,7 +25,7 @@ impl<S: Scope> World<'_, S> {
             (request.has_turn, request.at) = (false, At::Turn);
             // The first waiter takes over before this request queues.
             self.pass_turn_on(index);
-            self.workers[index as usize].turn.seize(id);
+            self.workers[index as usize].turn.seize(Task::request(id));
         }
         self.between_bursts(index);
         stays

@@ -14,9 +14,9 @@ mod acceptor;
 mod admission;
 mod arrivals;
 mod boot;
-mod client;
 mod clock;
 mod cold;
+mod connections;
 mod crash;
 mod database;
 mod dispatcher;
@@ -48,14 +48,14 @@ use std::collections::VecDeque;
 pub use arrivals::{Arrival, Reply};
 
 use crate::kernel::agenda::{self, Agenda};
+use crate::kernel::deadlines::Deadlines;
 use crate::outcome::{Outcome, Stopped};
 use crate::resource::memory::Memory;
 use crate::seed::Seed;
 use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
-use admission::backlog_room;
+use admission::{backlog_room, patience_at_site};
 use arrivals::{CallerTape, DrawnTape, SiteTape};
-use client::Deadlines;
 use clock::RunUntil;
 use cold::CodeRan;
 use database::Postgres;
@@ -263,7 +263,7 @@ struct World<'a, S: Scope> {
     code_ran: CodeRan,
     /// By request number: when the database began to wait over its query. Kept for the threads that
     /// poll for the result.
-    query_sent: Vec<Time>,
+    query_wait_began: Vec<Time>,
     /// By request number: how long it had queued for a connection when it was last woken up for
     /// one.
     pool_waited: Vec<Span>,
@@ -283,8 +283,8 @@ struct World<'a, S: Scope> {
     backlog_room: usize,
     /// Nothing listens: systemd has stopped the whole unit, or the only process is gone.
     is_down: bool,
-    /// Numbers the tasks on the cores that nobody waits for.
-    asides: u32,
+    /// Numbers the background tasks.
+    background_tasks: u32,
     /// Worker lives so far: a worker begins a new one whenever it is killed.
     lives: u64,
     health_check: HealthCheck,
@@ -332,7 +332,7 @@ impl<'a, S: Scope> World<'a, S> {
             thrashes: [false; 2],
             database_host: if own.is_some() { OWN_DATABASE_HOST } else { WORKERS_HOST },
             code_ran: CodeRan::NEVER,
-            query_sent: Vec::new(),
+            query_wait_began: Vec::new(),
             pool_waited: Vec::new(),
             postgres: Postgres::new(site.database.connection_slots),
             postmaster: Postmaster::default(),
@@ -343,10 +343,10 @@ impl<'a, S: Scope> World<'a, S> {
             backlog_room: backlog_room(&site.front),
             is_down: false,
             own_backlogs_total: 0,
-            asides: 0,
+            background_tasks: 0,
             lives: u64::from(site.server.workers),
             health_check: HealthCheck::Idle { last: None },
-            patience: Deadlines::new(client::patience_here(&site.client)),
+            patience: Deadlines::new(patience_at_site(&site.client)),
             reading: Deadlines::new(site.front.read_timeout),
             overtime: Deadlines::new(site.server.timeout),
             probe: Probe::new(
@@ -420,5 +420,3 @@ impl<'a, S: Scope> World<'a, S> {
         self.ready.push(id);
     }
 }
-
-const _: () = assert!(size_of::<Event>() <= 8, "events stay small");

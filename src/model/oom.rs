@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::admission::backlog_room;
 use super::host_cores::HostCores;
-use super::request::{Failure, RequestId};
+use super::request::Failure;
 use super::scope::Scope;
 use super::worker::{State, Worker};
 use super::{Event, OWN_DATABASE_HOST, WORKERS_HOST, World};
@@ -131,13 +131,12 @@ impl<'a, S: Scope> World<'a, S> {
     /// gunicorn's arbiter kills a worker that has been at its request for too long. The request is
     /// answered with a 500 (22.0 and later: the worker catches its own exit).
     #[cold]
-    pub(super) fn overtime_over(&mut self) -> Option<RequestId> {
+    pub(super) fn overtime_over(&mut self) {
         let index = self.overtime.expire();
         for id in self.requests.in_worker(index) {
             self.settle(id, Some(Failure::with_error_page(Cause::Timeout)));
         }
         self.kill_and_respawn(index);
-        None
     }
 
     /// Whether systemd has stopped the whole unit, for good.

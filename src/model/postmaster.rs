@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use super::World;
 use super::scope::Scope;
-use super::tasks::{BACKEND, FORK};
+use super::tasks::{Process, Task};
 
 /// What a new connection costs the postmaster, as a share of what one that is opened alone costs
 /// the database. Many in a row cost less, since the code for them is warm. Traced: 0.56 ms for the
@@ -56,14 +56,14 @@ impl<S: Scope> World<'_, S> {
 
     fn fork(&mut self) {
         let work = self.site.database.connect_cpu.scaled(FORKING);
-        self.start_apart(self.database_host, FORK, BACKEND, work);
+        self.start_apart(self.database_host, Task::FORK, Process::DATABASE, work);
     }
 
     /// The process of a connection is forked, and does the rest. With the last one of a pool the
     /// worker goes on, if it is alive.
     pub(super) fn forked(&mut self) {
         let rest = self.site.database.connect_cpu.scaled(REST);
-        self.run_aside(self.database_host, Some(BACKEND), rest);
+        self.run_in_background(self.database_host, Some(Process::DATABASE), rest);
         let Some(PoolRequest { worker, life, left }) = self.postmaster.pools.pop_front() else {
             return;
         };

@@ -83,7 +83,7 @@ impl<S: Scope> World<'_, S> {
     /// `worker` accepts the first request in its own backlog.
     pub(super) fn accept_from_socket(&mut self, worker: u32) {
         let waiting = &mut self.workers[worker as usize].own_backlog;
-        let id = waiting.pop_front().expect("somebody waits");
+        let id = waiting.pop_front().expect("a request waits");
         self.own_backlogs_total -= 1;
         self.probe.levels.backlog.fall(self.now, 1);
         self.admit_queued(id, worker);

@@ -5,7 +5,7 @@ use rand::RngExt;
 
 use super::boot::BOOT_SLICES;
 use super::scope::Scope;
-use super::tasks::{HEALTH_CHECK, PONG, SUPERVISOR};
+use super::tasks::{Process, Task};
 use super::worker::State;
 use super::{Event, WORKERS_HOST, World};
 use crate::units::{Span, Time};
@@ -93,7 +93,8 @@ impl<S: Scope> World<'_, S> {
     pub(super) fn wake_supervisor(&mut self) {
         if self.health_check == (HealthCheck::Scheduled { at: self.now }) {
             self.health_check = HealthCheck::Running;
-            self.start_apart(WORKERS_HOST, HEALTH_CHECK, SUPERVISOR, CHECK_CPU);
+            let (task, process) = (Task::HEALTH_CHECK, Process::SUPERVISOR);
+            self.start_apart(WORKERS_HOST, task, process, CHECK_CPU);
         }
     }
 
@@ -136,7 +137,8 @@ impl<S: Scope> World<'_, S> {
             | State::Gone => {}
             State::Booting(slices) if slices > PONGS_AT_SLICE => {}
             State::Booting(_) | State::Opening | State::Filling(_) | State::Up => {
-                self.start_apart(WORKERS_HOST, PONG | index, index, PONG_CPU);
+                let (task, process) = (Task::pong(index), Process::worker(index));
+                self.start_apart(WORKERS_HOST, task, process, PONG_CPU);
             }
         }
     }

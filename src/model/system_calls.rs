@@ -7,6 +7,7 @@ use super::World;
 use super::program::SystemCalls;
 use super::request::{At, RequestId};
 use super::scope::Scope;
+use super::tasks::Task;
 use super::waking::SYSTEM_CALL;
 use crate::site::{Dispatcher, Sharing};
 
@@ -51,7 +52,7 @@ impl<S: Scope> World<'_, S> {
         self.release_turn(id);
         let request = &mut self.requests[id];
         (request.at, request.left) = (At::Cores, SYSTEM_CALL);
-        self.start_thread(id, SYSTEM_CALL);
+        self.start_thread(Task::request(id), SYSTEM_CALL);
         false
     }
 

@@ -6,6 +6,7 @@ use super::database::{Closing, Pool};
 use super::dispatcher::DispatcherState;
 use super::heap::Heap;
 use super::request::RequestId;
+use super::tasks::Task;
 use crate::resource::slots::{Seized, Slots};
 use crate::site::{Server, WorkerKind};
 use crate::units::{Bytes, Span, Time};
@@ -20,9 +21,9 @@ pub(super) struct Worker {
     pub places: Slots<RequestId>,
     /// The GIL, or the event loop: one task at a time computes. Requests queue for it, and so does
     /// the worker's dispatcher.
-    pub turn: Slots<u32>,
+    pub turn: Slots<Task>,
     /// What has the turn, a request or the dispatcher; meaningless while the turn is free.
-    pub holder: u32,
+    pub holder: Task,
     /// When the turn last changed hands.
     pub switched: Time,
     /// The thread that hands requests to the others, where there is one.
@@ -89,7 +90,7 @@ impl Worker {
             state: State::Gone,
             places: places(server),
             turn: Slots::new(1),
-            holder: 0,
+            holder: Task::request(0),
             switched: Time::ZERO,
             dispatcher: DispatcherState::new(),
             own_backlog: VecDeque::new(),
