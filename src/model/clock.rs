@@ -3,10 +3,10 @@
 //! Of several events at one instant the order is: cores, agenda, patience, Nginx, gunicorn's
 //! arbiter, tape.
 
-use super::admission::ConnectOutcome;
+use super::front::admission::ConnectOutcome;
 use super::host_cores::HostCores;
-use super::request::{NO_REQUEST, RequestId};
 use super::scope::Scope;
+use super::traffic::request::{NO_REQUEST, RequestId};
 use super::{Event, OWN_DATABASE_HOST, WORKERS_HOST, World};
 use crate::outcome::Stopped;
 use crate::units::Time;

@@ -158,7 +158,7 @@ impl<S: Scope> World<'_, S> {
     }
 }
 
-/// Whether a site whose requests are drawn can be simulated as a [`super::scope::Plain`] one.
+/// Whether a site can be simulated as a [`crate::model::scope::Plain`] one.
 pub(super) fn is_plain(site: &Site) -> bool {
     let is_plain = |host: &Host| host.sharing == Sharing::Fair && host.memory.is_none();
     let is_drawn = site.traffic.arrivals == Arrivals::Poisson;

@@ -1,12 +1,13 @@
-//! A request's steps: the worker's turn, the cores, connections, queries, and the end.
+//! A request's operations: computing, waiting, and the end; and the tasks on the cores that they
+//! need.
 
 use std::ops::Add;
 
 use super::host_cores::HostCores;
-use super::program::{Amount, Op, Share};
-use super::request::{At, Failure, RequestId};
 use super::scope::Scope;
 use super::tasks::{BACKGROUND_NUMBERS, Other, Process, Task};
+use super::traffic::program::{Amount, Op, Share};
+use super::traffic::request::{At, Failure, RequestId};
 use super::{Event, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage};
 use crate::units::{Span, Time};
@@ -237,7 +238,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The database has the query of `id`.
+    /// The database begins to wait over the query of `id`.
     pub(super) fn note_query_wait(&mut self, id: RequestId) {
         if self.query_wait_began.len() <= id as usize {
             self.query_wait_began.resize(id as usize + 1, Time::ZERO);
@@ -245,7 +246,7 @@ impl<S: Scope> World<'_, S> {
         self.query_wait_began[id as usize] = self.now;
     }
 
-    /// Since when it has had it.
+    /// When the database began to wait over the query of `id`.
     pub(super) fn query_wait_began(&self, id: RequestId) -> Time {
         self.query_wait_began[id as usize]
     }

@@ -11,7 +11,7 @@
 //! | 1 | 0 | 0 | | worker | the boot or the teardown of a worker |
 //! | 1 | 1 | 0 | | worker | a worker's answer to a ping |
 
-use super::request::RequestId;
+use super::traffic::request::RequestId;
 
 /// Marks what the dispatcher of a worker does.
 const DISPATCHER: u32 = 1 << 29;

@@ -59,7 +59,8 @@ impl RunQueue {
         over || self.preempts(who, now)
     }
 
-    /// Whether the thread, which has just woken up, is to run at once (`check_preempt_wakeup_fair`).
+    /// Whether the thread, which has just woken up, is to run at once
+    /// (`check_preempt_wakeup_fair`).
     fn preempts(&mut self, Runner { thread, session }: Runner, now: Time) -> bool {
         if self.sessions.current() != Some(session) {
             self.sessions.account(now);

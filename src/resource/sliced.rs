@@ -219,8 +219,8 @@ impl Sliced {
         self.next_change
     }
 
-    /// What happens at `now`, which must be [`Sliced::next_change`]: a task is done, and returned; or
-    /// a thread falls asleep, a tick comes, or an idle core takes something over.
+    /// What happens at `now`, which must be [`Sliced::next_change`]: a task is done, and returned;
+    /// or a thread falls asleep, a tick comes, or an idle core takes a task over.
     pub fn change(&mut self, now: Time) -> Option<u32> {
         self.busier = 0;
         let done = match self.cores.iter().position(|core| self.due(core, now) <= now) {

@@ -2,7 +2,7 @@
 
 use crate::units::Span;
 
-/// The three ways a Python server works. See the tables at the top of `model/request.rs`.
+/// The three ways a Python server works. See the tables at the top of `model/traffic/request.rs`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum WorkerKind {
     /// One request per process at a time (gunicorn `sync`).

@@ -1,13 +1,13 @@
 //! A worker's turn to compute, the GIL or the event loop: which task has it, which tasks wait for
 //! it, and when its holder has to hand it over.
 
-use super::arrivals::below;
-use super::host_cores::HostCores;
-use super::request::{At, RequestId};
-use super::rules::TurnGoesTo;
-use super::scope::Scope;
-use super::tasks::{Process, Task};
-use super::{Event, WORKERS_HOST, World};
+use crate::model::host_cores::HostCores;
+use crate::model::rules::TurnGoesTo;
+use crate::model::scope::Scope;
+use crate::model::tasks::{Process, Task};
+use crate::model::traffic::request::{At, RequestId};
+use crate::model::traffic::sampling::below;
+use crate::model::{Event, WORKERS_HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
 use crate::site::WorkerKind;
@@ -25,7 +25,7 @@ const WAITERS_ASKED: usize = 32;
 impl<S: Scope> World<'_, S> {
     /// Takes the worker's turn, or queues for it. Returns whether the request has it.
     #[inline]
-    pub(super) fn take_turn(&mut self, id: RequestId) -> bool {
+    pub(in crate::model) fn take_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         if request.has_turn {
             return true;
@@ -91,7 +91,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The switch interval of a waiter may be over. If it is, the holder stops in the middle of its
     /// work, another gets the turn, and the holder queues behind all others.
-    pub(super) fn hand_over(&mut self, index: u32) {
+    pub(in crate::model) fn hand_over(&mut self, index: u32) {
         let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind else { return };
         let worker = &mut self.workers[index as usize];
         worker.hand_over_due = false;
@@ -217,7 +217,7 @@ impl<S: Scope> World<'_, S> {
     /// If the request has its worker's turn, the turn goes to the next waiter. Returns whether it
     /// had it.
     #[inline(always)]
-    pub(super) fn release_turn(&mut self, id: RequestId) -> bool {
+    pub(in crate::model) fn release_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         let had_turn = std::mem::take(&mut request.has_turn);
         if had_turn {
@@ -228,7 +228,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The worker's turn goes to the next waiter, or is free.
-    pub(super) fn pass_turn_on(&mut self, index: u32) {
+    pub(in crate::model) fn pass_turn_on(&mut self, index: u32) {
         match self.next_turn(index) {
             Some(next) => {
                 self.grant_turn(next);
@@ -250,7 +250,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The holder of the turn computes what is left of its work.
     #[inline(always)]
-    pub(super) fn run_on_cores(&mut self, holder: Task) {
+    pub(in crate::model) fn run_on_cores(&mut self, holder: Task) {
         let Some(id) = holder.as_request() else {
             return self.dispatch(holder.dispatching_worker());
         };

@@ -6,14 +6,14 @@
 
 use rand::RngExt;
 
-use super::arrivals::below;
-use super::database::Closing;
-use super::host_cores::HostCores;
 use super::oom::RESPAWN_PAUSE_S;
-use super::scope::Scope;
-use super::tasks::Process;
-use super::worker::State;
-use super::{Event, WORKERS_HOST, World};
+use crate::model::database::pool::Closing;
+use crate::model::host_cores::HostCores;
+use crate::model::scope::Scope;
+use crate::model::tasks::Process;
+use crate::model::traffic::sampling::below;
+use crate::model::worker::process::State;
+use crate::model::{Event, WORKERS_HOST, World};
 use crate::resource::eevdf::TICK;
 use crate::site::{OnOom, Sharing, WorkerKind};
 use crate::units::{Bytes, Span};
@@ -101,7 +101,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The memory of a killed worker is free. Now its connections close, and the database processes
     /// at their other ends are woken before the worker's own end is over.
-    pub(super) fn freed(&mut self, index: u32, closing: Closing) {
+    pub(in crate::model) fn freed(&mut self, index: u32, closing: Closing) {
         let rest = std::mem::take(&mut self.workers[index as usize].to_free);
         self.give_memory(WORKERS_HOST, rest);
         if self.site.server.exit_cpu.is_zero() {

@@ -4,10 +4,10 @@
 use rand::RngExt;
 
 use super::boot::BOOT_SLICES;
-use super::scope::Scope;
-use super::tasks::{Process, Task};
-use super::worker::State;
-use super::{Event, WORKERS_HOST, World};
+use crate::model::scope::Scope;
+use crate::model::tasks::{Process, Task};
+use crate::model::worker::process::State;
+use crate::model::{Event, WORKERS_HOST, World};
 use crate::units::{Span, Time};
 
 /// How often it checks its workers (uvicorn 0.54, `supervisors/multiprocess.py`).
@@ -40,7 +40,7 @@ pub(super) const PONGS_AT_SLICE: u32 = BOOT_SLICES / 2;
 
 /// How far the supervisor is with checking its workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HealthCheck {
+pub(in crate::model) enum HealthCheck {
     /// No check is of note: all its workers are up.
     Idle {
         /// When the last one ended, if there was one.
@@ -90,7 +90,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The scheduled check is due, unless another has begun meanwhile.
-    pub(super) fn wake_supervisor(&mut self) {
+    pub(in crate::model) fn wake_supervisor(&mut self) {
         if self.health_check == (HealthCheck::Scheduled { at: self.now }) {
             self.health_check = HealthCheck::Running;
             let (task, process) = (Task::HEALTH_CHECK, Process::SUPERVISOR);
@@ -99,7 +99,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The supervisor is awake, and checks all its workers.
-    pub(super) fn run_check(&mut self) {
+    pub(in crate::model) fn run_check(&mut self) {
         self.check_from(0);
     }
 
@@ -145,7 +145,7 @@ impl<S: Scope> World<'_, S> {
 
     /// A worker has answered, or has booted far enough to: if the supervisor waits for it, it goes
     /// on to the next worker.
-    pub(super) fn ponged(&mut self, index: u32) {
+    pub(in crate::model) fn ponged(&mut self, index: u32) {
         if matches!(self.health_check, HealthCheck::AwaitingPong { worker, .. } if worker == index)
         {
             self.check_from(index + 1);
@@ -153,7 +153,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// If a worker has not answered in time, what is left of it is killed, and it is started again.
-    pub(super) fn ping_timed_out(&mut self, index: u32) {
+    pub(in crate::model) fn ping_timed_out(&mut self, index: u32) {
         if self.health_check == (HealthCheck::AwaitingPong { worker: index, until: self.now }) {
             if self.workers[index as usize].state != State::Gone {
                 self.end_worker(index);

@@ -1,9 +1,9 @@
 //! How a worker comes up: its imports, the memory it takes during and after them, and its pool.
 
-use super::scope::Scope;
 use super::supervisor::PONGS_AT_SLICE;
-use super::worker::State;
-use super::{WORKERS_HOST, World};
+use crate::model::scope::Scope;
+use crate::model::worker::process::State;
+use crate::model::{WORKERS_HOST, World};
 use crate::site::OnOom;
 use crate::units::{Bytes, Span};
 
@@ -21,7 +21,7 @@ const MEMORY_PIECES: u32 = 16;
 impl<S: Scope> World<'_, S> {
     /// A worker is started, and boots; unless systemd has stopped the unit, and with it the arbiter
     /// that was to start the worker.
-    pub(super) fn start(&mut self, index: u32) {
+    pub(in crate::model) fn start(&mut self, index: u32) {
         if self.is_stopped() {
             return;
         }
@@ -46,7 +46,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// A worker's boot or teardown has finished a task: its state says which, and what comes next.
-    pub(super) fn lifecycle_task_done(&mut self, index: u32) {
+    pub(in crate::model) fn lifecycle_task_done(&mut self, index: u32) {
         match self.workers[index as usize].state {
             State::Booting(slices) => self.imported(index, slices - 1),
             State::Filling(pieces) => self.filled(index, pieces - 1),
@@ -77,7 +77,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The pool of a booting worker is open.
-    pub(super) fn has_pool(&mut self, index: u32) {
+    pub(in crate::model) fn has_pool(&mut self, index: u32) {
         if self.workers[index as usize].state == State::Opening {
             self.filled(index, MEMORY_PIECES);
         }

@@ -1,16 +1,16 @@
 //! How threads of one process wake up on shared cores.
 //!
-//! Each thread has a core of its own to go back to, the one that it last ran on, whatever the others
-//! of its process do: so two processes of threads get into each other's way on two cores, while one
-//! of them idles.
+//! Each thread has a core of its own to go back to, the one that it last ran on, whatever the other
+//! threads of its process do. So two processes of threads get into each other's way on two cores,
+//! while one of the cores idles.
 
 use rand::RngExt;
 
-use super::host_cores::HostCores;
-use super::request::{At, RequestId};
-use super::scope::Scope;
-use super::tasks::{Process, Task};
-use super::{WORKERS_HOST, World};
+use crate::model::host_cores::HostCores;
+use crate::model::scope::Scope;
+use crate::model::tasks::{Process, Task};
+use crate::model::traffic::request::{At, RequestId};
+use crate::model::{WORKERS_HOST, World};
 use crate::outcome::Stage;
 use crate::units::Span;
 
@@ -41,7 +41,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The thread of `id` is on a core: it takes the GIL, or begins to wait for it.
     #[inline(never)]
-    pub(super) fn awake(&mut self, id: RequestId) {
+    pub(in crate::model) fn awake(&mut self, id: RequestId) {
         self.requests[id].spend(Stage::Cores, self.now);
         if self.take_turn_awake(id) {
             self.use_turn(Task::request(id));

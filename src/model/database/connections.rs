@@ -1,17 +1,17 @@
 //! What a request does to get a connection to the database and to give it back.
 
-use super::database::{Acquired, Returned};
-use super::program::Op;
-use super::request::{At, ConnectionState, RequestId};
-use super::scope::Scope;
-use super::{Event, World};
+use super::pool::{Acquired, Returned};
+use crate::model::scope::Scope;
+use crate::model::traffic::program::Op;
+use crate::model::traffic::request::{At, ConnectionState, RequestId};
+use crate::model::{Event, World};
 use crate::outcome::{Cause, Queue, Stage};
 use crate::units::Span;
 
 impl<S: Scope> World<'_, S> {
     /// Takes a connection of the worker's pool, opens one, or queues.
     #[inline]
-    pub(super) fn acquire(&mut self, id: RequestId, opening: u16) -> bool {
+    pub(in crate::model) fn acquire(&mut self, id: RequestId, opening: u16) -> bool {
         let index = self.requests[id].worker;
         match self.workers[index as usize].pool.acquire(id) {
             Acquired::Open => self.connected(id, 1 + opening),
@@ -27,7 +27,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The request may open a new connection.
-    pub(super) fn open_own(&mut self, id: RequestId) -> bool {
+    pub(in crate::model) fn open_own(&mut self, id: RequestId) -> bool {
         let waited = self.requests[id].spend(Stage::Connection, self.now);
         self.has_waited_for_connection(id, waited);
         self.step_on(id)
@@ -46,7 +46,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// Asks the database for a new connection.
-    pub(super) fn open(&mut self, id: RequestId) -> bool {
+    pub(in crate::model) fn open(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         let index = request.worker;
         if self.postgres.recovering || !self.postgres.open() {
@@ -70,13 +70,13 @@ impl<S: Scope> World<'_, S> {
         true
     }
 
-    pub(super) fn leave_pool_queue(&mut self, id: RequestId) {
+    pub(in crate::model) fn leave_pool_queue(&mut self, id: RequestId) {
         self.requests[id].at = At::Moving;
         self.probe.levels.pool_queue.fall(self.now, 1);
     }
 
     #[inline]
-    pub(super) fn release(&mut self, id: RequestId) -> bool {
+    pub(in crate::model) fn release(&mut self, id: RequestId) -> bool {
         self.give_back(id);
         self.step_on(id)
     }
@@ -93,7 +93,7 @@ impl<S: Scope> World<'_, S> {
 
     /// A worker's pool has a connection back.
     #[inline]
-    pub(super) fn take_back(&mut self, index: u32) {
+    pub(in crate::model) fn take_back(&mut self, index: u32) {
         self.probe.levels.connections.fall(self.now, 1);
         match self.workers[index as usize].pool.give_back() {
             Returned::To(next) => {
@@ -125,8 +125,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The request is woken up for a connection, after it was in the queue for so long: that is not yet
-    /// the end of its wait, for another may take the connection before it comes to it.
+    /// The request is woken up for a connection, after it has queued for `queued`. That is not yet
+    /// the end of its wait, for another request may take the connection first.
     pub(super) fn goes_on_waiting(&mut self, id: RequestId, queued: Span) {
         let before = self.waited_before(id);
         if self.pool_waited.len() <= id as usize {
@@ -136,7 +136,7 @@ impl<S: Scope> World<'_, S> {
         self.requests[id].connection = ConnectionState::Promised;
     }
 
-    /// How long the request was in the queue before it was last woken up for a connection.
+    /// How long the request had queued before it was last woken up for a connection.
     #[inline]
     fn waited_before(&self, id: RequestId) -> Span {
         match self.requests[id].connection {
@@ -145,8 +145,8 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
-    /// The request's wait for a connection is over, one way or another, after it was in the queue for so
-    /// long since it was last woken up for one, if it was.
+    /// The request's wait for a connection is over, one way or another, after it has queued for
+    /// `queued` since it was last woken up for one, or in all.
     #[inline]
     pub(super) fn has_waited_for_connection(&mut self, id: RequestId, queued: Span) {
         let waited = self.waited_before(id) + queued;
@@ -161,7 +161,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// `count` connections close.
-    pub(super) fn close_connections(&mut self, count: u32) {
+    pub(in crate::model) fn close_connections(&mut self, count: u32) {
         self.postgres.close(count);
         self.probe.levels.open_connections.fall(self.now, u64::from(count));
         let bytes = self.site.database.connection_memory * u64::from(count);
@@ -180,7 +180,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// Fails the requests that have waited for a connection for the pool's timeout.
-    pub(super) fn pool_timeout(&mut self, index: u32) {
+    pub(in crate::model) fn pool_timeout(&mut self, index: u32) {
         let Some(timeout) = self.site.server.connections.timeout else { return };
         self.workers[index as usize].pool.timeout_due = false;
         while let Some(first) = self.workers[index as usize].pool.first_waiting() {

@@ -1,13 +1,13 @@
 //! What is lost with a worker, or with the database.
 
-use super::database::Closing;
-use super::host_cores::HostCores;
-use super::program::Op;
-use super::request::{At, ConnectionState, Failure, NO_WORKER, RequestId};
-use super::scope::Scope;
-use super::tasks::Task;
-use super::worker::State;
-use super::{Event, WORKERS_HOST, World};
+use crate::model::database::pool::Closing;
+use crate::model::host_cores::HostCores;
+use crate::model::scope::Scope;
+use crate::model::tasks::Task;
+use crate::model::traffic::program::Op;
+use crate::model::traffic::request::{At, ConnectionState, Failure, NO_WORKER, RequestId};
+use crate::model::worker::process::State;
+use crate::model::{Event, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage};
 use crate::units::Span;
 
@@ -98,7 +98,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The event that named a dead request has come: frees its number.
-    pub(super) fn drop_dead_request(&mut self, id: RequestId) {
+    pub(in crate::model) fn drop_dead_request(&mut self, id: RequestId) {
         self.drop_connection(id);
         self.requests.remove(id);
     }
@@ -157,7 +157,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The database has recovered.
-    pub(super) fn database_back(&mut self) {
+    pub(in crate::model) fn database_back(&mut self) {
         self.postgres.recovering = false;
         self.take_memory(self.database_host, self.site.database.memory);
     }

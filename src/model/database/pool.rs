@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::request::RequestId;
+use crate::model::traffic::request::RequestId;
 use crate::site::Connections;
 
 /// The connections of one worker process.
@@ -10,7 +10,7 @@ use crate::site::Connections;
 /// Every way to connect is a pool: a connection per request is a pool that keeps nothing and has no
 /// limit, a persistent connection per thread is one that keeps as many as there are threads.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(in crate::model) struct Pool {
     /// Idle connections kept open at most.
     keep: u32,
     /// Connections open or being opened at most.
@@ -33,7 +33,7 @@ pub(super) struct Pool {
 
 /// What a request that wants a connection gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Acquired {
+pub(in crate::model) enum Acquired {
     /// An open one.
     Open,
     /// Permission to open one.
@@ -44,7 +44,7 @@ pub(super) enum Acquired {
 
 /// What becomes of a connection given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Returned {
+pub(in crate::model) enum Returned {
     /// The first in the queue has it.
     To(RequestId),
     /// It stays open, and the first in the queue, which has left it, may try to take it.
@@ -61,7 +61,7 @@ impl Pool {
     /// lies there until the task that has waited for longest has been woken up. If another request
     /// takes it before, that task waits again, behind all others. The pools of threads hand it
     /// over.
-    pub(super) fn new(connections: &Connections, in_loop: bool) -> Pool {
+    pub(in crate::model) fn new(connections: &Connections, in_loop: bool) -> Pool {
         Pool {
             keep: connections.keep,
             limit: connections.limit.unwrap_or(u32::MAX),
@@ -77,7 +77,7 @@ impl Pool {
 
     /// `who` wants a connection.
     #[inline]
-    pub(super) fn acquire(&mut self, who: RequestId) -> Acquired {
+    pub(in crate::model) fn acquire(&mut self, who: RequestId) -> Acquired {
         if self.idle > 0 {
             self.idle -= 1;
             self.unused = self.unused.min(self.idle);
@@ -98,13 +98,13 @@ impl Pool {
     }
 
     /// A connection is open that no request asked for.
-    pub(super) fn opened_idle(&mut self) {
+    pub(in crate::model) fn opened_idle(&mut self) {
         self.idle += 1;
         self.unused += 1;
     }
 
     /// A connection that a request was to open is open.
-    pub(super) fn opened(&mut self) {
+    pub(in crate::model) fn opened(&mut self) {
         self.opening -= 1;
         self.used += 1;
     }
@@ -114,7 +114,7 @@ impl Pool {
     /// into a queue for `pool_size`, and closed where that is full. "The total number of sleeping
     /// connections the pool will allow is pool_size.")
     #[inline]
-    pub(super) fn give_back(&mut self) -> Returned {
+    pub(in crate::model) fn give_back(&mut self) -> Returned {
         let keeps = self.idle < self.keep;
         let next = self.waiting.pop_front();
         if let Some(who) = next
@@ -145,13 +145,13 @@ impl Pool {
     }
 
     /// Takes `who` out of the queue.
-    pub(super) fn leave(&mut self, who: RequestId) {
+    pub(in crate::model) fn leave(&mut self, who: RequestId) {
         self.waiting.retain(|other| *other != who);
     }
 
     /// The server closed every connection. Returns the requests that waited for one: each may open
     /// its own now.
-    pub(super) fn lose_all(&mut self) -> VecDeque<RequestId> {
+    pub(in crate::model) fn lose_all(&mut self) -> VecDeque<RequestId> {
         (self.idle, self.unused, self.used) = (0, 0, 0);
         self.opening += self.waiting.len() as u32;
         std::mem::take(&mut self.waiting)
@@ -159,7 +159,7 @@ impl Pool {
 
     /// The process is gone, and its queue with it; an event for its timeout may still come. Returns
     /// the idle connections that close.
-    pub(super) fn clear(&mut self) -> Closing {
+    pub(in crate::model) fn clear(&mut self) -> Closing {
         let closing = Closing { used: self.idle - self.unused, unused: self.unused };
         (self.idle, self.unused, self.used, self.opening) = (0, 0, 0, 0);
         self.waiting.clear();
@@ -169,7 +169,7 @@ impl Pool {
 
 /// Connections that close with their process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Closing {
+pub(in crate::model) struct Closing {
     /// Those that had a query.
     pub used: u32,
     /// Those that never had one.
@@ -178,14 +178,14 @@ pub(super) struct Closing {
 
 impl Closing {
     /// How many they are.
-    pub(super) fn count(self) -> u32 {
+    pub(in crate::model) fn count(self) -> u32 {
         self.used + self.unused
     }
 }
 
 /// PostgreSQL's count of connections.
 #[derive(Debug)]
-pub(super) struct Postgres {
+pub(in crate::model) struct Postgres {
     slots: u32,
     open: u32,
     /// Whether it recovers from a crash: it refuses every connection.
@@ -194,13 +194,13 @@ pub(super) struct Postgres {
 
 impl Postgres {
     /// No connection is open, of `slots` or without a limit.
-    pub(super) fn new(slots: Option<u32>) -> Postgres {
+    pub(in crate::model) fn new(slots: Option<u32>) -> Postgres {
         Postgres { slots: slots.unwrap_or(u32::MAX), open: 0, recovering: false }
     }
 
     /// Opens a connection. Returns whether there was a slot for it.
     #[inline]
-    pub(super) fn open(&mut self) -> bool {
+    pub(in crate::model) fn open(&mut self) -> bool {
         let granted = self.open < self.slots;
         self.open += u32::from(granted);
         granted
@@ -208,12 +208,12 @@ impl Postgres {
 
     /// Closes `count` connections.
     #[inline]
-    pub(super) fn close(&mut self, count: u32) {
+    pub(in crate::model) fn close(&mut self, count: u32) {
         self.open -= count;
     }
 
     /// Closes them all. Returns how many there were.
-    pub(super) fn close_all(&mut self) -> u32 {
+    pub(in crate::model) fn close_all(&mut self) -> u32 {
         std::mem::take(&mut self.open)
     }
 }
