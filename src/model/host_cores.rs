@@ -138,8 +138,8 @@ impl HostCores for SlicedCores {
     }
 
     fn wake(&mut self, now: Time, task: Task, process: Process, work: Span, stays: bool) {
-        let who = runner(task, process, self.threaded);
-        let more = self.cores.start(now, (task.number(), process.number()), who, work, stays);
+        let runner = runner(task, process, self.threaded);
+        let more = self.cores.start(now, (task.number(), process.number()), runner, work, stays);
         self.busy.rise(now, u64::from(more));
     }
 

@@ -136,6 +136,7 @@ impl<S: Scope> World<'_, S> {
         }
     }
 
+    /// A task of `process` begins on the cores of `host`.
     #[inline(always)]
     pub(super) fn start_on_cores(&mut self, host: usize, task: Task, process: Process, work: Span) {
         self.cores[host].start(self.now, task, process, work);

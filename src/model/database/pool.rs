@@ -75,9 +75,9 @@ impl Pool {
         }
     }
 
-    /// `who` wants a connection.
+    /// `id` wants a connection.
     #[inline]
-    pub(in crate::model) fn acquire(&mut self, who: RequestId) -> Acquired {
+    pub(in crate::model) fn acquire(&mut self, id: RequestId) -> Acquired {
         if self.idle > 0 {
             self.idle -= 1;
             self.unused = self.unused.min(self.idle);
@@ -87,7 +87,7 @@ impl Pool {
             self.opening += 1;
             Acquired::ToOpen
         } else {
-            self.waiting.push_back(who);
+            self.waiting.push_back(id);
             Acquired::Queued
         }
     }
@@ -117,15 +117,15 @@ impl Pool {
     pub(in crate::model) fn give_back(&mut self) -> Returned {
         let keeps = self.idle < self.keep;
         let next = self.waiting.pop_front();
-        if let Some(who) = next
+        if let Some(id) = next
             && !(self.wakes && keeps)
         {
-            return Returned::To(who);
+            return Returned::To(id);
         }
         self.used -= 1;
         self.idle += u32::from(keeps);
         match next {
-            Some(who) => Returned::Wakes(who),
+            Some(id) => Returned::Wakes(id),
             None if keeps => Returned::Kept,
             None => Returned::Closed,
         }
@@ -144,9 +144,9 @@ impl Pool {
         self.waiting.front().copied()
     }
 
-    /// Takes `who` out of the queue.
-    pub(in crate::model) fn leave(&mut self, who: RequestId) {
-        self.waiting.retain(|other| *other != who);
+    /// Takes `id` out of the queue.
+    pub(in crate::model) fn leave(&mut self, id: RequestId) {
+        self.waiting.retain(|other| *other != id);
     }
 
     /// The server closed every connection. Returns the requests that waited for one: each may open
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_pool_opens_up_to_its_limit_and_keeps_what_it_may() {
         let mut pool = pool(1, Some(2));
-        let acquired = [0, 1, 2].map(|who| pool.acquire(who));
+        let acquired = [0, 1, 2].map(|id| pool.acquire(id));
         assert_eq!(acquired, [Acquired::ToOpen, Acquired::ToOpen, Acquired::Queued]);
         pool.opened();
         pool.opened();
@@ -242,11 +242,11 @@ mod tests {
     #[test]
     fn connections_beyond_those_kept_stay_open_while_fewer_lie_idle() {
         let mut pool = pool(2, Some(4));
-        (0..4).for_each(|who| assert_eq!(pool.acquire(who), Acquired::ToOpen));
+        (0..4).for_each(|id| assert_eq!(pool.acquire(id), Acquired::ToOpen));
         (0..4).for_each(|_| pool.opened());
-        for who in 4..100 {
+        for id in 4..100 {
             assert_eq!([pool.give_back(), pool.give_back()], [Returned::Kept; 2]);
-            assert_eq!([pool.acquire(who), pool.acquire(who)], [Acquired::Open; 2]);
+            assert_eq!([pool.acquire(id), pool.acquire(id)], [Acquired::Open; 2]);
         }
         let returned = [0; 4].map(|_| pool.give_back());
         let last = [Returned::Kept, Returned::Kept, Returned::Closed, Returned::Closed];
@@ -257,11 +257,11 @@ mod tests {
     fn in_a_loop_who_comes_first_takes_what_another_was_woken_up_for() {
         let one = Connections { keep: 1, limit: Some(1), timeout: None, hold: Hold::Query };
         let mut pool = Pool::new(&one, true);
-        let acquired = [0, 1, 2].map(|who| pool.acquire(who));
+        let acquired = [0, 1, 2].map(|id| pool.acquire(id));
         assert_eq!(acquired, [Acquired::ToOpen, Acquired::Queued, Acquired::Queued]);
         pool.opened();
         assert_eq!(pool.give_back(), Returned::Wakes(1));
-        assert_eq!([3, 1].map(|who| pool.acquire(who)), [Acquired::Open, Acquired::Queued]);
+        assert_eq!([3, 1].map(|id| pool.acquire(id)), [Acquired::Open, Acquired::Queued]);
         assert_eq!((pool.give_back(), pool.acquire(2)), (Returned::Wakes(2), Acquired::Open));
         assert_eq!(pool.give_back(), Returned::Wakes(1));
     }

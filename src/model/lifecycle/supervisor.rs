@@ -106,7 +106,7 @@ impl<S: Scope> World<'_, S> {
     /// Checks the workers from `first` on: starts those that are gone, up to the first process,
     /// which it pings. Once all are through, it schedules the next check if any is not up yet.
     fn check_from(&mut self, first: u32) {
-        // Not idle: a worker that boots in no time can pong while it is started.
+        // It awaits no pong: a worker that boots in no time answers while it is started.
         self.health_check = HealthCheck::Running;
         for index in first..self.site.server.workers {
             match self.workers[index as usize].state {

@@ -363,8 +363,8 @@ impl Builder<'_> {
         self.wait(Amount { known: back, ..Amount::default() }, Stage::Database);
     }
 
-    /// The database has the query and takes its time. The thread waits for the result, where it has
-    /// to after polling for it once.
+    /// The database has the query and takes its time. The thread waits for the result; if it has
+    /// lost the GIL by sending, it polls once before.
     fn wait_for_result(&mut self, wait: Amount) {
         if self.polls_result() {
             self.ops.push(Op::PollResult(Amount { known: RESULT_POLL_CPU, ..Amount::default() }));

@@ -252,7 +252,7 @@ pub(in crate::model) struct Held {
 pub(in crate::model) struct Waiting {
     /// The request's number on the tape.
     pub number: u32,
-    /// Since when.
+    /// When the client first tried.
     pub arrived: Time,
     /// Whether the request is measured.
     pub measured: bool,

@@ -41,7 +41,7 @@ pub(in crate::model) struct Worker {
     pub accepted_at: Time,
     /// Whether its first request is still to come.
     pub fresh: bool,
-    /// What its first request leaves behind and it takes only when that request ends.
+    /// The rest of what its first request leaves behind: it takes that when the request ends.
     pub growing: Bytes,
     /// CPU that its next burst takes beyond what its request asks for.
     pub extra_burst_cpu: Span,
