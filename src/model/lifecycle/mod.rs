@@ -8,8 +8,9 @@
 //! | `crash` | what is lost with a worker, or with the database |
 //! | `teardown` | how a killed worker ends |
 //! | `supervisor` | uvicorn's parent process, which checks its workers |
-//! The life of a worker, by [`State`](super::worker::process::State). A worker that is killed in
-//! any of the first five states goes on as one that is up.
+//!
+//! The life of a worker, by [`State`](super::worker::process::State). A worker that is killed while
+//! it boots (`Booting`, `Opening`, `Filling`) goes on as one that is killed while it is `Up`.
 //!
 //! | state | memory it holds | what ends it | next state |
 //! |---|---|---|---|
