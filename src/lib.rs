@@ -16,7 +16,7 @@
 //! | [`units`] | quantities with their unit in the type | nothing |
 //! | [`seed`] | where a run's randomness starts | nothing |
 //! | [`site`] | what is simulated, already valid | units |
-//! | [`kernel`] | the agenda, and streams of random numbers | units, seed |
+//! | [`kernel`] | the agenda, deadlines, and streams of random numbers | units, seed |
 //! | [`resource`] | slots, shared cores, memory: named by how they queue | units |
 //! | [`stats`] | histograms, time averages, estimates over replications | units |
 //! | [`outcome`] | what one run measured | units, seed, stats |

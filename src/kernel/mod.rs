@@ -1,4 +1,5 @@
-//! The clock's agenda and the streams of random numbers. Nothing here knows what is simulated.
+//! The agenda, deadlines, and streams of random numbers. Nothing here knows what is simulated.
 
 pub mod agenda;
+pub mod deadlines;
 pub mod streams;

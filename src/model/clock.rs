@@ -3,10 +3,10 @@
 //! Of several events at one instant the order is: cores, agenda, patience, Nginx, gunicorn's
 //! arbiter, tape.
 
-use super::admission::ConnectOutcome;
+use super::front::admission::ConnectOutcome;
 use super::host_cores::HostCores;
-use super::request::{NO_REQUEST, RequestId};
 use super::scope::Scope;
+use super::traffic::request::{NO_REQUEST, RequestId};
 use super::{Event, OWN_DATABASE_HOST, WORKERS_HOST, World};
 use crate::outcome::Stopped;
 use crate::units::Time;
@@ -133,17 +133,24 @@ impl<S: Scope> World<'_, S> {
             self.cores_done(OWN_DATABASE_HOST)
         } else if due.agenda == due.first {
             self.handle()
-        } else if self.patience.next_due() == due.first {
-            self.patience_over()
         } else {
-            self.server_gives_up()
+            if self.patience.next_due() == due.first {
+                self.patience_over();
+            } else {
+                self.server_gives_up();
+            }
+            None
         }
     }
 
     /// Nginx's read timeout is over, or gunicorn's worker timeout.
     #[inline(never)]
-    fn server_gives_up(&mut self) -> Option<RequestId> {
-        if self.reading.next_due() == self.now { self.reading_over() } else { self.overtime_over() }
+    fn server_gives_up(&mut self) {
+        if self.reading.next_due() == self.now {
+            self.reading_over();
+        } else {
+            self.overtime_over();
+        }
     }
 
     /// An event happens at `time`.
@@ -158,7 +165,10 @@ impl<S: Scope> World<'_, S> {
     #[inline(always)]
     fn handle(&mut self) -> Option<RequestId> {
         match self.agenda.pop().expect("an event is due") {
-            Event::WaitOver(id) => return self.wait_over(id),
+            Event::WaitOver(id) => {
+                self.wait_over(id);
+                return Some(id);
+            }
             Event::Retry(id) => return self.retry(id),
             Event::HandOver(worker) => self.hand_over(worker),
             Event::PoolTimeout(worker) => self.pool_timeout(worker),

@@ -1,6 +1,6 @@
 //! The cores of a host, whichever way they are shared.
 
-use super::tasks::{ASIDE, BACKEND, FRONT};
+use super::tasks::{Process, Task};
 use crate::resource::cores::Cores;
 use crate::resource::run_queue::Runner;
 use crate::resource::sliced::{CoreCooling, Sliced};
@@ -14,20 +14,20 @@ pub(super) trait HostCores {
     /// The idle cores of `host`, where the workers' processes are `threaded` or of one thread each.
     fn new(host: &Host, threaded: bool) -> Self;
     /// A task of `process` begins.
-    fn start(&mut self, now: Time, task: u32, process: u32, work: Span);
+    fn start(&mut self, now: Time, task: Task, process: Process, work: Span);
     /// A thread of `process` wakes up for a task. It `stays` on its core though that is busy, or
     /// looks for an idle one; with cores shared fairly there is no difference.
     #[inline]
-    fn wake(&mut self, now: Time, task: u32, process: u32, work: Span, _stays: bool) {
+    fn wake(&mut self, now: Time, task: Task, process: Process, work: Span, _stays: bool) {
         self.start(now, task, process, work);
     }
     /// When the next task is done, or gives way.
     fn next_change(&mut self) -> Time;
     /// What changes at `now`: a task is done, and returned, or one has given way.
-    fn change(&mut self, now: Time) -> Option<u32>;
+    fn change(&mut self, now: Time) -> Option<Task>;
     /// Takes a task off before it is done. Returns what is left of its work; `None` if it was not
     /// there.
-    fn stop(&mut self, now: Time, task: u32) -> Option<Span>;
+    fn stop(&mut self, now: Time, task: Task) -> Option<Span>;
     /// For `span` from `now` on no task makes progress.
     fn stall(&mut self, now: Time, span: Span);
     /// How long `work` takes on a core of its own.
@@ -52,8 +52,8 @@ impl HostCores for FairCores {
     }
 
     #[inline(always)]
-    fn start(&mut self, now: Time, task: u32, _process: u32, work: Span) {
-        self.cores.start(now, task, work);
+    fn start(&mut self, now: Time, task: Task, _process: Process, work: Span) {
+        self.cores.start(now, task.number(), work);
     }
 
     #[inline(always)]
@@ -62,12 +62,12 @@ impl HostCores for FairCores {
     }
 
     #[inline(always)]
-    fn change(&mut self, now: Time) -> Option<u32> {
-        Some(self.cores.finish(now))
+    fn change(&mut self, now: Time) -> Option<Task> {
+        Some(Task::numbered(self.cores.finish(now)))
     }
 
-    fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
-        self.cores.stop(now, task)
+    fn stop(&mut self, now: Time, task: Task) -> Option<Span> {
+        self.cores.stop(now, task.number())
     }
 
     fn stall(&mut self, now: Time, span: Span) {
@@ -97,16 +97,17 @@ const SERVER: u64 = 0;
 /// The thread that does `task` of `process`, and its session. Each process of the database is one
 /// thread and a session of its own. So is a client on the same host; and a worker too, but all
 /// workers are of one session. Where workers have threads, each request is done by another one.
-fn runner(task: u32, process: u32, threaded: bool) -> Runner {
-    let own = u64::from(process) << 32 | u64::from(task);
-    let whole = u64::from(process) << 32 | u64::from(u32::MAX);
+fn runner(task: Task, process: Process, threaded: bool) -> Runner {
+    let first = u64::from(process.number()) << 32;
+    let own = first | u64::from(task.number());
+    let whole = first | u64::from(u32::MAX);
     match process {
-        FRONT => Runner { thread: own, session: whole },
-        _ if process >= BACKEND => Runner { thread: own, session: own },
+        Process::FRONT => Runner { thread: own, session: whole },
+        _ if process.is_above_workers() => Runner { thread: own, session: own },
         _ => {
             // A worker's background work does not keep it from its next request here, and a thread
             // of its own answers pings.
-            let is_own = threaded || task & ASIDE != 0;
+            let is_own = threaded || task.is_beside_requests();
             Runner { thread: if is_own { own } else { whole }, session: SERVER }
         }
     }
@@ -132,13 +133,13 @@ impl HostCores for SlicedCores {
         SlicedCores { cores, threaded, busy: Level::default() }
     }
 
-    fn start(&mut self, now: Time, task: u32, process: u32, work: Span) {
+    fn start(&mut self, now: Time, task: Task, process: Process, work: Span) {
         self.wake(now, task, process, work, false);
     }
 
-    fn wake(&mut self, now: Time, task: u32, process: u32, work: Span, stays: bool) {
-        let who = runner(task, process, self.threaded);
-        let more = self.cores.start(now, (task, process), who, work, stays);
+    fn wake(&mut self, now: Time, task: Task, process: Process, work: Span, stays: bool) {
+        let runner = runner(task, process, self.threaded);
+        let more = self.cores.start(now, (task.number(), process.number()), runner, work, stays);
         self.busy.rise(now, u64::from(more));
     }
 
@@ -147,16 +148,16 @@ impl HostCores for SlicedCores {
         self.cores.next_change()
     }
 
-    fn change(&mut self, now: Time) -> Option<u32> {
-        let done = self.cores.change(now);
+    fn change(&mut self, now: Time) -> Option<Task> {
+        let done = self.cores.change(now).map(Task::numbered);
         let more = self.cores.busier();
         self.busy.rise(now, u64::from(more > 0));
         self.busy.fall(now, u64::from(more < 0));
         done
     }
 
-    fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
-        let (left, fewer) = self.cores.stop(now, task)?;
+    fn stop(&mut self, now: Time, task: Task) -> Option<Span> {
+        let (left, fewer) = self.cores.stop(now, task.number())?;
         self.busy.fall(now, u64::from(fewer));
         Some(left)
     }
@@ -205,11 +206,11 @@ impl HostCores for AnyCores {
     }
 
     #[inline(always)]
-    fn start(&mut self, now: Time, task: u32, process: u32, work: Span) {
+    fn start(&mut self, now: Time, task: Task, process: Process, work: Span) {
         either!(self, cores => cores.start(now, task, process, work));
     }
 
-    fn wake(&mut self, now: Time, task: u32, process: u32, work: Span, stays: bool) {
+    fn wake(&mut self, now: Time, task: Task, process: Process, work: Span, stays: bool) {
         either!(self, cores => cores.wake(now, task, process, work, stays));
     }
 
@@ -219,11 +220,11 @@ impl HostCores for AnyCores {
     }
 
     #[inline(always)]
-    fn change(&mut self, now: Time) -> Option<u32> {
+    fn change(&mut self, now: Time) -> Option<Task> {
         either!(self, cores => cores.change(now))
     }
 
-    fn stop(&mut self, now: Time, task: u32) -> Option<Span> {
+    fn stop(&mut self, now: Time, task: Task) -> Option<Span> {
         either!(self, cores => cores.stop(now, task))
     }
 

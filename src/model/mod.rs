@@ -1,74 +1,74 @@
 //! The simulated world: `simulate` turns a site and a seed into an outcome.
 //!
-//! It does no I/O, reads no clock, holds no globals, and cannot fail. What happens next is asked
-//! of a handful of sources (the cores, the agenda, the clients' patience, the tape), the earliest
-//! is handled, and every request that this set free is moved on to where it has to wait again.
+//! It does no I/O, reads no clock, holds no globals, and cannot fail. The next event is the
+//! earliest of what the sources have: the cores of each host, the agenda, the three lists of
+//! deadlines (a client's patience, Nginx's read timeout, gunicorn's worker timeout) and the tape.
+//! It is handled, and then every request that it set free moves on to where it has to wait again.
 //!
-//! At one instant, what ends on the cores comes first (what it frees can be had at that instant),
-//! then the agenda in order of scheduling, then patience, and arrivals last.
+//! Of several events at one instant the order is: cores, agenda, patience, Nginx, gunicorn, tape.
+//! (Work that ends on the cores comes first, so that what it frees can be had at that instant.)
 //!
-//! What every event goes through is inlined by order: the frames of so many small functions, and
-//! the look-ups that each repeats, were a quarter of all instructions (`benches/README.md`).
+//! | room | what it does |
+//! |---|---|
+//! | here | how a run goes, and the `World` that it goes on in |
+//! | `clock` | what happens next |
+//! | `steps` | takes a request from operation to operation |
+//! | `traffic` | the requests: when they arrive, what each wants, how far each has come |
+//! | `front` | the way to a worker: the socket, the backlog, which worker accepts |
+//! | `worker` | inside a worker process: threads, the GIL or the loop, cold code |
+//! | `database` | connections to PostgreSQL |
+//! | `lifecycle` | how processes boot, run out of memory, die and come back |
+//! | `host_cores`, `tasks` | the cores of a host; the tasks and processes on them |
+//! | `rules`, `scope` | what a site has, and which of that its world is compiled with |
+//! | `random_streams` | what is decided by chance during a run |
+//! | `probe` | what is measured |
+//!
+//! The functions that every event goes through are inlined by order: the frames of so many small
+//! functions, and the look-ups that each repeats, were a quarter of all instructions
+//! (`benches/README.md`).
 
-mod acceptor;
-mod admission;
-mod arrivals;
-mod boot;
-mod client;
 mod clock;
-mod cold;
-mod crash;
 mod database;
-mod dispatcher;
-mod heap;
+mod front;
 mod host_cores;
-mod iteration;
-mod occupancy;
-mod oom;
-mod postmaster;
+mod lifecycle;
 mod probe;
-mod program;
 mod random_streams;
-mod repeated_trace;
-mod request;
 mod rules;
 mod scope;
-mod sockets;
 mod steps;
-mod supervisor;
-mod system_calls;
 mod tasks;
-mod teardown;
-mod turn;
-mod waking;
+mod traffic;
 mod worker;
 
 use std::collections::VecDeque;
 
-pub use arrivals::{Arrival, Reply};
+pub use traffic::arrivals::{Arrival, Reply};
 
 use crate::kernel::agenda::{self, Agenda};
+use crate::kernel::deadlines::Deadlines;
 use crate::outcome::{Outcome, Stopped};
 use crate::resource::memory::Memory;
 use crate::seed::Seed;
 use crate::site::{Site, WorkerKind};
 use crate::units::{Span, Time};
-use admission::backlog_room;
-use arrivals::{CallerTape, DrawnTape, SiteTape};
-use client::Deadlines;
 use clock::RunUntil;
-use cold::CodeRan;
-use database::Postgres;
+use database::pool::Postgres;
+use database::postmaster::Postmaster;
+use front::admission::{backlog_room, patience_at_site};
 use host_cores::HostCores;
-use postmaster::Postmaster;
+use lifecycle::supervisor::HealthCheck;
 use probe::{Ended, Probe};
-use program::{Draws, Op, Program};
 use random_streams::RandomStreams;
-use request::{NO_REQUEST, Ready, RequestId, Requests};
 use rules::{Rules, is_plain};
 use scope::{Full, Plain, Scope};
-use supervisor::HealthCheck;
-use worker::Worker;
+use traffic::arrivals::SiteTape;
+use traffic::caller_tape::CallerTape;
+use traffic::drawn_tape::DrawnTape;
+use traffic::program::{Draws, Op, Program};
+use traffic::request::{At, NO_REQUEST, Ready, RequestId, Requests};
+use worker::cold::CodeRan;
+use worker::process::Worker;
 
 /// Runs `site` once. Requests are drawn from `seed`; where traffic is recorded, `seed` says at
 /// which instant of the recording the run begins.
@@ -218,10 +218,8 @@ struct NextArrival {
     at: Time,
 }
 
-/// Everything in the simulated world. Its behaviour is in the files beside this one, by what it is
-/// about: `clock` has what happens next, `admission` the way to a worker, `steps` and `turn` what a
-/// request does there, `occupancy` and `oom` who holds memory and who dies for it, `crash`, `ending` and
-/// `boot` what becomes of a worker then; here is how a run goes.
+/// Everything in the simulated world. What it does is in the rooms of this floor, each of which
+/// adds methods to it.
 struct World<'a, S: Scope> {
     site: &'a Site,
     rules: Rules,
@@ -263,7 +261,7 @@ struct World<'a, S: Scope> {
     code_ran: CodeRan,
     /// By request number: when the database began to wait over its query. Kept for the threads that
     /// poll for the result.
-    query_sent: Vec<Time>,
+    query_wait_began: Vec<Time>,
     /// By request number: how long it had queued for a connection when it was last woken up for
     /// one.
     pool_waited: Vec<Span>,
@@ -283,8 +281,8 @@ struct World<'a, S: Scope> {
     backlog_room: usize,
     /// Nothing listens: systemd has stopped the whole unit, or the only process is gone.
     is_down: bool,
-    /// Numbers the tasks on the cores that nobody waits for.
-    asides: u32,
+    /// Numbers the background tasks.
+    background_tasks: u32,
     /// Worker lives so far: a worker begins a new one whenever it is killed.
     lives: u64,
     health_check: HealthCheck,
@@ -308,7 +306,7 @@ impl<'a, S: Scope> World<'a, S> {
         let other = own.unwrap_or(&site.host);
         let opens = Time::ZERO + site.horizon.warmup;
         let demands = programs.iter().map(Program::demands).max().unwrap_or(0);
-        let (ops, starts) = program::linked(&programs);
+        let (ops, starts) = traffic::program::linked(&programs);
         let workers = (0..site.server.workers).map(|index| Worker::new(&site.server, index));
         World {
             site,
@@ -332,7 +330,7 @@ impl<'a, S: Scope> World<'a, S> {
             thrashes: [false; 2],
             database_host: if own.is_some() { OWN_DATABASE_HOST } else { WORKERS_HOST },
             code_ran: CodeRan::NEVER,
-            query_sent: Vec::new(),
+            query_wait_began: Vec::new(),
             pool_waited: Vec::new(),
             postgres: Postgres::new(site.database.connection_slots),
             postmaster: Postmaster::default(),
@@ -343,10 +341,10 @@ impl<'a, S: Scope> World<'a, S> {
             backlog_room: backlog_room(&site.front),
             is_down: false,
             own_backlogs_total: 0,
-            asides: 0,
+            background_tasks: 0,
             lives: u64::from(site.server.workers),
             health_check: HealthCheck::Idle { last: None },
-            patience: Deadlines::new(client::patience_here(&site.client)),
+            patience: Deadlines::new(patience_at_site(&site.client)),
             reading: Deadlines::new(site.front.read_timeout),
             overtime: Deadlines::new(site.server.timeout),
             probe: Probe::new(
@@ -416,9 +414,7 @@ impl<'a, S: Scope> World<'a, S> {
     /// Lets `id` go on as soon as the event at hand is handled.
     #[inline(always)]
     fn set_ready(&mut self, id: RequestId) {
-        self.requests[id].at = request::At::Moving;
+        self.requests[id].at = At::Moving;
         self.ready.push(id);
     }
 }
-
-const _: () = assert!(size_of::<Event>() <= 8, "events stay small");

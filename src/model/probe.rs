@@ -1,7 +1,7 @@
 //! What is measured, from the end of the warm-up on. Nothing else writes measurements or knows the
 //! window.
 
-use super::request::Request;
+use super::traffic::request::Request;
 use crate::outcome::{Cause, Counts, Levels, Outcome, Profile, Queue, Stopped};
 use crate::seed::Seed;
 use crate::stats::histogram::{self, Histogram};

@@ -27,6 +27,17 @@ pub(super) struct Rules {
     features: Features,
 }
 
+/// Which waiter gets a worker's turn when it is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TurnGoesTo {
+    /// The first in the queue: of a loop, or a textbook's GIL.
+    First,
+    /// The thread that has slept longest: CPython's GIL, where threads wake up as in Linux.
+    LongestAsleep,
+    /// Any: CPython's GIL, where cores are shared fairly.
+    Any,
+}
+
 /// What not every site has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Features {
@@ -39,6 +50,8 @@ pub(super) struct Features {
     /// Threads behind a dispatcher need a core to ask for the GIL, and each goes back to its own:
     /// where cores are shared as Linux does.
     pub threads_wake: bool,
+    /// Which waiter gets a worker's turn when it is free.
+    pub turn_goes_to: TurnGoesTo,
     /// The dispatcher's costs, where there is one.
     pub dispatcher: Option<Dispatcher>,
     /// A worker refuses a request with which it would have this many.
@@ -70,6 +83,7 @@ impl Features {
         closes_later: false,
         per_process: false,
         threads_wake: false,
+        turn_goes_to: TurnGoesTo::First,
         dispatcher: None,
         limit_concurrency: None,
         has_deadlines_or_second_host: false,
@@ -86,14 +100,19 @@ impl Features {
     fn of(site: &Site) -> Features {
         let dispatcher = site.server.kind.dispatcher();
         let client_cpu = site.client.cpu.scaled(0.5);
+        let has_slices = matches!(site.host.sharing, Sharing::Slices { .. });
         let has_first = site.server.first_request != FirstRequest::LIKE_ANY;
         let mut endpoints = site.traffic.endpoints.iter();
         Features {
             dispatches: dispatcher.is_some(),
             closes_later: dispatcher.is_some_and(|its| !its.finish_cpu.is_zero()),
             per_process: site.server.accept == Accept::PerProcess,
-            threads_wake: dispatcher.is_some()
-                && matches!(site.host.sharing, Sharing::Slices { .. }),
+            threads_wake: dispatcher.is_some() && has_slices,
+            turn_goes_to: match (dispatcher.is_some(), has_slices) {
+                (false, _) => TurnGoesTo::First,
+                (true, true) => TurnGoesTo::LongestAsleep,
+                (true, false) => TurnGoesTo::Any,
+            },
             dispatcher,
             limit_concurrency: limit_concurrency(site),
             has_deadlines_or_second_host: site.database.host.is_some()
@@ -139,7 +158,7 @@ impl<S: Scope> World<'_, S> {
     }
 }
 
-/// Whether a site whose requests are drawn can be simulated as a [`super::scope::Plain`] one.
+/// Whether a site can be simulated as a [`crate::model::scope::Plain`] one.
 pub(super) fn is_plain(site: &Site) -> bool {
     let is_plain = |host: &Host| host.sharing == Sharing::Fair && host.memory.is_none();
     let is_drawn = site.traffic.arrivals == Arrivals::Poisson;

@@ -6,8 +6,9 @@
 
 use std::marker::PhantomData;
 
-use super::arrivals::{DrawnTape, Tape};
 use super::host_cores::{AnyCores, FairCores, HostCores};
+use super::traffic::arrivals::Tape;
+use super::traffic::drawn_tape::DrawnTape;
 
 /// What a world is compiled with.
 pub(super) trait Scope {
@@ -15,8 +16,8 @@ pub(super) trait Scope {
     type Tape: Tape;
     /// The cores of its hosts.
     type Cores: HostCores;
-    /// Whether it has none of [`super::rules::Features`], nothing is ever killed, and every core is
-    /// shared fairly.
+    /// Whether it has none of [`crate::model::rules::Features`], nothing is ever killed, and every
+    /// core is shared fairly.
     const PLAIN: bool;
 }
 
@@ -43,9 +44,9 @@ impl Scope for Plain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::arrivals::SiteTape;
-    use crate::model::program::Draws;
     use crate::model::rules::is_plain;
+    use crate::model::traffic::arrivals::SiteTape;
+    use crate::model::traffic::program::Draws;
     use crate::model::{World, programs};
     use crate::outcome::Outcome;
     use crate::seed::Seed;

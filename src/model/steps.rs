@@ -1,16 +1,16 @@
-//! A request's steps: the worker's turn, the cores, connections, queries, and the end.
+//! A request's operations: computing, waiting, and the end; and the tasks on the cores that they
+//! need.
 
 use std::ops::Add;
 
-use super::database::{Acquired, Returned};
 use super::host_cores::HostCores;
-use super::program::{Amount, Op, Share};
-use super::request::{At, ConnectionState, Failure, RequestId};
 use super::scope::Scope;
-use super::tasks::{ASIDE, ASIDES, BACKEND, DISPATCH, FORK, HEALTH_CHECK, LIFECYCLE, PONG};
+use super::tasks::{BACKGROUND_NUMBERS, Other, Process, Task};
+use super::traffic::program::{Amount, Op, Share};
+use super::traffic::request::{At, Failure, RequestId};
 use super::{Event, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage};
-use crate::units::Span;
+use crate::units::{Span, Time};
 
 impl<S: Scope> World<'_, S> {
     /// Takes the request from operation to operation, until one takes time or has to wait. Where it
@@ -98,9 +98,10 @@ impl<S: Scope> World<'_, S> {
         if !self.rules.shares_turn {
             request.at = At::Cores;
             let worker = request.worker;
-            self.start_on_cores(WORKERS_HOST, id, worker, work);
+            let (task, process) = (Task::request(id), Process::worker(worker));
+            self.start_on_cores(WORKERS_HOST, task, process, work);
         } else if self.take_turn(id) {
-            self.run_on_cores(id);
+            self.run_on_cores(Task::request(id));
         }
         false
     }
@@ -128,23 +129,30 @@ impl<S: Scope> World<'_, S> {
     /// iteration with it accepts one connection. Call it last when a request begins to wait, for
     /// memory may run out over the accepted one.
     #[inline]
-    fn end_burst(&mut self, id: RequestId) {
+    pub(super) fn end_burst(&mut self, id: RequestId) {
         let index = self.requests[id].worker;
         if self.release_turn(id) {
             self.between_bursts(index);
         }
     }
 
+    /// A task of `process` begins on the cores of `host`.
     #[inline(always)]
-    pub(super) fn start_on_cores(&mut self, host: usize, task: u32, process: u32, work: Span) {
+    pub(super) fn start_on_cores(&mut self, host: usize, task: Task, process: Process, work: Span) {
         self.cores[host].start(self.now, task, process, work);
     }
 
     /// [`World::start_on_cores`] for rare tasks: not inlined, so that the compiler goes on inlining
     /// the others.
     #[inline(never)]
-    pub(super) fn start_apart(&mut self, host: usize, task: u32, process: u32, work: Span) {
+    pub(super) fn start_apart(&mut self, host: usize, task: Task, process: Process, work: Span) {
         self.start_on_cores(host, task, process, work);
+    }
+
+    /// The next task of a worker's boot or teardown.
+    pub(super) fn start_lifecycle_task(&mut self, worker: u32, work: Span) {
+        let (task, process) = (Task::lifecycle(worker), Process::worker(worker));
+        self.start_apart(WORKERS_HOST, task, process, work);
     }
 
     /// Something is due on the cores of `host`. Returns the request that can go on at once, if one
@@ -152,11 +160,11 @@ impl<S: Scope> World<'_, S> {
     #[inline(always)]
     pub(super) fn cores_done(&mut self, host: usize) -> Option<RequestId> {
         let task = self.cores[host].change(self.now)?;
-        if task >= DISPATCH {
-            self.no_request_done(task);
+        let Some(id) = task.as_request() else {
+            self.other_task_done(task);
             return None;
-        }
-        let request = &mut self.requests[task];
+        };
+        let request = &mut self.requests[id];
         let alone = self.cores[host].alone(request.left);
         match request.at {
             At::Cores => {
@@ -180,30 +188,27 @@ impl<S: Scope> World<'_, S> {
                 }
             }
             At::Waking => {
-                self.awake(task);
+                self.awake(id);
                 return None;
             }
             _ => {
                 request.at = At::Socket;
-                return self.connect(task).started();
+                return self.connect(id).started();
             }
         }
-        Some(task)
+        Some(id)
     }
 
     /// A task is done that is not a request's.
     #[inline(never)]
-    fn no_request_done(&mut self, task: u32) {
-        if task & PONG == PONG {
-            self.ponged(task & !PONG);
-        } else if task & LIFECYCLE != 0 {
-            self.lifecycle_task_done(task & !LIFECYCLE);
-        } else if task == FORK {
-            self.forked();
-        } else if task == HEALTH_CHECK {
-            self.run_check();
-        } else if task & ASIDE == 0 {
-            self.dispatched(task & !DISPATCH);
+    fn other_task_done(&mut self, task: Task) {
+        match task.other() {
+            Other::Pong(worker) => self.ponged(worker),
+            Other::Lifecycle(worker) => self.lifecycle_task_done(worker),
+            Other::Fork => self.forked(),
+            Other::HealthCheck => self.run_check(),
+            Other::Background => {}
+            Other::Dispatcher(worker) => self.dispatched(worker),
         }
     }
 
@@ -218,7 +223,8 @@ impl<S: Scope> World<'_, S> {
         }
         let request = &mut self.requests[id];
         (request.left, request.at) = (work, At::DatabaseCores);
-        self.start_on_cores(self.database_host, id, BACKEND | id, work);
+        let (task, process) = (Task::request(id), Process::backend(id));
+        self.start_on_cores(self.database_host, task, process, work);
         self.end_burst(id);
         false
     }
@@ -226,18 +232,31 @@ impl<S: Scope> World<'_, S> {
     /// The database has the request's query, and its thread wants the GIL back for a moment.
     #[inline(never)]
     fn poll_result(&mut self, id: RequestId, amount: Amount) -> bool {
-        self.note_query_sent(id);
+        self.note_query_wait(id);
         match self.keeps_turn_sending() {
             true => self.step_on(id),
             false => self.compute(id, amount),
         }
     }
 
+    /// The database begins to wait over the query of `id`.
+    pub(super) fn note_query_wait(&mut self, id: RequestId) {
+        if self.query_wait_began.len() <= id as usize {
+            self.query_wait_began.resize(id as usize + 1, Time::ZERO);
+        }
+        self.query_wait_began[id as usize] = self.now;
+    }
+
+    /// When the database began to wait over the query of `id`.
+    pub(super) fn query_wait_began(&self, id: RequestId) -> Time {
+        self.query_wait_began[id as usize]
+    }
+
     /// Waits for what is left of a query's wait.
     #[inline(never)]
     fn wait_remaining(&mut self, id: RequestId, amount: Amount) -> bool {
         let all = self.amount(id, amount);
-        let span = all.saturating_sub(self.now - self.query_sent_at(id));
+        let span = all.saturating_sub(self.now - self.query_wait_began(id));
         self.wait_for(id, span)
     }
 
@@ -260,182 +279,22 @@ impl<S: Scope> World<'_, S> {
 
     /// The request's wait is over: it can go on.
     #[inline]
-    pub(super) fn wait_over(&mut self, id: RequestId) -> Option<RequestId> {
+    pub(super) fn wait_over(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
         if let Op::Wait(_, stage) | Op::WaitRemaining(_, stage) = self.ops[request.next as usize] {
             request.spend(stage, self.now);
         }
         request.go_on();
-        Some(id)
-    }
-
-    /// Takes a connection of the worker's pool, opens one, or queues.
-    #[inline]
-    fn acquire(&mut self, id: RequestId, opening: u16) -> bool {
-        let index = self.requests[id].worker;
-        match self.workers[index as usize].pool.acquire(id) {
-            Acquired::Open => self.connected(id, 1 + opening),
-            Acquired::ToOpen => self.open_own(id),
-            Acquired::Queued => {
-                self.requests[id].at = At::Pool;
-                self.probe.levels.pool_queue.rise(self.now, 1);
-                self.watch_pool(index);
-                self.end_burst(id);
-                false
-            }
-        }
-    }
-
-    /// The request may open a new connection.
-    pub(super) fn open_own(&mut self, id: RequestId) -> bool {
-        let waited = self.requests[id].spend(Stage::Connection, self.now);
-        self.has_waited_for_connection(id, waited);
-        self.step_on(id)
-    }
-
-    /// The request has an open connection, and goes on with the `on`-th operation from here.
-    #[inline]
-    fn connected(&mut self, id: RequestId, on: u16) -> bool {
-        let request = &mut self.requests[id];
-        let waited = request.spend(Stage::Connection, self.now);
-        request.next += u32::from(on);
-        self.has_waited_for_connection(id, waited);
-        self.requests[id].connection = ConnectionState::Held;
-        self.probe.levels.connections.rise(self.now, 1);
-        true
-    }
-
-    /// Asks the database for a new connection.
-    fn open(&mut self, id: RequestId) -> bool {
-        let request = &mut self.requests[id];
-        let index = request.worker;
-        if self.postgres.recovering || !self.postgres.open() {
-            let away = self.postgres.recovering;
-            let endpoint = request.endpoint as usize;
-            let refused = self.programs[endpoint].refused;
-            request.next = self.starts[endpoint] + refused;
-            if let Some(next) = self.workers[index as usize].pool.failed_to_open() {
-                self.leave_pool_queue(next);
-                self.open_own(next);
-                self.set_ready(next);
-            }
-            return if away { self.fail(id, Cause::Down) } else { true };
-        }
-        request.connection = ConnectionState::Held;
-        request.next += 1;
-        self.workers[index as usize].pool.opened();
-        self.probe.levels.connections.rise(self.now, 1);
-        self.probe.levels.open_connections.rise(self.now, 1);
-        self.take_memory(self.database_host, self.site.database.connection_memory);
-        true
-    }
-
-    pub(super) fn leave_pool_queue(&mut self, id: RequestId) {
-        self.requests[id].at = At::Moving;
-        self.probe.levels.pool_queue.fall(self.now, 1);
-    }
-
-    #[inline]
-    fn release(&mut self, id: RequestId) -> bool {
-        self.give_back(id);
-        self.step_on(id)
-    }
-
-    /// Gives the request's connection back to its worker's pool.
-    #[inline(always)]
-    fn give_back(&mut self, id: RequestId) {
-        let request = &mut self.requests[id];
-        if std::mem::take(&mut request.connection).is_held() {
-            let index = request.worker;
-            self.take_back(index);
-        }
-    }
-
-    /// A worker's pool has a connection back.
-    #[inline]
-    fn take_back(&mut self, index: u32) {
-        self.probe.levels.connections.fall(self.now, 1);
-        match self.workers[index as usize].pool.give_back() {
-            Returned::To(next) => {
-                self.leave_pool_queue(next);
-                let request = &self.requests[next];
-                let Op::Acquire { opening } = self.ops[request.next as usize] else {
-                    unreachable!("who waits for a connection is about to acquire it")
-                };
-                self.connected(next, 1 + opening);
-                self.set_ready(next);
-            }
-            Returned::Wakes(next) => self.wake_for_connection(next),
-            Returned::Kept => {}
-            Returned::Closed => self.close_in_order(),
-        }
-    }
-
-    /// A request that has waited for a connection is woken up in its loop, to take it unless
-    /// another request does before. (If it has to wait again, the pool's timeout starts afresh;
-    /// asyncio's goes on.)
-    fn wake_for_connection(&mut self, id: RequestId) {
-        self.leave_pool_queue(id);
-        let request = &mut self.requests[id];
-        let waited = request.spend(Stage::Connection, self.now);
-        request.left = Span::ZERO;
-        self.goes_on_waiting(id, waited);
-        if self.take_turn(id) {
-            self.set_ready(id);
-        }
-    }
-
-    /// A worker closes a connection. Its process in the database has to end, which no request waits
-    /// for.
-    fn close_in_order(&mut self) {
-        self.close_connections(1);
-        self.run_aside(self.database_host, None, self.site.database.close_cpu);
     }
 
     /// The cores of `host` get `work` that no request waits for, in `process` or else in an idle
     /// process of the database.
-    pub(super) fn run_aside(&mut self, host: usize, process: Option<u32>, work: Span) {
+    pub(super) fn run_in_background(&mut self, host: usize, process: Option<Process>, work: Span) {
         if !work.is_zero() {
-            self.asides = (self.asides + 1) % ASIDES;
-            let process = process.unwrap_or(BACKEND | self.asides);
-            self.start_apart(host, ASIDE | self.asides, process, work);
-        }
-    }
-
-    /// `count` connections close.
-    pub(super) fn close_connections(&mut self, count: u32) {
-        self.postgres.close(count);
-        self.probe.levels.open_connections.fall(self.now, u64::from(count));
-        let bytes = self.site.database.connection_memory * u64::from(count);
-        self.give_memory(self.database_host, bytes);
-    }
-
-    /// A request waits for a connection: an event will end its wait at the pool's timeout.
-    fn watch_pool(&mut self, index: u32) {
-        let pool = &mut self.workers[index as usize].pool;
-        if let Some(timeout) = self.site.server.connections.timeout
-            && !pool.timeout_due
-        {
-            pool.timeout_due = true;
-            self.agenda.at(self.now + timeout, Event::PoolTimeout(index));
-        }
-    }
-
-    /// Fails the requests that have waited for a connection for the pool's timeout.
-    pub(super) fn pool_timeout(&mut self, index: u32) {
-        let Some(timeout) = self.site.server.connections.timeout else { return };
-        self.workers[index as usize].pool.timeout_due = false;
-        while let Some(first) = self.workers[index as usize].pool.first_waiting() {
-            let due = self.requests[first].since + timeout;
-            if due > self.now {
-                self.workers[index as usize].pool.timeout_due = true;
-                return self.agenda.at(due, Event::PoolTimeout(index));
-            }
-            self.workers[index as usize].pool.leave(first);
-            self.leave_pool_queue(first);
-            let waited = self.requests[first].spend(Stage::Connection, self.now);
-            self.has_waited_for_connection(first, waited);
-            self.fail(first, Cause::Pool);
+            let number = (self.background_tasks + 1) % BACKGROUND_NUMBERS;
+            self.background_tasks = number;
+            let process = process.unwrap_or(Process::backend(number));
+            self.start_apart(host, Task::background(number), process, work);
         }
     }
 
@@ -449,7 +308,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The request fails with an error page of its application, and is done.
-    fn fail(&mut self, id: RequestId, cause: Cause) -> bool {
+    pub(super) fn fail(&mut self, id: RequestId, cause: Cause) -> bool {
         if let Some(next) = self.finish(id, Some(cause)) {
             self.ready.push(next);
         }

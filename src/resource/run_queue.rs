@@ -45,8 +45,8 @@ impl RunQueue {
     }
 
     /// A thread wakes up. Returns whether the core should pick anew.
-    pub(super) fn wake(&mut self, who: Runner, now: Time) -> bool {
-        let Runner { thread, session } = who;
+    pub(super) fn wake(&mut self, runner: Runner, now: Time) -> bool {
+        let Runner { thread, session } = runner;
         self.homes.insert(thread, session);
         let slice = self.slice;
         let threads = self.threads.entry(session).or_insert_with(|| EevdfQueue::new(slice));
@@ -56,10 +56,11 @@ impl RunQueue {
             over |= self.sessions.account(now);
             self.sessions.join(session);
         }
-        over || self.preempts(who, now)
+        over || self.preempts(runner, now)
     }
 
-    /// Whether the thread, which has just woken up, is to run at once (`check_preempt_wakeup_fair`).
+    /// Whether the thread, which has just woken up, is to run at once
+    /// (`check_preempt_wakeup_fair`).
     fn preempts(&mut self, Runner { thread, session }: Runner, now: Time) -> bool {
         if self.sessions.current() != Some(session) {
             self.sessions.account(now);
@@ -128,8 +129,8 @@ impl RunQueue {
     }
 
     /// The thread that has the core falls asleep.
-    pub(super) fn sleep(&mut self, who: Runner, now: Time) {
-        let Runner { thread, session } = who;
+    pub(super) fn sleep(&mut self, runner: Runner, now: Time) {
+        let Runner { thread, session } = runner;
         let Some(threads) = self.threads.get_mut(&session) else { return };
         if !threads.sleep(thread, now) {
             return;
@@ -166,10 +167,10 @@ mod tests {
 
     /// How long each of those that never sleep has the core in a second, when it is looked at every
     /// tick: in ms, by thread.
-    fn shares(who: &[Runner]) -> BTreeMap<u64, u64> {
+    fn shares(runners: &[Runner]) -> BTreeMap<u64, u64> {
         let mut queue = RunQueue::new(Span::from_micros(1_400));
-        who.iter().for_each(|who| {
-            queue.wake(*who, at(0));
+        runners.iter().for_each(|runner| {
+            queue.wake(*runner, at(0));
         });
         let mut had = BTreeMap::new();
         let mut current = queue.pick(at(0)).unwrap();

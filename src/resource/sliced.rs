@@ -73,7 +73,7 @@ impl Core {
 struct Job {
     task: u32,
     process: u32,
-    who: Runner,
+    runner: Runner,
     /// What the task still needed when it last began to run.
     work: Span,
     /// Whether it is done: its thread falls asleep unless it has more to do at this instant.
@@ -107,20 +107,20 @@ impl Sliced {
         }
     }
 
-    /// Starts `task` of `process` (a number of the caller's), which the thread `who` has to do and
-    /// which needs `work` on a warm core of speed 1. If it `stays`, it does so on the core that the
+    /// Starts `task` of `process` (a number of the caller's), which `runner` has to do and which
+    /// needs `work` on a warm core of speed 1. If it `stays`, it does so on the core that the
     /// process last ran on, even if that is busy and another is not. Returns whether one more core
     /// is busy with it.
     pub fn start(
         &mut self,
         now: Time,
         (task, process): (u32, u32),
-        who: Runner,
+        runner: Runner,
         work: Span,
         stays: bool,
     ) -> bool {
-        let mut job = Job { task, process, who, work, done: false };
-        let on = |core: &Core| core.running.is_some_and(|it| it.done && it.who == who);
+        let mut job = Job { task, process, runner, work, done: false };
+        let on = |core: &Core| core.running.is_some_and(|it| it.done && it.runner == runner);
         if let Some(index) = self.cores.iter().position(on) {
             (self.cores[index].running, self.cores[index].since) = (Some(job), self.begins(now));
             if std::mem::take(&mut self.cores[index].resched) {
@@ -129,9 +129,9 @@ impl Sliced {
             self.look_ahead(now);
             return false;
         }
-        let has = |job: &Job| !job.done && job.who == who;
+        let has = |job: &Job| !job.done && job.runner == runner;
         debug_assert!(!self.jobs().any(has), "a thread does one thing at a time: {job:?}");
-        let index = self.core_for(process, who, stays);
+        let index = self.core_for(process, runner, stays);
         let idle = self.cores[index].running.is_none();
         if idle {
             let asleep = now - self.cores[index].since;
@@ -140,7 +140,7 @@ impl Sliced {
         }
         self.cores[index].waiting.push(job);
         let core = &mut self.cores[index];
-        core.resched |= core.queue.wake(who, now);
+        core.resched |= core.queue.wake(runner, now);
         let may_sleep = core.running.is_some_and(|running| running.done);
         if idle || !may_sleep && core.resched {
             self.switch(now, index);
@@ -158,8 +158,9 @@ impl Sliced {
     /// idle, that of its waker, if that is about to fall asleep and no other waits there
     /// (`wake_affine_idle`: what comes through a socket is a wake-up of that kind), or else its
     /// process's.
-    fn core_for(&self, process: u32, who: Runner, stays: bool) -> usize {
-        if let Some(index) = self.cores.iter().position(|core| core.queue.is_delayed(who.thread)) {
+    fn core_for(&self, process: u32, runner: Runner, stays: bool) -> usize {
+        if let Some(index) = self.cores.iter().position(|core| core.queue.is_delayed(runner.thread))
+        {
             return index;
         }
         let home = self.homes.get(&process).copied();
@@ -178,7 +179,7 @@ impl Sliced {
         self.cores[index].resched = false;
         let next = self.cores[index].queue.pick(now);
         let before = self.cores[index].running;
-        if next.is_some() && before.map(|job| job.who.thread) == next {
+        if next.is_some() && before.map(|job| job.runner.thread) == next {
             return;
         }
         if let Some(job) = before.filter(|job| !job.done) {
@@ -187,7 +188,7 @@ impl Sliced {
         }
         let begins = self.begins(now);
         let core = &mut self.cores[index];
-        let at = core.waiting.iter().position(|job| Some(job.who.thread) == next);
+        let at = core.waiting.iter().position(|job| Some(job.runner.thread) == next);
         (core.running, core.since) = (at.map(|at| core.waiting.remove(at)), now);
         if let Some(job) = core.running {
             core.since = begins;
@@ -203,9 +204,9 @@ impl Sliced {
         let busiest = busiest.filter(|core| !core.waiting.is_empty());
         if let Some(core) = busiest {
             let job = core.waiting.remove(0);
-            core.queue.leave(job.who, now);
+            core.queue.leave(job.runner, now);
             self.cores[idle].waiting.push(job);
-            self.cores[idle].queue.wake(job.who, now);
+            self.cores[idle].queue.wake(job.runner, now);
             self.switch(now, idle);
             self.busier = 1;
         }
@@ -219,8 +220,8 @@ impl Sliced {
         self.next_change
     }
 
-    /// What happens at `now`, which must be [`Sliced::next_change`]: a task is done, and returned; or
-    /// a thread falls asleep, a tick comes, or an idle core takes something over.
+    /// What happens at `now`, which must be [`Sliced::next_change`]: a task is done, and returned;
+    /// or a thread falls asleep, a tick comes, or an idle core takes a task over.
     pub fn change(&mut self, now: Time) -> Option<u32> {
         self.busier = 0;
         let done = match self.cores.iter().position(|core| self.due(core, now) <= now) {
@@ -258,7 +259,7 @@ impl Sliced {
     /// The thread that a core ran falls asleep, and it runs another.
     fn fall_asleep(&mut self, now: Time, index: usize, job: Job) {
         let core = &mut self.cores[index];
-        core.queue.sleep(job.who, now);
+        core.queue.sleep(job.runner, now);
         (core.running, core.since) = (None, now);
         self.switch(now, index);
         self.busier = if self.cores[index].running.is_none() { -1 } else { 0 };
@@ -292,7 +293,7 @@ impl Sliced {
         self.cores.iter_mut().find_map(|core| {
             let at = core.waiting.iter().position(|job| job.task == task)?;
             let job = core.waiting.remove(at);
-            core.queue.leave(job.who, now);
+            core.queue.leave(job.runner, now);
             Some(job.work)
         })
     }

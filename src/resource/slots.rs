@@ -26,14 +26,14 @@ impl<T: Copy> Slots<T> {
         Slots { free: count, queue: VecDeque::new() }
     }
 
-    /// Takes a slot for `who`, or puts it at the end of the queue.
+    /// Takes a slot for `waiter`, or puts it at the end of the queue.
     #[inline]
-    pub fn seize(&mut self, who: T) -> Seized {
+    pub fn seize(&mut self, waiter: T) -> Seized {
         if self.free > 0 {
             self.free -= 1;
             Seized::Granted
         } else {
-            self.queue.push_back(who);
+            self.queue.push_back(waiter);
             Seized::Queued
         }
     }
@@ -75,12 +75,13 @@ impl<T: Copy> Slots<T> {
         self.queue.len()
     }
 
-    /// Takes `who` out of the queue, without a slot. Looks at the whole queue: for rare cases only.
-    pub fn leave(&mut self, who: T)
+    /// Takes `waiter` out of the queue, without a slot. Looks at the whole queue: for rare cases
+    /// only.
+    pub fn leave(&mut self, waiter: T)
     where
         T: PartialEq,
     {
-        self.queue.retain(|other| *other != who);
+        self.queue.retain(|other| *other != waiter);
     }
 }
 
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn slots_go_to_the_first_that_asked() {
         let mut slots = Slots::new(2);
-        let seized = ['a', 'b', 'c', 'd'].map(|who| slots.seize(who));
+        let seized = ['a', 'b', 'c', 'd'].map(|waiter| slots.seize(waiter));
         assert_eq!(seized, [Seized::Granted, Seized::Granted, Seized::Queued, Seized::Queued]);
         assert_eq!(
             (slots.release(), slots.release(), slots.release()),
@@ -103,7 +104,7 @@ mod tests {
     #[test]
     fn a_slot_may_go_to_any_that_waits() {
         let mut slots = Slots::new(1);
-        let seized = ['a', 'b', 'c'].map(|who| slots.seize(who));
+        let seized = ['a', 'b', 'c'].map(|waiter| slots.seize(waiter));
         assert_eq!(seized, [Seized::Granted, Seized::Queued, Seized::Queued]);
         assert_eq!([slots.release_to_any(1), slots.release_to_any(0)], [Some('c'), Some('b')]);
     }

@@ -3,7 +3,7 @@
 use crate::units::Span;
 
 /// How a worker of a Python server handles requests. See the tables at the top of
-/// `model/request.rs`.
+/// `model/traffic/request.rs`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum WorkerKind {
     /// One request per process at a time (gunicorn `sync`).

@@ -59,7 +59,7 @@ const HOMES: [(&str, &[&str]); 24] = [
     ("flate2", &["src/trace/reader.rs"]),
     ("plotters", &["src/report/chart"]),
     ("rayon", &["src/experiment/trial.rs"]),
-    ("rand_distr", &["src/model/arrivals.rs"]),
+    ("rand_distr", &["src/model/traffic/"]),
     ("statrs", &["src/stats/estimate.rs"]),
     ("indicatif", &["src/cli/"]),
     ("terminal_size", &["src/cli/"]),

@@ -46,7 +46,7 @@ fn what_wakes_up_in_another_session_waits_for_the_tick() {
     start(&mut cores, 0, 1, 1, 7);
     let other = Runner { thread: 2, session: 2 };
     cores.start(at(1), (2, 2), other, Span::from_millis(1), false);
-    // The slice that 1 has ends at 2, and nobody looks before the tick at 4.
+    // The slice that 1 has ends at 2, and the core does not look before the tick at 4.
     assert_eq!(ends(&mut cores), [(2, 5), (1, 8)]);
 }
 
@@ -81,8 +81,8 @@ fn an_idle_core_takes_what_waits_for_another_at_the_next_tick_and_what_wakes_at_
     for (task, work) in [(0, 20), (1, 5), (2, 20)] {
         start(&mut cores, 0, task, task, work);
     }
-    // 2 waits for 0's core; 1 ends at 5, and its core takes over who waits there at 8: by then 0
-    // and 2 have had 4 each.
+    // 2 waits for 0's core; 1 ends at 5, and its core takes over the task that waits there at 8: by
+    // then 0 and 2 have had 4 each.
     assert_eq!(ends(&mut cores), [(1, 5), (0, 24), (2, 24)]);
     assert!(start(&mut cores, 30, 0, 0, 9));
     assert!(start(&mut cores, 31, 2, 2, 1), "on the core that is idle");

@@ -1,12 +1,13 @@
 //! A worker's turn to compute, the GIL or the event loop: which task has it, which tasks wait for
 //! it, and when its holder has to hand it over.
 
-use super::arrivals::below;
-use super::host_cores::HostCores;
-use super::request::{At, RequestId};
-use super::scope::Scope;
-use super::tasks::DISPATCH;
-use super::{Event, WORKERS_HOST, World};
+use crate::model::host_cores::HostCores;
+use crate::model::rules::TurnGoesTo;
+use crate::model::scope::Scope;
+use crate::model::tasks::{Process, Task};
+use crate::model::traffic::request::{At, RequestId};
+use crate::model::traffic::sampling::below;
+use crate::model::{Event, WORKERS_HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
 use crate::site::WorkerKind;
@@ -24,7 +25,7 @@ const WAITERS_ASKED: usize = 32;
 impl<S: Scope> World<'_, S> {
     /// Takes the worker's turn, or queues for it. Returns whether the request has it.
     #[inline]
-    pub(super) fn take_turn(&mut self, id: RequestId) -> bool {
+    pub(in crate::model) fn take_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         if request.has_turn {
             return true;
@@ -43,10 +44,10 @@ impl<S: Scope> World<'_, S> {
         let request = &mut self.requests[id];
         let index = request.worker;
         let worker = &mut self.workers[index as usize];
-        match worker.turn.seize(id) {
+        match worker.turn.seize(Task::request(id)) {
             Seized::Granted => {
                 self.probe.levels.turns.rise(self.now, 1);
-                self.grant_turn(id);
+                self.grant_turn(Task::request(id));
                 true
             }
             Seized::Queued => {
@@ -59,22 +60,20 @@ impl<S: Scope> World<'_, S> {
 
     /// The request, or the dispatcher, gets the turn.
     #[inline]
-    pub(super) fn grant_turn(&mut self, id: u32) {
-        if id >= DISPATCH {
-            return self.grant_dispatcher(id);
-        }
+    pub(super) fn grant_turn(&mut self, task: Task) {
+        let Some(id) = task.as_request() else { return self.grant_dispatcher(task) };
         let request = &mut self.requests[id];
         request.has_turn = true;
         let waited = request.spend(Stage::Gil, self.now);
         self.probe.waited(request, Queue::Gil, waited);
         let worker = &mut self.workers[request.worker as usize];
-        (worker.holder, worker.switched) = (id, self.now);
+        (worker.holder, worker.switched) = (task, self.now);
     }
 
     #[inline(never)]
-    fn grant_dispatcher(&mut self, id: u32) {
-        let worker = &mut self.workers[(id & !DISPATCH) as usize];
-        (worker.holder, worker.switched) = (id, self.now);
+    fn grant_dispatcher(&mut self, task: Task) {
+        let worker = &mut self.workers[task.dispatching_worker() as usize];
+        (worker.holder, worker.switched) = (task, self.now);
         worker.dispatcher.granted();
     }
 
@@ -92,7 +91,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The switch interval of a waiter may be over. If it is, the holder stops in the middle of its
     /// work, another gets the turn, and the holder queues behind all others.
-    pub(super) fn hand_over(&mut self, index: u32) {
+    pub(in crate::model) fn hand_over(&mut self, index: u32) {
         let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind else { return };
         let worker = &mut self.workers[index as usize];
         worker.hand_over_due = false;
@@ -106,24 +105,34 @@ impl<S: Scope> World<'_, S> {
             let look = due.min(self.now + switch_interval);
             return self.agenda.at(look, Event::HandOver(index));
         }
-        let holder = self.workers[index as usize].holder;
-        let left =
-            self.cores[WORKERS_HOST].stop(self.now, holder).expect("who has the turn computes");
-        // Nothing left would mean a request with nothing to compute, whose burst begins again.
-        let left = left.max(Span::from_nanos(1));
-        self.interrupt(holder, left);
-        let next = self.next_turn(index).expect("somebody waits");
+        let holder = self.stop_holder(index);
+        let next = self.next_turn(index).expect("a task waits");
         if !self.features().threads_wake {
             self.workers[index as usize].turn.seize(holder);
         }
         self.grant_turn(next);
         self.use_turn(next);
-        match (self.features().threads_wake, holder >= DISPATCH) {
-            (false, _) => {}
-            (true, false) => self.wake_thread(holder),
-            (true, true) => self.wake_dispatcher(holder & !DISPATCH),
+        if self.features().threads_wake {
+            self.wake_holder(holder);
         }
         self.watch_turn(index);
+    }
+
+    /// The holder of the turn stops in the middle of its work. Returns it.
+    fn stop_holder(&mut self, index: u32) -> Task {
+        let holder = self.workers[index as usize].holder;
+        let left = self.cores[WORKERS_HOST].stop(self.now, holder).expect("the holder computes");
+        // Nothing left would mean a request with nothing to compute, whose burst begins again.
+        self.interrupt(holder, left.max(Span::from_nanos(1)));
+        holder
+    }
+
+    /// A stopped holder wakes up on its core, to wait for the turn again.
+    fn wake_holder(&mut self, holder: Task) {
+        match holder.as_request() {
+            Some(id) => self.wake_thread(id),
+            None => self.wake_dispatcher(holder.dispatching_worker()),
+        }
     }
 
     /// When a waiter asks for the GIL to be dropped. In a textbook's that is the switch interval
@@ -134,22 +143,22 @@ impl<S: Scope> World<'_, S> {
         let worker = &self.workers[index as usize];
         let switched = worker.switched;
         if !self.features().dispatches {
-            let first = worker.turn.first().map_or(self.now, |id| self.waits_since(index, id));
+            let first = worker.turn.first().map_or(self.now, |task| self.waits_since(index, task));
             return switched.max(first) + interval;
         }
-        let asks = |id: u32| {
-            let since = self.waits_since(index, id);
+        let asks = |task: Task| {
+            let since = self.waits_since(index, task);
             let missed = switched.max(since) - since;
             since + interval * (missed.as_nanos().div_ceil(interval.as_nanos()) + 1)
         };
         worker.turn.queue().take(WAITERS_ASKED).map(asks).min().unwrap_or(Time::NEVER)
     }
 
-    /// Since when `id` has waited for the turn.
-    fn waits_since(&self, index: u32, id: u32) -> Time {
-        match id >= DISPATCH {
-            true => self.workers[index as usize].dispatcher.since(),
-            false => self.requests[id].since,
+    /// Since when `task` has waited for the turn.
+    fn waits_since(&self, index: u32, task: Task) -> Time {
+        match task.as_request() {
+            Some(id) => self.requests[id].since,
+            None => self.workers[index as usize].dispatcher.since(),
         }
     }
 
@@ -160,18 +169,18 @@ impl<S: Scope> World<'_, S> {
     /// On one core that was so each of 1,600 times; on two, 80 of 100 times
     /// (`tests/testbed/probes/gil.py`).
     #[inline]
-    fn next_turn(&mut self, index: u32) -> Option<u32> {
-        match (self.features().dispatches, self.features().threads_wake) {
-            (false, _) => self.workers[index as usize].turn.release(),
-            (true, true) => self.wake_longest_asleep(index),
-            (true, false) => self.wake_any(index),
+    fn next_turn(&mut self, index: u32) -> Option<Task> {
+        match self.features().turn_goes_to {
+            TurnGoesTo::First => self.workers[index as usize].turn.release(),
+            TurnGoesTo::LongestAsleep => self.wake_longest_asleep(index),
+            TurnGoesTo::Any => self.wake_any(index),
         }
     }
 
     /// The turn goes to any waiter. (Where cores are shared fairly no thread oversleeps or comes
     /// late, so an order of waking would repeat for ever.)
     #[inline(never)]
-    fn wake_any(&mut self, index: u32) -> Option<u32> {
+    fn wake_any(&mut self, index: u32) -> Option<Task> {
         let waiting = self.workers[index as usize].turn.waiting();
         let place = if waiting > 1 { below(&mut self.streams.gil, waiting) } else { 0 };
         self.workers[index as usize].turn.release_to_any(place)
@@ -179,26 +188,26 @@ impl<S: Scope> World<'_, S> {
 
     /// The turn goes to the thread that has slept longest.
     #[inline(never)]
-    fn wake_longest_asleep(&mut self, index: u32) -> Option<u32> {
+    fn wake_longest_asleep(&mut self, index: u32) -> Option<Task> {
         let WorkerKind::Threads { switch_interval, .. } = self.site.server.kind else {
             return None;
         };
         let sleeps = (switch_interval + OVERSLEEPS).as_nanos();
-        let slept = |id: u32| (self.now - self.waits_since(index, id)).as_nanos() % sleeps;
+        let slept = |task: Task| (self.now - self.waits_since(index, task)).as_nanos() % sleeps;
         let turn = &self.workers[index as usize].turn;
-        let longest = turn.queue().enumerate().max_by_key(|(_, id)| slept(*id));
+        let longest = turn.queue().enumerate().max_by_key(|(_, task)| slept(*task));
         let place = longest.map_or(0, |(place, _)| place);
         self.workers[index as usize].turn.release_to_any(place)
     }
 
     /// The holder of the turn has to stop with `left` of its work left, and waits for the turn
     /// again.
-    fn interrupt(&mut self, id: u32, left: Span) {
-        if id >= DISPATCH {
+    fn interrupt(&mut self, holder: Task, left: Span) {
+        let Some(id) = holder.as_request() else {
             let queued = (!self.features().threads_wake).then_some(self.now);
-            let worker = &mut self.workers[(id & !DISPATCH) as usize];
+            let worker = &mut self.workers[holder.dispatching_worker() as usize];
             return worker.dispatcher.interrupted(queued, left);
-        }
+        };
         let request = &mut self.requests[id];
         let done = request.left.saturating_sub(left);
         request.spend_running(Stage::Compute, self.cores[WORKERS_HOST].alone(done), self.now);
@@ -208,7 +217,7 @@ impl<S: Scope> World<'_, S> {
     /// If the request has its worker's turn, the turn goes to the next waiter. Returns whether it
     /// had it.
     #[inline(always)]
-    pub(super) fn release_turn(&mut self, id: RequestId) -> bool {
+    pub(in crate::model) fn release_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         let had_turn = std::mem::take(&mut request.has_turn);
         if had_turn {
@@ -219,7 +228,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The worker's turn goes to the next waiter, or is free.
-    pub(super) fn pass_turn_on(&mut self, index: u32) {
+    pub(in crate::model) fn pass_turn_on(&mut self, index: u32) {
         match self.next_turn(index) {
             Some(next) => {
                 self.grant_turn(next);
@@ -232,26 +241,25 @@ impl<S: Scope> World<'_, S> {
     /// The new holder of the turn computes. A request that only yielded, or came back from a wait,
     /// may have nothing to compute: it goes on.
     #[inline(always)]
-    pub(super) fn use_turn(&mut self, id: u32) {
-        if id < DISPATCH && self.requests[id].left.is_zero() {
-            self.set_ready(id);
-        } else {
-            self.run_on_cores(id);
+    pub(super) fn use_turn(&mut self, holder: Task) {
+        match holder.as_request() {
+            Some(id) if self.requests[id].left.is_zero() => self.set_ready(id),
+            _ => self.run_on_cores(holder),
         }
     }
 
     /// The holder of the turn computes what is left of its work.
     #[inline(always)]
-    pub(super) fn run_on_cores(&mut self, id: u32) {
-        if id >= DISPATCH {
-            return self.dispatch(id & !DISPATCH);
-        }
+    pub(in crate::model) fn run_on_cores(&mut self, holder: Task) {
+        let Some(id) = holder.as_request() else {
+            return self.dispatch(holder.dispatching_worker());
+        };
         let request = &mut self.requests[id];
         request.at = At::Cores;
         let (worker, left) = (request.worker, request.left);
         if self.features().threads_wake {
-            return self.start_thread(id, left);
+            return self.start_thread(holder, left);
         }
-        self.start_on_cores(WORKERS_HOST, id, worker, left);
+        self.start_on_cores(WORKERS_HOST, holder, Process::worker(worker), left);
     }
 }

@@ -6,14 +6,14 @@
 
 use rand::RngExt;
 
-use super::arrivals::below;
-use super::database::Closing;
-use super::host_cores::HostCores;
 use super::oom::RESPAWN_PAUSE_S;
-use super::scope::Scope;
-use super::tasks::{BACKEND, LIFECYCLE};
-use super::worker::State;
-use super::{Event, WORKERS_HOST, World};
+use crate::model::database::pool::Closing;
+use crate::model::host_cores::HostCores;
+use crate::model::scope::Scope;
+use crate::model::tasks::Process;
+use crate::model::traffic::sampling::below;
+use crate::model::worker::process::State;
+use crate::model::{Event, WORKERS_HOST, World};
 use crate::resource::eevdf::TICK;
 use crate::site::{OnOom, Sharing, WorkerKind};
 use crate::units::{Bytes, Span};
@@ -49,7 +49,7 @@ impl<S: Scope> World<'_, S> {
         self.workers[index as usize].state = State::Freeing(closing);
         match freeing.is_zero() {
             true => self.freed(index, closing),
-            false => self.start_apart(WORKERS_HOST, LIFECYCLE | index, index, freeing),
+            false => self.start_lifecycle_task(index, freeing),
         }
     }
 
@@ -58,12 +58,7 @@ impl<S: Scope> World<'_, S> {
         let worker = &mut self.workers[index as usize];
         (worker.state, worker.to_free) = (State::EndingThreads(closing), held);
         self.use_memory(WORKERS_HOST, held);
-        self.start_apart(
-            WORKERS_HOST,
-            LIFECYCLE | index,
-            index,
-            THREAD_END_CPU * u64::from(threads),
-        );
+        self.start_lifecycle_task(index, THREAD_END_CPU * u64::from(threads));
     }
 
     /// The last thread of a killed worker ends, and gives back the first batch of its memory.
@@ -71,7 +66,7 @@ impl<S: Scope> World<'_, S> {
         let worker = &mut self.workers[index as usize];
         let batch = worker.to_free.min(UNMAPPED_AT_ONCE);
         worker.state = State::Unmapping(closing);
-        self.start_apart(WORKERS_HOST, LIFECYCLE | index, index, self.freeing(batch));
+        self.start_lifecycle_task(index, self.freeing(batch));
     }
 
     /// Whether a process that waits for memory has a core before a task is done that takes `alone`:
@@ -106,7 +101,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The memory of a killed worker is free. Now its connections close, and the database processes
     /// at their other ends are woken before the worker's own end is over.
-    pub(super) fn freed(&mut self, index: u32, closing: Closing) {
+    pub(in crate::model) fn freed(&mut self, index: u32, closing: Closing) {
         let rest = std::mem::take(&mut self.workers[index as usize].to_free);
         self.give_memory(WORKERS_HOST, rest);
         if self.site.server.exit_cpu.is_zero() {
@@ -121,7 +116,7 @@ impl<S: Scope> World<'_, S> {
         let first = Closing { unused: woken - first.used, ..first };
         self.end_backends(first);
         self.workers[index as usize].state = State::Closed;
-        self.start_apart(WORKERS_HOST, LIFECYCLE | index, index, EXIT_CPU);
+        self.start_lifecycle_task(index, EXIT_CPU);
         let (used, unused) = (closing.used - first.used, closing.unused - first.unused);
         self.end_backends(Closing { used, unused });
     }
@@ -141,8 +136,8 @@ impl<S: Scope> World<'_, S> {
     /// The database processes of closed connections have to end.
     pub(super) fn end_backends(&mut self, closing: Closing) {
         let (used, unused) = (self.site.database.close_cpu, self.site.database.unused_close_cpu);
-        let (host, backend) = (self.database_host, Some(BACKEND));
-        (0..closing.used).for_each(|_| self.run_aside(host, backend, used));
-        (0..closing.unused).for_each(|_| self.run_aside(host, backend, unused));
+        let (host, backend) = (self.database_host, Some(Process::DATABASE));
+        (0..closing.used).for_each(|_| self.run_in_background(host, backend, used));
+        (0..closing.unused).for_each(|_| self.run_in_background(host, backend, unused));
     }
 }

@@ -1,16 +1,17 @@
 //! A loop's iterations: all that is ready runs, then the loop looks at its sockets.
 
-use super::World;
-use super::request::{At, RequestId};
-use super::scope::Scope;
-use super::worker::State;
+use super::process::State;
+use crate::model::World;
+use crate::model::scope::Scope;
+use crate::model::tasks::Task;
+use crate::model::traffic::request::{At, RequestId};
 use crate::site::WorkerKind;
 use crate::units::Span;
 
 impl<S: Scope> World<'_, S> {
     /// The request goes behind everything that its loop has ready. Returns whether it keeps the
     /// turn, since nothing is.
-    pub(super) fn yield_turn(&mut self, id: RequestId) -> bool {
+    pub(in crate::model) fn yield_turn(&mut self, id: RequestId) -> bool {
         let request = &mut self.requests[id];
         request.step_on();
         request.left = Span::ZERO;
@@ -24,7 +25,7 @@ impl<S: Scope> World<'_, S> {
             (request.has_turn, request.at) = (false, At::Turn);
             // The first waiter takes over before this request queues.
             self.pass_turn_on(index);
-            self.workers[index as usize].turn.seize(id);
+            self.workers[index as usize].turn.seize(Task::request(id));
         }
         self.between_bursts(index);
         stays
@@ -34,7 +35,7 @@ impl<S: Scope> World<'_, S> {
     /// (libuv 1.45 and later; reference section 3.1). So a request that comes back from a query
     /// waits behind one newcomer per iteration, however many there are.
     #[inline]
-    pub(super) fn between_bursts(&mut self, index: u32) {
+    pub(in crate::model) fn between_bursts(&mut self, index: u32) {
         if !matches!(self.site.server.kind, WorkerKind::Async { .. }) {
             return;
         }

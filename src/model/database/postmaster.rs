@@ -4,9 +4,9 @@
 
 use std::collections::VecDeque;
 
-use super::World;
-use super::scope::Scope;
-use super::tasks::{BACKEND, FORK};
+use crate::model::World;
+use crate::model::scope::Scope;
+use crate::model::tasks::{Process, Task};
 
 /// What a new connection costs the postmaster, as a share of what one that is opened alone costs
 /// the database. Many in a row cost less, since the code for them is warm. Traced: 0.56 ms for the
@@ -21,7 +21,7 @@ const REST: f64 = 0.54;
 /// turns as well. What a killed worker has asked for waits in the listening socket, and is forked
 /// too.
 #[derive(Debug, Default)]
-pub(super) struct Postmaster {
+pub(in crate::model) struct Postmaster {
     pools: VecDeque<PoolRequest>,
 }
 
@@ -35,14 +35,14 @@ struct PoolRequest {
 
 impl Postmaster {
     /// Whether it has yet to fork processes for a worker in one of its lives.
-    pub(super) fn is_opening_pool_of(&self, worker: u32, life: u64) -> bool {
+    pub(in crate::model) fn is_opening_pool_of(&self, worker: u32, life: u64) -> bool {
         self.pools.iter().any(|request| (request.worker, request.life) == (worker, life))
     }
 }
 
 impl<S: Scope> World<'_, S> {
     /// A booting worker asks for `count` connections at once.
-    pub(super) fn ask_for_pool(&mut self, worker: u32, count: u32) {
+    pub(in crate::model) fn ask_for_pool(&mut self, worker: u32, count: u32) {
         if count == 0 || self.site.database.connect_cpu.is_zero() {
             return;
         }
@@ -56,14 +56,14 @@ impl<S: Scope> World<'_, S> {
 
     fn fork(&mut self) {
         let work = self.site.database.connect_cpu.scaled(FORKING);
-        self.start_apart(self.database_host, FORK, BACKEND, work);
+        self.start_apart(self.database_host, Task::FORK, Process::DATABASE, work);
     }
 
     /// The process of a connection is forked, and does the rest. With the last one of a pool the
     /// worker goes on, if it is alive.
-    pub(super) fn forked(&mut self) {
+    pub(in crate::model) fn forked(&mut self) {
         let rest = self.site.database.connect_cpu.scaled(REST);
-        self.run_aside(self.database_host, Some(BACKEND), rest);
+        self.run_in_background(self.database_host, Some(Process::DATABASE), rest);
         let Some(PoolRequest { worker, life, left }) = self.postmaster.pools.pop_front() else {
             return;
         };

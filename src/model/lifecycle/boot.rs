@@ -1,10 +1,9 @@
 //! How a worker comes up: its imports, the memory it takes during and after them, and its pool.
 
-use super::scope::Scope;
 use super::supervisor::PONGS_AT_SLICE;
-use super::tasks::LIFECYCLE;
-use super::worker::State;
-use super::{WORKERS_HOST, World};
+use crate::model::scope::Scope;
+use crate::model::worker::process::State;
+use crate::model::{WORKERS_HOST, World};
 use crate::site::OnOom;
 use crate::units::{Bytes, Span};
 
@@ -22,7 +21,7 @@ const MEMORY_PIECES: u32 = 16;
 impl<S: Scope> World<'_, S> {
     /// A worker is started, and boots; unless systemd has stopped the unit, and with it the arbiter
     /// that was to start the worker.
-    pub(super) fn start(&mut self, index: u32) {
+    pub(in crate::model) fn start(&mut self, index: u32) {
         if self.is_stopped() {
             return;
         }
@@ -42,12 +41,12 @@ impl<S: Scope> World<'_, S> {
         if slice.is_zero() {
             self.lifecycle_task_done(index);
         } else {
-            self.start_apart(WORKERS_HOST, LIFECYCLE | index, index, slice);
+            self.start_lifecycle_task(index, slice);
         }
     }
 
     /// A worker's boot or teardown has finished a task: its state says which, and what comes next.
-    pub(super) fn lifecycle_task_done(&mut self, index: u32) {
+    pub(in crate::model) fn lifecycle_task_done(&mut self, index: u32) {
         match self.workers[index as usize].state {
             State::Booting(slices) => self.imported(index, slices - 1),
             State::Filling(pieces) => self.filled(index, pieces - 1),
@@ -78,7 +77,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The pool of a booting worker is open.
-    pub(super) fn has_pool(&mut self, index: u32) {
+    pub(in crate::model) fn has_pool(&mut self, index: u32) {
         if self.workers[index as usize].state == State::Opening {
             self.filled(index, MEMORY_PIECES);
         }
@@ -95,12 +94,7 @@ impl<S: Scope> World<'_, S> {
         if left == 0 {
             self.come_up(index)
         } else {
-            self.start_apart(
-                WORKERS_HOST,
-                LIFECYCLE | index,
-                index,
-                touching.scaled(1.0 / f64::from(MEMORY_PIECES)),
-            );
+            self.start_lifecycle_task(index, touching.scaled(1.0 / f64::from(MEMORY_PIECES)));
         }
     }
 

@@ -4,10 +4,10 @@
 use rand::RngExt;
 
 use super::boot::BOOT_SLICES;
-use super::scope::Scope;
-use super::tasks::{HEALTH_CHECK, PONG, SUPERVISOR};
-use super::worker::State;
-use super::{Event, WORKERS_HOST, World};
+use crate::model::scope::Scope;
+use crate::model::tasks::{Process, Task};
+use crate::model::worker::process::State;
+use crate::model::{Event, WORKERS_HOST, World};
 use crate::units::{Span, Time};
 
 /// How often it checks its workers (uvicorn 0.54, `supervisors/multiprocess.py`).
@@ -40,7 +40,7 @@ pub(super) const PONGS_AT_SLICE: u32 = BOOT_SLICES / 2;
 
 /// How far the supervisor is with checking its workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HealthCheck {
+pub(in crate::model) enum HealthCheck {
     /// No check is of note: all its workers are up.
     Idle {
         /// When the last one ended, if there was one.
@@ -90,22 +90,23 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The scheduled check is due, unless another has begun meanwhile.
-    pub(super) fn wake_supervisor(&mut self) {
+    pub(in crate::model) fn wake_supervisor(&mut self) {
         if self.health_check == (HealthCheck::Scheduled { at: self.now }) {
             self.health_check = HealthCheck::Running;
-            self.start_apart(WORKERS_HOST, HEALTH_CHECK, SUPERVISOR, CHECK_CPU);
+            let (task, process) = (Task::HEALTH_CHECK, Process::SUPERVISOR);
+            self.start_apart(WORKERS_HOST, task, process, CHECK_CPU);
         }
     }
 
     /// The supervisor is awake, and checks all its workers.
-    pub(super) fn run_check(&mut self) {
+    pub(in crate::model) fn run_check(&mut self) {
         self.check_from(0);
     }
 
     /// Checks the workers from `first` on: starts those that are gone, up to the first process,
     /// which it pings. Once all are through, it schedules the next check if any is not up yet.
     fn check_from(&mut self, first: u32) {
-        // Not idle: a worker that boots in no time can pong while it is started.
+        // It awaits no pong: a worker that boots in no time answers while it is started.
         self.health_check = HealthCheck::Running;
         for index in first..self.site.server.workers {
             match self.workers[index as usize].state {
@@ -136,14 +137,15 @@ impl<S: Scope> World<'_, S> {
             | State::Gone => {}
             State::Booting(slices) if slices > PONGS_AT_SLICE => {}
             State::Booting(_) | State::Opening | State::Filling(_) | State::Up => {
-                self.start_apart(WORKERS_HOST, PONG | index, index, PONG_CPU);
+                let (task, process) = (Task::pong(index), Process::worker(index));
+                self.start_apart(WORKERS_HOST, task, process, PONG_CPU);
             }
         }
     }
 
     /// A worker has answered, or has booted far enough to: if the supervisor waits for it, it goes
     /// on to the next worker.
-    pub(super) fn ponged(&mut self, index: u32) {
+    pub(in crate::model) fn ponged(&mut self, index: u32) {
         if matches!(self.health_check, HealthCheck::AwaitingPong { worker, .. } if worker == index)
         {
             self.check_from(index + 1);
@@ -151,7 +153,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// If a worker has not answered in time, what is left of it is killed, and it is started again.
-    pub(super) fn ping_timed_out(&mut self, index: u32) {
+    pub(in crate::model) fn ping_timed_out(&mut self, index: u32) {
         if self.health_check == (HealthCheck::AwaitingPong { worker: index, until: self.now }) {
             if self.workers[index as usize].state != State::Gone {
                 self.end_worker(index);

@@ -17,7 +17,7 @@ const RESULT_POLL_CPU: Span = Span::from_micros(17);
 
 /// What an operation needs: a known part, and perhaps one drawn when the request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Amount {
+pub(in crate::model) struct Amount {
     /// The part that is the same for every request.
     pub known: Span,
     /// The part of `known` that the endpoint asks for; the rest is what the stack adds.
@@ -58,7 +58,7 @@ impl Amount {
 
 /// How much of a drawn quantity an operation takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Share {
+pub(in crate::model) enum Share {
     /// All of it.
     #[default]
     Whole,
@@ -72,7 +72,7 @@ pub(super) enum Share {
 
 /// One operation of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Op {
+pub(in crate::model) enum Op {
     /// Computes on the workers' host, holding the worker's turn.
     Compute(Amount),
     /// Goes behind everything that its loop has ready, to go on in the loop's next iteration.
@@ -116,14 +116,14 @@ impl Op {
     /// Whether what it computes on the workers' host is code of the stack at least in part, and not
     /// the endpoint's alone.
     #[inline]
-    pub(super) fn runs_stack(self) -> bool {
+    pub(in crate::model) fn runs_stack(self) -> bool {
         !matches!(self, Op::Compute(amount) if amount.known == amount.endpoint_cpu)
     }
 }
 
 /// System calls of a thread that has the GIL and wants it back at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SystemCalls {
+pub(in crate::model) enum SystemCalls {
     /// Several that take microseconds each: to receive its request, or the rows of a result.
     Brief,
     /// One that wakes up its receiver: to send its answer.
@@ -144,7 +144,7 @@ const YIELDS_AFTER_RESET: usize = 2;
 
 /// A quantity that is drawn for each request when it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Quantity {
+pub(in crate::model) enum Quantity {
     /// CPU of the worker for the step of this index.
     Compute(usize),
     /// The wait of the query at this index.
@@ -157,7 +157,7 @@ pub(super) enum Quantity {
 
 /// What a request for one endpoint does.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Program {
+pub(in crate::model) struct Program {
     /// Its operations: from admission to [`Op::Answer`], and behind that those that follow a
     /// refused connection.
     pub ops: Vec<Op>,
@@ -169,7 +169,7 @@ pub(super) struct Program {
 
 /// Which quantities are drawn for each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Draws {
+pub(in crate::model) enum Draws {
     /// Those that vary; what is always the same is known beforehand.
     Varying,
     /// All of them, as a recorded tape has them.
@@ -178,7 +178,7 @@ pub(super) enum Draws {
 
 impl Program {
     /// The operations of a request for `endpoint` on `site`.
-    pub(super) fn new(site: &Site, endpoint: &Endpoint, draws: Draws) -> Program {
+    pub(in crate::model) fn new(site: &Site, endpoint: &Endpoint, draws: Draws) -> Program {
         let mut builder = Builder { site, draws, ops: Vec::new(), drawn: Vec::new() };
         builder.yields(YIELDS_TO_BEGIN);
         let (before, after) = builder.request_parts();
@@ -197,13 +197,13 @@ impl Program {
     }
 
     /// How many quantities are drawn for each request.
-    pub(super) fn demands(&self) -> usize {
+    pub(in crate::model) fn demands(&self) -> usize {
         self.draws.len()
     }
 }
 
 /// The operations of all programs in one list, and where each program begins in it.
-pub(super) fn linked(programs: &[Program]) -> (Vec<Op>, Vec<u32>) {
+pub(in crate::model) fn linked(programs: &[Program]) -> (Vec<Op>, Vec<u32>) {
     let (mut ops, mut starts) = (Vec::new(), Vec::new());
     for program in programs {
         starts.push(u32::try_from(ops.len()).expect("checked: few steps"));
@@ -363,8 +363,8 @@ impl Builder<'_> {
         self.wait(Amount { known: back, ..Amount::default() }, Stage::Database);
     }
 
-    /// The database has the query and takes its time. The thread waits for the result, where it has
-    /// to after polling for it once.
+    /// The database has the query and takes its time. The thread waits for the result; if it has
+    /// lost the GIL by sending, it polls once before.
     fn wait_for_result(&mut self, wait: Amount) {
         if self.polls_result() {
             self.ops.push(Op::PollResult(Amount { known: RESULT_POLL_CPU, ..Amount::default() }));
@@ -432,7 +432,7 @@ impl Builder<'_> {
         }
     }
 
-    /// See [`super::rules::Features::threads_wake`].
+    /// See [`crate::model::rules::Features::threads_wake`].
     fn threads_wake(&self) -> bool {
         let slices = matches!(self.site.host.sharing, Sharing::Slices { .. });
         slices && self.site.server.kind.dispatcher().is_some()

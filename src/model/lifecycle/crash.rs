@@ -1,13 +1,13 @@
 //! What is lost with a worker, or with the database.
 
-use super::database::Closing;
-use super::host_cores::HostCores;
-use super::program::Op;
-use super::request::{At, ConnectionState, Failure, NO_WORKER, RequestId};
-use super::scope::Scope;
-use super::tasks::{LIFECYCLE, PONG};
-use super::worker::State;
-use super::{Event, WORKERS_HOST, World};
+use crate::model::database::pool::Closing;
+use crate::model::host_cores::HostCores;
+use crate::model::scope::Scope;
+use crate::model::tasks::Task;
+use crate::model::traffic::program::Op;
+use crate::model::traffic::request::{At, ConnectionState, Failure, NO_WORKER, RequestId};
+use crate::model::worker::process::State;
+use crate::model::{Event, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage};
 use crate::units::Span;
 
@@ -36,8 +36,8 @@ impl<S: Scope> World<'_, S> {
             self.lose_request(id);
         }
         // Its boot or teardown.
-        self.cores[WORKERS_HOST].stop(self.now, LIFECYCLE | index);
-        self.cores[WORKERS_HOST].stop(self.now, PONG | index);
+        self.cores[WORKERS_HOST].stop(self.now, Task::lifecycle(index));
+        self.cores[WORKERS_HOST].stop(self.now, Task::pong(index));
         let worker = &mut self.workers[index as usize];
         let (resident, busy) = (worker.resident, !worker.turn.is_free());
         let to_free = std::mem::take(&mut worker.to_free);
@@ -65,7 +65,7 @@ impl<S: Scope> World<'_, S> {
                 self.requests.remove(id);
             }
             At::Cores | At::Waking => {
-                self.cores[WORKERS_HOST].stop(self.now, id);
+                self.cores[WORKERS_HOST].stop(self.now, Task::request(id));
                 self.drop_connection(id);
                 self.requests.remove(id);
             }
@@ -98,7 +98,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The event that named a dead request has come: frees its number.
-    pub(super) fn drop_dead_request(&mut self, id: RequestId) {
+    pub(in crate::model) fn drop_dead_request(&mut self, id: RequestId) {
         self.drop_connection(id);
         self.requests.remove(id);
     }
@@ -141,9 +141,9 @@ impl<S: Scope> World<'_, S> {
         let request = &self.requests[id];
         match request.at {
             At::Cores | At::Waking => {
-                self.cores[WORKERS_HOST].stop(self.now, id);
+                self.cores[WORKERS_HOST].stop(self.now, Task::request(id));
             }
-            At::Turn => self.workers[request.worker as usize].turn.leave(id),
+            At::Turn => self.workers[request.worker as usize].turn.leave(Task::request(id)),
             _ => {}
         }
         let gone = matches!(self.requests[id].at, At::Cores | At::Waking | At::Turn);
@@ -157,7 +157,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The database has recovered.
-    pub(super) fn database_back(&mut self) {
+    pub(in crate::model) fn database_back(&mut self) {
         self.postgres.recovering = false;
         self.take_memory(self.database_host, self.site.database.memory);
     }

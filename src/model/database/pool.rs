@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::request::RequestId;
+use crate::model::traffic::request::RequestId;
 use crate::site::Connections;
 
 /// The connections of one worker process.
@@ -10,7 +10,7 @@ use crate::site::Connections;
 /// Every way to connect is a pool: a connection per request is a pool that keeps nothing and has no
 /// limit, a persistent connection per thread is one that keeps as many as there are threads.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(in crate::model) struct Pool {
     /// Idle connections kept open at most.
     keep: u32,
     /// Connections open or being opened at most.
@@ -33,7 +33,7 @@ pub(super) struct Pool {
 
 /// What a request that wants a connection gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Acquired {
+pub(in crate::model) enum Acquired {
     /// An open one.
     Open,
     /// Permission to open one.
@@ -44,7 +44,7 @@ pub(super) enum Acquired {
 
 /// What becomes of a connection given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Returned {
+pub(in crate::model) enum Returned {
     /// The first in the queue has it.
     To(RequestId),
     /// It stays open, and the first in the queue, which has left it, may try to take it.
@@ -61,7 +61,7 @@ impl Pool {
     /// lies there until the task that has waited for longest has been woken up. If another request
     /// takes it before, that task waits again, behind all others. The pools of threads hand it
     /// over.
-    pub(super) fn new(connections: &Connections, in_loop: bool) -> Pool {
+    pub(in crate::model) fn new(connections: &Connections, in_loop: bool) -> Pool {
         Pool {
             keep: connections.keep,
             limit: connections.limit.unwrap_or(u32::MAX),
@@ -75,9 +75,9 @@ impl Pool {
         }
     }
 
-    /// `who` wants a connection.
+    /// `id` wants a connection.
     #[inline]
-    pub(super) fn acquire(&mut self, who: RequestId) -> Acquired {
+    pub(in crate::model) fn acquire(&mut self, id: RequestId) -> Acquired {
         if self.idle > 0 {
             self.idle -= 1;
             self.unused = self.unused.min(self.idle);
@@ -87,7 +87,7 @@ impl Pool {
             self.opening += 1;
             Acquired::ToOpen
         } else {
-            self.waiting.push_back(who);
+            self.waiting.push_back(id);
             Acquired::Queued
         }
     }
@@ -98,13 +98,13 @@ impl Pool {
     }
 
     /// A connection is open that no request asked for.
-    pub(super) fn opened_idle(&mut self) {
+    pub(in crate::model) fn opened_idle(&mut self) {
         self.idle += 1;
         self.unused += 1;
     }
 
     /// A connection that a request was to open is open.
-    pub(super) fn opened(&mut self) {
+    pub(in crate::model) fn opened(&mut self) {
         self.opening -= 1;
         self.used += 1;
     }
@@ -114,18 +114,18 @@ impl Pool {
     /// into a queue for `pool_size`, and closed where that is full. "The total number of sleeping
     /// connections the pool will allow is pool_size.")
     #[inline]
-    pub(super) fn give_back(&mut self) -> Returned {
+    pub(in crate::model) fn give_back(&mut self) -> Returned {
         let keeps = self.idle < self.keep;
         let next = self.waiting.pop_front();
-        if let Some(who) = next
+        if let Some(id) = next
             && !(self.wakes && keeps)
         {
-            return Returned::To(who);
+            return Returned::To(id);
         }
         self.used -= 1;
         self.idle += u32::from(keeps);
         match next {
-            Some(who) => Returned::Wakes(who),
+            Some(id) => Returned::Wakes(id),
             None if keeps => Returned::Kept,
             None => Returned::Closed,
         }
@@ -144,14 +144,14 @@ impl Pool {
         self.waiting.front().copied()
     }
 
-    /// Takes `who` out of the queue.
-    pub(super) fn leave(&mut self, who: RequestId) {
-        self.waiting.retain(|other| *other != who);
+    /// Takes `id` out of the queue.
+    pub(in crate::model) fn leave(&mut self, id: RequestId) {
+        self.waiting.retain(|other| *other != id);
     }
 
     /// The server closed every connection. Returns the requests that waited for one: each may open
     /// its own now.
-    pub(super) fn lose_all(&mut self) -> VecDeque<RequestId> {
+    pub(in crate::model) fn lose_all(&mut self) -> VecDeque<RequestId> {
         (self.idle, self.unused, self.used) = (0, 0, 0);
         self.opening += self.waiting.len() as u32;
         std::mem::take(&mut self.waiting)
@@ -159,7 +159,7 @@ impl Pool {
 
     /// The process is gone, and its queue with it; an event for its timeout may still come. Returns
     /// the idle connections that close.
-    pub(super) fn clear(&mut self) -> Closing {
+    pub(in crate::model) fn clear(&mut self) -> Closing {
         let closing = Closing { used: self.idle - self.unused, unused: self.unused };
         (self.idle, self.unused, self.used, self.opening) = (0, 0, 0, 0);
         self.waiting.clear();
@@ -169,7 +169,7 @@ impl Pool {
 
 /// Connections that close with their process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Closing {
+pub(in crate::model) struct Closing {
     /// Those that had a query.
     pub used: u32,
     /// Those that never had one.
@@ -178,14 +178,14 @@ pub(super) struct Closing {
 
 impl Closing {
     /// How many they are.
-    pub(super) fn count(self) -> u32 {
+    pub(in crate::model) fn count(self) -> u32 {
         self.used + self.unused
     }
 }
 
 /// PostgreSQL's count of connections.
 #[derive(Debug)]
-pub(super) struct Postgres {
+pub(in crate::model) struct Postgres {
     slots: u32,
     open: u32,
     /// Whether it recovers from a crash: it refuses every connection.
@@ -194,13 +194,13 @@ pub(super) struct Postgres {
 
 impl Postgres {
     /// No connection is open, of `slots` or without a limit.
-    pub(super) fn new(slots: Option<u32>) -> Postgres {
+    pub(in crate::model) fn new(slots: Option<u32>) -> Postgres {
         Postgres { slots: slots.unwrap_or(u32::MAX), open: 0, recovering: false }
     }
 
     /// Opens a connection. Returns whether there was a slot for it.
     #[inline]
-    pub(super) fn open(&mut self) -> bool {
+    pub(in crate::model) fn open(&mut self) -> bool {
         let granted = self.open < self.slots;
         self.open += u32::from(granted);
         granted
@@ -208,12 +208,12 @@ impl Postgres {
 
     /// Closes `count` connections.
     #[inline]
-    pub(super) fn close(&mut self, count: u32) {
+    pub(in crate::model) fn close(&mut self, count: u32) {
         self.open -= count;
     }
 
     /// Closes them all. Returns how many there were.
-    pub(super) fn close_all(&mut self) -> u32 {
+    pub(in crate::model) fn close_all(&mut self) -> u32 {
         std::mem::take(&mut self.open)
     }
 }
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_pool_opens_up_to_its_limit_and_keeps_what_it_may() {
         let mut pool = pool(1, Some(2));
-        let acquired = [0, 1, 2].map(|who| pool.acquire(who));
+        let acquired = [0, 1, 2].map(|id| pool.acquire(id));
         assert_eq!(acquired, [Acquired::ToOpen, Acquired::ToOpen, Acquired::Queued]);
         pool.opened();
         pool.opened();
@@ -242,11 +242,11 @@ mod tests {
     #[test]
     fn connections_beyond_those_kept_stay_open_while_fewer_lie_idle() {
         let mut pool = pool(2, Some(4));
-        (0..4).for_each(|who| assert_eq!(pool.acquire(who), Acquired::ToOpen));
+        (0..4).for_each(|id| assert_eq!(pool.acquire(id), Acquired::ToOpen));
         (0..4).for_each(|_| pool.opened());
-        for who in 4..100 {
+        for id in 4..100 {
             assert_eq!([pool.give_back(), pool.give_back()], [Returned::Kept; 2]);
-            assert_eq!([pool.acquire(who), pool.acquire(who)], [Acquired::Open; 2]);
+            assert_eq!([pool.acquire(id), pool.acquire(id)], [Acquired::Open; 2]);
         }
         let returned = [0; 4].map(|_| pool.give_back());
         let last = [Returned::Kept, Returned::Kept, Returned::Closed, Returned::Closed];
@@ -257,11 +257,11 @@ mod tests {
     fn in_a_loop_who_comes_first_takes_what_another_was_woken_up_for() {
         let one = Connections { keep: 1, limit: Some(1), timeout: None, hold: Hold::Query };
         let mut pool = Pool::new(&one, true);
-        let acquired = [0, 1, 2].map(|who| pool.acquire(who));
+        let acquired = [0, 1, 2].map(|id| pool.acquire(id));
         assert_eq!(acquired, [Acquired::ToOpen, Acquired::Queued, Acquired::Queued]);
         pool.opened();
         assert_eq!(pool.give_back(), Returned::Wakes(1));
-        assert_eq!([3, 1].map(|who| pool.acquire(who)), [Acquired::Open, Acquired::Queued]);
+        assert_eq!([3, 1].map(|id| pool.acquire(id)), [Acquired::Open, Acquired::Queued]);
         assert_eq!((pool.give_back(), pool.acquire(2)), (Returned::Wakes(2), Acquired::Open));
         assert_eq!(pool.give_back(), Returned::Wakes(1));
     }

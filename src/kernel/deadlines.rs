@@ -1,27 +1,21 @@
-//! Those who wait for an answer, and for how long.
+//! Deadlines that all lie the same span after their beginnings.
 
-use super::request::RequestId;
-use crate::site::Client;
 use crate::units::{Span, Time};
 
-/// How long a client waits for the site: until an answer that it sends would come too late, after the
-/// client's way to it and back.
-pub(super) fn patience_here(client: &Client) -> Option<Span> {
-    client.patience.map(|patience| patience.saturating_sub(client.round_trip))
-}
-
-/// Requests whose time runs out after the same span each: so the first to begin is the first to
-/// end, and a list in order of beginning needs no agenda. Leaving it is one relinking.
+/// Waiters, by number of the caller's, whose time is over after the same span each. So the first to
+/// begin is the first to end, and a list in order of beginning needs no agenda. To leave it is one
+/// relinking.
 #[derive(Debug)]
-pub(super) struct Deadlines {
+pub struct Deadlines {
     span: Option<Span>,
     links: Vec<Link>,
     first: u32,
     last: u32,
-    /// When the first one's time is over.
+    /// The first deadline on the list.
     next_due: Time,
 }
 
+/// A waiter's place in the list.
 #[derive(Debug, Clone, Copy)]
 struct Link {
     before: u32,
@@ -30,43 +24,47 @@ struct Link {
     listed: bool,
 }
 
+/// The number of no waiter.
 const END: u32 = u32::MAX;
+/// The link of a number that is not on the list.
 const LOOSE: Link = Link { before: END, behind: END, due: Time::NEVER, listed: false };
 
 impl Deadlines {
-    /// Nobody waits yet; each will wait for `span`, or for ever.
-    pub(super) fn new(span: Option<Span>) -> Deadlines {
+    /// No waiter yet; each will wait for `span`, or for ever.
+    pub fn new(span: Option<Span>) -> Deadlines {
         Deadlines { span, links: Vec::new(), first: END, last: END, next_due: Time::NEVER }
     }
 
-    /// Whether anyone's time runs out at all.
+    /// Whether there are deadlines at all.
     #[inline]
-    pub(super) fn is_limited(&self) -> bool {
+    pub fn is_limited(&self) -> bool {
         self.span.is_some()
     }
 
-    /// Lists `id`, whose waiting began at `from`: no earlier than that of anyone listed before.
+    /// Lists `id`, which has waited since `from`: no earlier than any listed before.
     #[inline]
-    pub(super) fn begin(&mut self, id: RequestId, from: Time) {
+    pub fn begin(&mut self, id: u32, from: Time) {
         if let Some(span) = self.span {
             self.list(id, from + span);
         }
     }
 
-    /// The same for somebody who looks only every so often whether the time is over.
+    /// Lists `id` as [`Deadlines::begin`] does; but only at whole multiples of `every` is it
+    /// noticed that its time is over.
     #[inline]
-    pub(super) fn begin_polled(&mut self, id: u32, from: Time, every: Span) {
+    pub fn begin_polled(&mut self, id: u32, from: Time, every: Span) {
         if let Some(span) = self.span {
             let due = from + span - Time::ZERO;
             self.list(id, Time::ZERO + due.round_up_to(every));
         }
     }
 
-    fn list(&mut self, id: RequestId, due: Time) {
+    fn list(&mut self, id: u32, due: Time) {
         if self.links.len() <= id as usize {
             self.links.resize(id as usize + 1, LOOSE);
         }
-        debug_assert!(!self.links[id as usize].listed, "nobody waits twice");
+        debug_assert!(!self.links[id as usize].listed, "{id} is listed once");
+        debug_assert!(self.last_due() <= due, "deadlines are listed in order");
         self.links[id as usize] = Link { before: self.last, behind: END, due, listed: true };
         match self.last {
             END => (self.first, self.next_due) = (id, due),
@@ -75,15 +73,20 @@ impl Deadlines {
         self.last = id;
     }
 
+    /// The last deadline on the list.
+    fn last_due(&self) -> Time {
+        self.links.get(self.last as usize).map_or(Time::ZERO, |link| link.due)
+    }
+
     /// Takes `id` off the list, if it is on it.
     #[inline]
-    pub(super) fn end(&mut self, id: RequestId) {
+    pub fn end(&mut self, id: u32) {
         if self.span.is_some() {
             self.unlist(id);
         }
     }
 
-    fn unlist(&mut self, id: RequestId) {
+    fn unlist(&mut self, id: u32) {
         if !self.links.get(id as usize).is_some_and(|link| link.listed) {
             return;
         }
@@ -103,14 +106,14 @@ impl Deadlines {
         }
     }
 
-    /// When the next one's time is over; [`Time::NEVER`] where nobody waits.
+    /// The next deadline; [`Time::NEVER`] where there is none.
     #[inline]
-    pub(super) fn next_due(&self) -> Time {
+    pub fn next_due(&self) -> Time {
         self.next_due
     }
 
-    /// Takes the first off the list.
-    pub(super) fn expire(&mut self) -> RequestId {
+    /// Takes the first off the list, and returns it.
+    pub fn expire(&mut self) -> u32 {
         let first = self.first;
         self.end(first);
         first

@@ -2,12 +2,12 @@
 
 use rand::RngExt;
 
-use super::admission::backlog_room;
-use super::host_cores::HostCores;
-use super::request::{Failure, RequestId};
-use super::scope::Scope;
-use super::worker::{State, Worker};
-use super::{Event, OWN_DATABASE_HOST, WORKERS_HOST, World};
+use crate::model::front::admission::backlog_room;
+use crate::model::host_cores::HostCores;
+use crate::model::scope::Scope;
+use crate::model::traffic::request::Failure;
+use crate::model::worker::process::{State, Worker};
+use crate::model::{Event, OWN_DATABASE_HOST, WORKERS_HOST, World};
 use crate::outcome::Cause;
 use crate::site::{Host, OnOom};
 use crate::units::{Bytes, Span};
@@ -50,13 +50,13 @@ impl<'a, S: Scope> World<'a, S> {
     }
 
     /// One of the two hosts.
-    pub(super) fn host(&self, host: usize) -> &'a Host {
+    pub(in crate::model) fn host(&self, host: usize) -> &'a Host {
         let own = self.site.database.host.as_ref().filter(|_| host == OWN_DATABASE_HOST);
         own.unwrap_or(&self.site.host)
     }
 
     /// A host has thrashed for long enough: the OOM killer comes.
-    pub(super) fn thrashing_over(&mut self, host: u32) {
+    pub(in crate::model) fn thrashing_over(&mut self, host: u32) {
         let host = host as usize;
         self.thrashes[host] = false;
         self.kill_for_room(host);
@@ -79,9 +79,9 @@ impl<'a, S: Scope> World<'a, S> {
 
     /// Whether a killed process on `host` has yet to give back any memory.
     fn is_about_to_die(&self, host: usize) -> bool {
-        let ending =
+        let about_to_die =
             |worker: &Worker| matches!(worker.state, State::EndingThreads(_) | State::Unmapping(_));
-        host == WORKERS_HOST && self.workers.iter().any(ending)
+        host == WORKERS_HOST && self.workers.iter().any(about_to_die)
     }
 
     /// The process with the largest resident set; among equals the one started last (reference
@@ -131,13 +131,12 @@ impl<'a, S: Scope> World<'a, S> {
     /// gunicorn's arbiter kills a worker that has been at its request for too long. The request is
     /// answered with a 500 (22.0 and later: the worker catches its own exit).
     #[cold]
-    pub(super) fn overtime_over(&mut self) -> Option<RequestId> {
+    pub(in crate::model) fn overtime_over(&mut self) {
         let index = self.overtime.expire();
         for id in self.requests.in_worker(index) {
             self.settle(id, Some(Failure::with_error_page(Cause::Timeout)));
         }
         self.kill_and_respawn(index);
-        None
     }
 
     /// Whether systemd has stopped the whole unit, for good.
@@ -176,7 +175,7 @@ impl<'a, S: Scope> World<'a, S> {
     }
 
     /// A killed resident process is back.
-    pub(super) fn resident_back(&mut self, index: u32) {
+    pub(in crate::model) fn resident_back(&mut self, index: u32) {
         self.residents_killed[index as usize] -= 1;
         self.take_memory(WORKERS_HOST, self.site.host.residents[index as usize].memory);
     }

@@ -2,14 +2,14 @@
 
 use rand::Rng;
 
-use super::arrivals::{Arrival, Reply, Tape};
-use super::request::{At, Failure, NO_WORKER, Request, RequestId, Waiting};
-use super::scope::Scope;
-use super::tasks::FRONT;
-use super::{Event, NextArrival, WORKERS_HOST, World};
+use crate::model::scope::Scope;
+use crate::model::tasks::{Process, Task};
+use crate::model::traffic::arrivals::{Arrival, Reply, Tape};
+use crate::model::traffic::request::{At, Failure, NO_WORKER, Request, RequestId, Waiting};
+use crate::model::{Event, NextArrival, WORKERS_HOST, World};
 use crate::outcome::{Cause, Stage, Stopped};
 use crate::resource::slots::Seized;
-use crate::site::{Front, Listen};
+use crate::site::{Client, Front, Listen};
 use crate::units::{Span, Time};
 
 /// Seconds after the first attempt at which a client's kernel tries again when its connection
@@ -27,13 +27,19 @@ const ARBITER_INTERVAL: Span = Span::from_whole_secs(1);
 
 /// How many requests the backlog holds: the kernel lets in one more than it was asked for
 /// (reference section 1.1).
-pub(super) fn backlog_room(front: &Front) -> usize {
+pub(in crate::model) fn backlog_room(front: &Front) -> usize {
     front.backlog.map_or(usize::MAX, |most| most as usize + 1)
+}
+
+/// How long a client waits, as seen at the site: until an answer that the site sends would come too
+/// late, after the client's way to it and back.
+pub(in crate::model) fn patience_at_site(client: &Client) -> Option<Span> {
+    client.patience.map(|patience| patience.saturating_sub(client.round_trip))
 }
 
 /// What becomes of a request that connects to the listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConnectOutcome {
+pub(in crate::model) enum ConnectOutcome {
     /// It has a place in a worker, and starts.
     Started(RequestId),
     /// It waits in the backlog, and nothing else has changed.
@@ -46,7 +52,7 @@ pub(super) enum ConnectOutcome {
 impl ConnectOutcome {
     /// The request that starts, if it does.
     #[inline(always)]
-    pub(super) fn started(self) -> Option<RequestId> {
+    pub(in crate::model) fn started(self) -> Option<RequestId> {
         match self {
             ConnectOutcome::Started(id) => Some(id),
             ConnectOutcome::Queued | ConnectOutcome::Rescan => None,
@@ -57,7 +63,7 @@ impl ConnectOutcome {
 impl<S: Scope> World<'_, S> {
     /// The next request of the tape arrives.
     #[inline(always)]
-    pub(super) fn arrive(&mut self) -> ConnectOutcome {
+    pub(in crate::model) fn arrive(&mut self) -> ConnectOutcome {
         let id = self.next_arrival.id;
         self.probe.arrived(self.now);
         self.arrivals = self.arrivals.wrapping_add(1);
@@ -70,13 +76,14 @@ impl<S: Scope> World<'_, S> {
             return self.connect(id);
         }
         self.requests[id].at = At::Front;
-        self.start_on_cores(WORKERS_HOST, id, FRONT, self.features().front_cpu);
+        let work = self.features().front_cpu;
+        self.start_on_cores(WORKERS_HOST, Task::request(id), Process::FRONT, work);
         ConnectOutcome::Rescan
     }
 
     /// Takes the next request off the tape; it arrives when its time comes.
     #[inline(always)]
-    pub(super) fn expect_next(&mut self) {
+    pub(in crate::model) fn expect_next(&mut self) {
         let id = self.requests.reserve();
         let (request, demands) = self.requests.entry_mut(id);
         let Arrival { at, endpoint } = self.tape.next(demands).unwrap_or(Arrival::NEVER);
@@ -103,7 +110,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The request connects to the listening socket.
     #[inline(always)]
-    pub(super) fn connect(&mut self, id: RequestId) -> ConnectOutcome {
+    pub(in crate::model) fn connect(&mut self, id: RequestId) -> ConnectOutcome {
         if self.features().per_process {
             return self.connect_to_one(id);
         }
@@ -143,9 +150,10 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// `count` idle workers look for a connection that is taken already.
-    pub(super) fn herd(&mut self, count: u32) {
+    pub(in crate::model) fn herd(&mut self, count: u32) {
         for place in 0..self.idle.len().min(count as usize) {
-            self.run_aside(WORKERS_HOST, Some(self.idle[place]), self.features().herd_cpu);
+            let process = Process::worker(self.idle[place]);
+            self.run_in_background(WORKERS_HOST, Some(process), self.features().herd_cpu);
         }
     }
 
@@ -188,7 +196,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The client's kernel tries again, unless its client or Nginx has given up. Returns the
     /// request where it starts at once.
-    pub(super) fn retry(&mut self, id: RequestId) -> Option<RequestId> {
+    pub(in crate::model) fn retry(&mut self, id: RequestId) -> Option<RequestId> {
         let request = &mut self.requests[id];
         let (patience, trying) = (self.site.front.connect_timeout, self.now - request.arrived);
         if request.settled {
@@ -207,7 +215,7 @@ impl<S: Scope> World<'_, S> {
     /// Admits the first request in the backlog, if a worker would have it. Returns whether one went
     /// on.
     #[inline(always)]
-    pub(super) fn accept_from_backlog(&mut self) -> bool {
+    pub(in crate::model) fn accept_from_backlog(&mut self) -> bool {
         // With one queue any idle worker will do: no need to look at the request.
         if self.rules.one_queue {
             return self.accept_from_one_queue();
@@ -227,7 +235,7 @@ impl<S: Scope> World<'_, S> {
     #[inline(always)]
     fn accept_from_one_queue(&mut self) -> bool {
         let Some(index) = self.idle.pop_front() else { return false };
-        let id = self.backlog.pop_front().expect("somebody waits");
+        let id = self.backlog.pop_front().expect("a request waits");
         self.probe.levels.backlog.fall(self.now, 1);
         self.occupy_place(id, index);
         self.ready.push(id);
@@ -239,8 +247,8 @@ impl<S: Scope> World<'_, S> {
 
     /// `worker` accepts the first request in the backlog.
     #[inline(always)]
-    pub(super) fn accept_next(&mut self, worker: u32) {
-        let id = self.backlog.pop_front().expect("somebody waits");
+    pub(in crate::model) fn accept_next(&mut self, worker: u32) {
+        let id = self.backlog.pop_front().expect("a request waits");
         self.probe.levels.backlog.fall(self.now, 1);
         self.admit_queued(id, worker);
     }
@@ -249,10 +257,6 @@ impl<S: Scope> World<'_, S> {
     /// it starts, before the requests that can go on already.
     #[inline(always)]
     pub(super) fn admit_now(&mut self, id: RequestId, index: u32) -> Option<RequestId> {
-        if self.is_full(index) {
-            self.refuse_over_limit(id);
-            return None;
-        }
         let begins = self.take_place(id, index);
         // Until it has a thread it holds no more than its connection.
         if begins && self.features().uses_memory {
@@ -263,10 +267,7 @@ impl<S: Scope> World<'_, S> {
 
     /// [`World::admit_now`], but a request that starts does so after those that can go on already.
     #[inline(always)]
-    pub(super) fn admit_queued(&mut self, id: RequestId, index: u32) {
-        if self.is_full(index) {
-            return self.refuse_over_limit(id);
-        }
+    pub(in crate::model) fn admit_queued(&mut self, id: RequestId, index: u32) {
         if !self.take_place(id, index) {
             return;
         }
@@ -289,9 +290,14 @@ impl<S: Scope> World<'_, S> {
         self.fail_before_worker(id, Failure::with_error_page(Cause::Limit));
     }
 
-    /// The request takes a place in a worker, or waits for one. Returns whether it starts.
+    /// The request takes a place in a worker that accepts it, waits for one, or is refused. Returns
+    /// whether it starts.
     #[inline(always)]
     fn take_place(&mut self, id: RequestId, index: u32) -> bool {
+        if self.is_full(index) {
+            self.refuse_over_limit(id);
+            return false;
+        }
         if self.rules.one_queue {
             self.idle.pop_front();
         } else if self.workers[index as usize].accept(id, self.now) == Seized::Queued {
@@ -327,7 +333,7 @@ impl<S: Scope> World<'_, S> {
     /// Takes the next request of the backlog for a worker that falls idle now, if no other could
     /// take it first.
     #[inline(always)]
-    pub(super) fn successor(&mut self) -> Option<RequestId> {
+    pub(in crate::model) fn successor(&mut self) -> Option<RequestId> {
         if self.backlog.is_empty() || !self.rules.hands_over || !self.ready.is_empty() {
             return None;
         }
@@ -337,14 +343,14 @@ impl<S: Scope> World<'_, S> {
     /// A request has left the worker, and `next` takes its place: the worker is not idle in
     /// between.
     #[inline(always)]
-    pub(super) fn succeed(&mut self, next: RequestId, index: u32) {
+    pub(in crate::model) fn succeed(&mut self, next: RequestId, index: u32) {
         self.probe.levels.inside.fall(self.now, 1);
         self.probe.levels.backlog.fall(self.now, 1);
         self.start_in_worker(next, index);
     }
 
     /// The request is no longer in its worker.
-    pub(super) fn leave_worker(&mut self, id: RequestId) {
+    pub(in crate::model) fn leave_worker(&mut self, id: RequestId) {
         let request = &mut self.requests[id];
         let index = std::mem::replace(&mut request.worker, NO_WORKER);
         let endpoint = request.endpoint;
@@ -354,7 +360,7 @@ impl<S: Scope> World<'_, S> {
     /// A request for `endpoint` has left the worker: its place goes to the next request, and its
     /// memory back.
     #[inline(always)]
-    pub(super) fn free_place(&mut self, index: u32, endpoint: u16) {
+    pub(in crate::model) fn free_place(&mut self, index: u32, endpoint: u16) {
         self.probe.levels.inside.fall(self.now, 1);
         self.probe.levels.workers.fall(self.now, 1);
         let mut next = None;
@@ -396,23 +402,21 @@ impl<S: Scope> World<'_, S> {
 
     /// The patience of the first client to run out of it is over. The server does not learn of
     /// that.
-    pub(super) fn patience_over(&mut self) -> Option<RequestId> {
+    pub(in crate::model) fn patience_over(&mut self) {
         let id = self.patience.expire();
         self.settle(id, Some(Failure::silent(Cause::Patience)));
-        None
     }
 
     /// Nginx has waited for an answer for its read timeout.
-    pub(super) fn reading_over(&mut self) -> Option<RequestId> {
+    pub(in crate::model) fn reading_over(&mut self) {
         let id = self.reading.expire();
         self.settle(id, Some(Failure::silent(Cause::Timeout)));
-        None
     }
 
     /// A client's wait is over, one way or another: its request was answered, or failed. Whatever
     /// happens to the request afterwards concerns the server alone.
     #[inline(always)]
-    pub(super) fn settle(&mut self, id: RequestId, failure: Option<Failure>) {
+    pub(in crate::model) fn settle(&mut self, id: RequestId, failure: Option<Failure>) {
         if let Some(waiting) = self.requests[id].settle() {
             self.inform(id, waiting, failure);
         }
@@ -420,7 +424,12 @@ impl<S: Scope> World<'_, S> {
 
     /// The client that waited for the request learns how it ended.
     #[inline(always)]
-    pub(super) fn inform(&mut self, id: RequestId, waiting: Waiting, failure: Option<Failure>) {
+    pub(in crate::model) fn inform(
+        &mut self,
+        id: RequestId,
+        waiting: Waiting,
+        failure: Option<Failure>,
+    ) {
         let failed = failure.map(|failure| failure.cause);
         let is_there = matches!(failed, None | Some(Cause::Patience));
         let way = if is_there { self.features().round_trip } else { Span::ZERO };
@@ -437,7 +446,7 @@ impl<S: Scope> World<'_, S> {
             self.reading.end(id);
         }
         if failed.is_none() && !self.features().client_cpu.is_zero() {
-            self.run_aside(WORKERS_HOST, Some(FRONT), self.features().client_cpu);
+            self.run_in_background(WORKERS_HOST, Some(Process::FRONT), self.features().client_cpu);
         }
     }
 }

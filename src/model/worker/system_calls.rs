@@ -3,11 +3,12 @@
 
 use rand::RngExt;
 
-use super::World;
-use super::program::SystemCalls;
-use super::request::{At, RequestId};
-use super::scope::Scope;
 use super::waking::SYSTEM_CALL;
+use crate::model::World;
+use crate::model::scope::Scope;
+use crate::model::tasks::Task;
+use crate::model::traffic::program::SystemCalls;
+use crate::model::traffic::request::{At, RequestId};
 use crate::site::{Dispatcher, Sharing};
 
 /// How often a thread on one core that had computed past its slice lost the GIL over one `send`
@@ -43,7 +44,7 @@ impl<S: Scope> World<'_, S> {
     /// If another thread has taken it, this one needs a core for the call itself, and waits for the
     /// GIL.
     #[inline(never)]
-    pub(super) fn system_calls(&mut self, id: RequestId, calls: SystemCalls) -> bool {
+    pub(in crate::model) fn system_calls(&mut self, id: RequestId, calls: SystemCalls) -> bool {
         if !self.loses_turn(id, calls) {
             self.requests[id].step_on();
             return true;
@@ -51,7 +52,7 @@ impl<S: Scope> World<'_, S> {
         self.release_turn(id);
         let request = &mut self.requests[id];
         (request.at, request.left) = (At::Cores, SYSTEM_CALL);
-        self.start_thread(id, SYSTEM_CALL);
+        self.start_thread(Task::request(id), SYSTEM_CALL);
         false
     }
 
@@ -90,7 +91,7 @@ impl<S: Scope> World<'_, S> {
 
     /// Whether a thread that has sent a query has the GIL back before another takes it. On one core
     /// it has not: the process of the database runs there first.
-    pub(super) fn keeps_turn_sending(&mut self) -> bool {
+    pub(in crate::model) fn keeps_turn_sending(&mut self) -> bool {
         self.site.host.cores > 1 && self.streams.system_call.random::<f64>() >= LOST_SENDING
     }
 }

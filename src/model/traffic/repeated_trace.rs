@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
-use super::arrivals::{Arrival, Tape, below, dist_of, whole};
+use super::arrivals::{Arrival, Tape};
 use super::program::{Program, Quantity};
 use super::request::DemandSlots;
+use super::sampling::{below, dist_of, whole};
 use crate::kernel::streams::{Purpose, Stream, stream};
 use crate::seed::Seed;
 use crate::site::{Dist, Endpoint, Site, Step, Trace};
@@ -14,7 +15,7 @@ use crate::units::{Span, Time};
 
 /// The requests of a trace, over and over, from a random instant of it on. Every instant is equally
 /// likely, so that a run begins in a long gap or a rush as often as a visitor would find one.
-pub(super) struct RepeatedTrace<'a> {
+pub(in crate::model) struct RepeatedTrace<'a> {
     trace: &'a Trace,
     /// For each endpoint, a column of the trace for each quantity that its requests bring.
     columns: Vec<Vec<Arc<[Span]>>>,
@@ -29,7 +30,7 @@ pub(super) struct RepeatedTrace<'a> {
 
 impl<'a> RepeatedTrace<'a> {
     /// The tape of `trace` on `site` under `seed`, for requests that follow `programs`.
-    pub(super) fn new(
+    pub(in crate::model) fn new(
         site: &Site,
         trace: &'a Trace,
         programs: &[Program],

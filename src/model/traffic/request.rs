@@ -28,14 +28,14 @@ use crate::outcome::{Cause, Stage};
 use crate::units::{Span, Time};
 
 /// Names a live request: its index in [`Requests`].
-pub(super) type RequestId = u32;
+pub(in crate::model) type RequestId = u32;
 
 /// The worker of a request that is in none.
-pub(super) const NO_WORKER: u32 = u32::MAX;
+pub(in crate::model) const NO_WORKER: u32 = u32::MAX;
 
 /// Where a live request is, which says what moves it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum At {
+pub(in crate::model) enum At {
     /// On the cores, for its client on the same host and for Nginx.
     Front,
     /// On its way to the listening socket, or in the shared backlog.
@@ -65,7 +65,7 @@ pub(super) enum At {
 
 /// What a request has of a connection to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum ConnectionState {
+pub(in crate::model) enum ConnectionState {
     /// Nothing.
     #[default]
     None,
@@ -77,14 +77,14 @@ pub(super) enum ConnectionState {
 
 impl ConnectionState {
     #[inline]
-    pub(super) fn is_held(self) -> bool {
+    pub(in crate::model) fn is_held(self) -> bool {
         self == ConnectionState::Held
     }
 }
 
 /// A request that has arrived and is not done with.
 #[derive(Debug, Clone)]
-pub(super) struct Request {
+pub(in crate::model) struct Request {
     /// When the client first tried.
     pub arrived: Time,
     /// When it entered the stage it is in.
@@ -122,7 +122,7 @@ pub(super) struct Request {
 impl Request {
     /// A request that arrives at `at`, before anything happens to it.
     #[inline(always)]
-    pub(super) fn arriving(at: Time) -> Request {
+    pub(in crate::model) fn arriving(at: Time) -> Request {
         Request {
             arrived: at,
             since: at,
@@ -144,7 +144,7 @@ impl Request {
 
     /// It is done, answered or failed. Takes what it held from it, and returns that.
     #[inline(always)]
-    pub(super) fn let_go(&mut self) -> Held {
+    pub(in crate::model) fn let_go(&mut self) -> Held {
         Held {
             endpoint: self.endpoint,
             worker: std::mem::replace(&mut self.worker, NO_WORKER),
@@ -155,7 +155,7 @@ impl Request {
 
     /// Its client stops waiting. Returns the client, unless it had stopped before.
     #[inline(always)]
-    pub(super) fn settle(&mut self) -> Option<Waiting> {
+    pub(in crate::model) fn settle(&mut self) -> Option<Waiting> {
         let Request { number, arrived, measured, .. } = *self;
         let settled = std::mem::replace(&mut self.settled, true);
         (!settled).then_some(Waiting { number, arrived, measured })
@@ -163,20 +163,20 @@ impl Request {
 
     /// On to its next operation: that there is one is checked where it is looked up.
     #[inline]
-    pub(super) fn step_on(&mut self) {
+    pub(in crate::model) fn step_on(&mut self) {
         self.next = self.next.wrapping_add(1);
     }
 
     /// What took its time is done: on to its next operation.
     #[inline]
-    pub(super) fn go_on(&mut self) {
+    pub(in crate::model) fn go_on(&mut self) {
         self.step_on();
         self.at = At::Moving;
     }
 
     /// Leaves the stage that it entered at `since`, and counts the time in it. Returns that time.
     #[inline]
-    pub(super) fn spend(&mut self, stage: Stage, now: Time) -> Span {
+    pub(in crate::model) fn spend(&mut self, stage: Stage, now: Time) -> Span {
         let span = now - self.since;
         self.add(stage, span);
         self.since = now;
@@ -186,7 +186,7 @@ impl Request {
     /// Leaves the cores of the workers' host, where its work on an idle core would have taken
     /// `alone`: the rest of the time went to other tasks on the cores.
     #[inline]
-    pub(super) fn spend_running(&mut self, work: Stage, alone: Span, now: Time) {
+    pub(in crate::model) fn spend_running(&mut self, work: Stage, alone: Span, now: Time) {
         let span = now - self.since;
         let alone = alone.min(span);
         self.add(work, alone);
@@ -197,14 +197,14 @@ impl Request {
     /// Leaves the cores of the database's own host, where its work on an idle core would have taken
     /// `alone`. The rest of the time is not recorded (see [`Stage::RECORDED`]).
     #[inline]
-    pub(super) fn spend_running_apart(&mut self, work: Stage, alone: Span, now: Time) {
+    pub(in crate::model) fn spend_running_apart(&mut self, work: Stage, alone: Span, now: Time) {
         self.add(work, alone.min(now - self.since));
         self.since = now;
     }
 
     /// Counts `span` as time spent in `stage`.
     #[inline]
-    pub(super) fn add(&mut self, stage: Stage, span: Span) {
+    pub(in crate::model) fn add(&mut self, stage: Stage, span: Span) {
         let spent = &mut self.spent[stage as usize];
         *spent = spent.plus_bounded(span);
     }
@@ -212,7 +212,7 @@ impl Request {
 
 /// How a request fails.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Failure {
+pub(in crate::model) struct Failure {
     /// Why.
     pub cause: Cause,
     /// Whether its server answers it with an error page.
@@ -223,20 +223,20 @@ impl Failure {
     /// The server answers with an error page, from the application or from what is left of its
     /// worker.
     #[inline]
-    pub(super) fn with_error_page(cause: Cause) -> Failure {
+    pub(in crate::model) fn with_error_page(cause: Cause) -> Failure {
         Failure { cause, error_page: true }
     }
 
     /// The server sends no answer, or none that says so.
     #[inline]
-    pub(super) fn silent(cause: Cause) -> Failure {
+    pub(in crate::model) fn silent(cause: Cause) -> Failure {
         Failure { cause, error_page: false }
     }
 }
 
 /// What a request held until it was done.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
+pub(in crate::model) struct Held {
     /// What it asked for.
     pub endpoint: u16,
     /// The worker it was in.
@@ -249,10 +249,10 @@ pub(super) struct Held {
 
 /// A client that waits for the answer to a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Waiting {
+pub(in crate::model) struct Waiting {
     /// The request's number on the tape.
     pub number: u32,
-    /// Since when.
+    /// When the client first tried.
     pub arrived: Time,
     /// Whether the request is measured.
     pub measured: bool,
@@ -274,7 +274,7 @@ struct Entry {
 
 /// Where the demands of a request are written.
 #[derive(Debug)]
-pub(super) struct DemandSlots<'a> {
+pub(in crate::model) struct DemandSlots<'a> {
     /// The first of them.
     pub first: &'a mut FirstDemands,
     /// The others.
@@ -291,7 +291,7 @@ impl DemandSlots<'_> {
 
 /// The live requests, by number. Numbers are used again.
 #[derive(Debug)]
-pub(super) struct Requests {
+pub(in crate::model) struct Requests {
     requests: Vec<Entry>,
     /// The demands of each beyond its first: `stride` of them for each number.
     more: Vec<Span>,
@@ -301,14 +301,14 @@ pub(super) struct Requests {
 
 impl Requests {
     /// No requests yet; each will have up to `demands` demands.
-    pub(super) fn new(demands: usize) -> Requests {
+    pub(in crate::model) fn new(demands: usize) -> Requests {
         let stride = demands.saturating_sub(FIRST_DEMANDS);
         Requests { requests: Vec::new(), more: Vec::new(), stride, free: Vec::new() }
     }
 
     /// A free number, for a request that has yet to arrive.
     #[inline]
-    pub(super) fn reserve(&mut self) -> RequestId {
+    pub(in crate::model) fn reserve(&mut self) -> RequestId {
         self.free.pop().unwrap_or_else(|| self.grow())
     }
 
@@ -322,7 +322,7 @@ impl Requests {
 
     /// The request, and where its demands are written.
     #[inline(always)]
-    pub(super) fn entry_mut(&mut self, id: RequestId) -> (&mut Request, DemandSlots<'_>) {
+    pub(in crate::model) fn entry_mut(&mut self, id: RequestId) -> (&mut Request, DemandSlots<'_>) {
         let begin = self.more_begin(id);
         let more = if self.stride == 0 { &mut [] } else { &mut self.more[begin..][..self.stride] };
         let Entry { demands, request } = &mut self.requests[id as usize];
@@ -338,7 +338,7 @@ impl Requests {
 
     /// The request is done: its number is free.
     #[inline]
-    pub(super) fn remove(&mut self, id: RequestId) {
+    pub(in crate::model) fn remove(&mut self, id: RequestId) {
         let request = &mut self[id];
         (request.worker, request.connection) = (NO_WORKER, ConnectionState::None);
         self.free(id);
@@ -346,7 +346,7 @@ impl Requests {
 
     /// Frees the number of a request that is in no worker and holds nothing.
     #[inline]
-    pub(super) fn free(&mut self, id: RequestId) {
+    pub(in crate::model) fn free(&mut self, id: RequestId) {
         debug_assert!(
             self[id].worker == NO_WORKER && !self[id].connection.is_held(),
             "it holds nothing"
@@ -356,7 +356,7 @@ impl Requests {
 
     /// The request's `index`-th drawn quantity.
     #[inline(always)]
-    pub(super) fn demand(&self, id: RequestId, index: u16) -> Span {
+    pub(in crate::model) fn demand(&self, id: RequestId, index: u16) -> Span {
         let index = index as usize;
         match self.requests[id as usize].demands.get(index) {
             Some(demand) => *demand,
@@ -366,20 +366,20 @@ impl Requests {
 
     /// Whether more than `most` requests are live, the one that is yet to arrive included.
     #[inline]
-    pub(super) fn live_exceed(&self, most: usize) -> bool {
+    pub(in crate::model) fn live_exceed(&self, most: usize) -> bool {
         self.requests.len() > most && self.requests.len() - self.free.len() > most
     }
 
     /// The numbers of the live requests that are in `worker` and not dead, in order. Looks at all
     /// requests: for crashes only.
-    pub(super) fn in_worker(&self, worker: u32) -> Vec<RequestId> {
+    pub(in crate::model) fn in_worker(&self, worker: u32) -> Vec<RequestId> {
         let here = |request: &Request| request.worker == worker && !request.dead;
         (0..self.requests.len() as u32).filter(|id| here(&self[*id])).collect()
     }
 
     /// The numbers of the requests that hold a connection, in order, dead ones included: their
     /// queries go on without them. Looks at all requests: for crashes only.
-    pub(super) fn connected(&self) -> Vec<RequestId> {
+    pub(in crate::model) fn connected(&self) -> Vec<RequestId> {
         let connected = |request: &Request| request.connection.is_held();
         (0..self.requests.len() as u32).filter(|id| connected(&self[*id])).collect()
     }
@@ -403,7 +403,7 @@ impl std::ops::IndexMut<RequestId> for Requests {
 /// Requests that can go on, in the order in which they could. As a rule there is at most one, which
 /// does without the queue.
 #[derive(Debug)]
-pub(super) struct Ready {
+pub(in crate::model) struct Ready {
     /// The first, or [`NO_REQUEST`].
     first: RequestId,
     /// Those behind it; empty while there is no first.
@@ -411,17 +411,17 @@ pub(super) struct Ready {
 }
 
 /// No request has this number.
-pub(super) const NO_REQUEST: RequestId = RequestId::MAX;
+pub(in crate::model) const NO_REQUEST: RequestId = RequestId::MAX;
 
 impl Ready {
     /// No request can go on.
-    pub(super) fn new() -> Ready {
+    pub(in crate::model) fn new() -> Ready {
         Ready { first: NO_REQUEST, others: VecDeque::new() }
     }
 
     /// `id` can go on, after all that can already.
     #[inline]
-    pub(super) fn push(&mut self, id: RequestId) {
+    pub(in crate::model) fn push(&mut self, id: RequestId) {
         match self.first {
             NO_REQUEST => self.first = id,
             _ => self.others.push_back(id),
@@ -430,13 +430,13 @@ impl Ready {
 
     /// Whether no request can go on.
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::model) fn is_empty(&self) -> bool {
         self.first == NO_REQUEST
     }
 
     /// Takes the first request off the list.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<RequestId> {
+    pub(in crate::model) fn pop(&mut self) -> Option<RequestId> {
         if self.is_empty() {
             return None;
         }

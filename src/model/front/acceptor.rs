@@ -1,9 +1,9 @@
 //! Which of the workers accepts a connection.
 
-use super::World;
-use super::request::RequestId;
-use super::scope::Scope;
-use super::worker::State;
+use crate::model::World;
+use crate::model::scope::Scope;
+use crate::model::traffic::request::RequestId;
+use crate::model::worker::process::State;
 use crate::site::{Accept, WorkerKind};
 
 impl<S: Scope> World<'_, S> {
@@ -17,7 +17,7 @@ impl<S: Scope> World<'_, S> {
     /// have turns there as well: which one it is matters for what is cold and for which has a
     /// connection, and with turns every worker gets its share.
     #[inline(always)]
-    pub(super) fn acceptor(&self, id: RequestId) -> Option<u32> {
+    pub(in crate::model) fn acceptor(&self, id: RequestId) -> Option<u32> {
         match self.rules.one_queue {
             _ if !S::PLAIN && self.is_down => None,
             true => self.idle.front().copied(),
@@ -61,7 +61,7 @@ impl<S: Scope> World<'_, S> {
     /// core: of two, the one that accepted longer ago took 290 of 300 connections at 10/s, 241 at
     /// 45/s and 224 at 75/s. (Loops of uvicorn: 177 at 10/s and 225 at 45/s. On two cores: 85 and
     /// 107 of 300 at 10/s, 159 and 180 at 60/s.)
-    pub(super) fn free_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
+    pub(in crate::model) fn free_acceptor(&self, chance: u32, bias: f64) -> Option<u32> {
         let kind = self.site.server.kind;
         let free = |worker: &u32| {
             let worker = &self.workers[*worker as usize];

@@ -11,7 +11,7 @@ const SPLIT_BLOCKS: u64 = 2;
 
 /// What a worker holds of its requests' memory.
 #[derive(Debug)]
-pub(super) enum Heap {
+pub(in crate::model) enum Heap {
     /// One heap for all its requests.
     OfProcess(Blocks),
     /// One arena for each of its threads.
@@ -20,7 +20,7 @@ pub(super) enum Heap {
 
 impl Heap {
     /// The heap of a process of `server`, which has all of its threads or none yet.
-    pub(super) fn new(server: &Server, has_threads: bool) -> Heap {
+    pub(in crate::model) fn new(server: &Server, has_threads: bool) -> Heap {
         match server.kind {
             WorkerKind::Threads { threads, .. }
                 if server.keeps_memory && !server.kind.is_behind_loop() =>
@@ -33,16 +33,16 @@ impl Heap {
     }
 
     /// A request takes `bytes`. Returns how much of that has to come from the system.
-    pub(super) fn take(&mut self, bytes: Bytes) -> Bytes {
+    pub(in crate::model) fn take(&mut self, bytes: Bytes) -> Bytes {
         match self {
             Heap::OfProcess(blocks) => blocks.take(bytes),
             Heap::OfThreads(arenas) => arenas.take(bytes),
         }
     }
 
-    /// A request frees `bytes`. Returns how much goes back to the system; `chance` is a random number
+    /// A request frees `bytes`. Returns how much goes back to the system; `chance` draws a number
     /// from 0 to 1.
-    pub(super) fn free(&mut self, bytes: Bytes, chance: impl FnOnce() -> f64) -> Bytes {
+    pub(in crate::model) fn free(&mut self, bytes: Bytes, chance: impl FnOnce() -> f64) -> Bytes {
         match self {
             Heap::OfProcess(blocks) => blocks.free(bytes),
             Heap::OfThreads(arenas) => arenas.free(bytes, chance() < BLOCK_STAYS),
@@ -63,7 +63,7 @@ const BLOCK_STAYS: f64 = 0.4;
 /// The threads behind a loop, anyio's, are not such a pool: the one that has been idle for the
 /// shortest time is next, so only as many as are at work hold anything.
 #[derive(Debug)]
-pub(super) struct Arenas {
+pub(in crate::model) struct Arenas {
     /// What idle threads keep, the one that has been idle longest first.
     idle: VecDeque<Bytes>,
     /// For each thread at work: what its request takes, and what the thread had kept.
@@ -95,7 +95,7 @@ impl Arenas {
 /// free at the heap's end. So the free blocks go round, and when the last one of the heap is freed,
 /// all that are free lie before it and go back.
 #[derive(Debug, Default)]
-pub(super) struct Blocks {
+pub(in crate::model) struct Blocks {
     /// Whether the allocator keeps blocks at all.
     may_keep: bool,
     /// Of requests in flight.

@@ -2,17 +2,18 @@
 
 use std::collections::VecDeque;
 
-use super::database::{Closing, Pool};
 use super::dispatcher::DispatcherState;
 use super::heap::Heap;
-use super::request::RequestId;
+use crate::model::database::pool::{Closing, Pool};
+use crate::model::tasks::Task;
+use crate::model::traffic::request::RequestId;
 use crate::resource::slots::{Seized, Slots};
 use crate::site::{Server, WorkerKind};
 use crate::units::{Bytes, Span, Time};
 
 /// A worker process.
 #[derive(Debug)]
-pub(super) struct Worker {
+pub(in crate::model) struct Worker {
     /// What it is doing.
     pub state: State,
     /// Its threads (one for sync, without limit for async), and the accepted requests that wait for
@@ -20,9 +21,9 @@ pub(super) struct Worker {
     pub places: Slots<RequestId>,
     /// The GIL, or the event loop: one task at a time computes. Requests queue for it, and so does
     /// the worker's dispatcher.
-    pub turn: Slots<u32>,
+    pub turn: Slots<Task>,
     /// What has the turn, a request or the dispatcher; meaningless while the turn is free.
-    pub holder: u32,
+    pub holder: Task,
     /// When the turn last changed hands.
     pub switched: Time,
     /// The thread that hands requests to the others, where there is one.
@@ -40,7 +41,7 @@ pub(super) struct Worker {
     pub accepted_at: Time,
     /// Whether its first request is still to come.
     pub fresh: bool,
-    /// What its first request leaves behind and it takes only when that request ends.
+    /// The rest of what its first request leaves behind: it takes that when the request ends.
     pub growing: Bytes,
     /// CPU that its next burst takes beyond what its request asks for.
     pub extra_burst_cpu: Span,
@@ -61,7 +62,7 @@ pub(super) struct Worker {
 
 /// What a worker process is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(in crate::model) enum State {
     /// It takes traffic.
     Up,
     /// It imports its application, and has this many slices of that left.
@@ -84,12 +85,12 @@ pub(super) enum State {
 
 impl Worker {
     /// The `index`-th process of `server`, not started yet.
-    pub(super) fn new(server: &Server, index: u32) -> Worker {
+    pub(in crate::model) fn new(server: &Server, index: u32) -> Worker {
         Worker {
             state: State::Gone,
             places: places(server),
             turn: Slots::new(1),
-            holder: 0,
+            holder: Task::request(0),
             switched: Time::ZERO,
             dispatcher: DispatcherState::new(),
             own_backlog: VecDeque::new(),
@@ -110,7 +111,7 @@ impl Worker {
     }
 
     /// It was killed: nothing is in it any more. Returns the idle connections that close with it.
-    pub(super) fn clear(&mut self, server: &Server) -> Closing {
+    pub(in crate::model) fn clear(&mut self, server: &Server) -> Closing {
         self.places = places(server);
         self.turn = Slots::new(1);
         (self.dispatcher, self.own_backlog) = (DispatcherState::new(), VecDeque::new());
@@ -134,7 +135,7 @@ impl Worker {
 
     /// It accepts a request. Returns whether that has a place or waits for one.
     #[inline]
-    pub(super) fn accept(&mut self, id: RequestId, now: Time) -> Seized {
+    pub(in crate::model) fn accept(&mut self, id: RequestId, now: Time) -> Seized {
         self.accepted += 1;
         self.accepted_at = now;
         self.places.seize(id)
@@ -142,14 +143,14 @@ impl Worker {
 
     /// A request leaves. Returns the one that has its place now, if one waited.
     #[inline]
-    pub(super) fn release_place(&mut self) -> Option<RequestId> {
+    pub(in crate::model) fn release_place(&mut self) -> Option<RequestId> {
         self.accepted -= 1;
         self.places.release()
     }
 
     /// Whether it would accept a connection now.
     #[inline]
-    pub(super) fn accepts(&self, kind: WorkerKind) -> bool {
+    pub(in crate::model) fn accepts(&self, kind: WorkerKind) -> bool {
         self.state == State::Up
             && match kind {
                 WorkerKind::Sync => self.places.is_free(),

@@ -2,16 +2,16 @@
 
 use rand::RngExt;
 
-use super::heap::Heap;
-use super::request::RequestId;
-use super::scope::Scope;
-use super::{OWN_DATABASE_HOST, WORKERS_HOST, World};
+use crate::model::scope::Scope;
+use crate::model::traffic::request::RequestId;
+use crate::model::worker::heap::Heap;
+use crate::model::{OWN_DATABASE_HOST, WORKERS_HOST, World};
 use crate::units::Bytes;
 
 impl<S: Scope> World<'_, S> {
     /// What is there when the run begins: everything that stays, and the workers, which are up
     /// already if all of them fit. Else they boot, and memory runs out as it would.
-    pub(super) fn start_up(&mut self) {
+    pub(in crate::model) fn start_up(&mut self) {
         let own = self.site.database.host.as_ref().map_or(&[][..], |host| &host.residents[..]);
         for (host, residents) in
             [(WORKERS_HOST, &self.site.host.residents[..]), (OWN_DATABASE_HOST, own)]
@@ -65,7 +65,7 @@ impl<S: Scope> World<'_, S> {
 
     /// A request in a worker takes its memory, which the worker may hold already; the first one
     /// also takes what it leaves behind.
-    pub(super) fn take_request_memory(&mut self, id: RequestId, index: u32) {
+    pub(in crate::model) fn take_request_memory(&mut self, id: RequestId, index: u32) {
         let endpoint = self.requests[id].endpoint;
         let bytes = self.site.traffic.endpoints[endpoint as usize].memory;
         let worker = &mut self.workers[index as usize];
@@ -92,7 +92,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// A request for `endpoint` gives its memory back, except for what it leaves behind.
-    pub(super) fn leave_memory(&mut self, index: u32, endpoint: u16) {
+    pub(in crate::model) fn leave_memory(&mut self, index: u32, endpoint: u16) {
         let endpoint = &self.site.traffic.endpoints[endpoint as usize];
         self.vacate_request(index, endpoint.memory);
         let worker = &mut self.workers[index as usize];
@@ -109,7 +109,7 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// `bytes` more are used on `host`; if they do not fit, processes are killed.
-    pub(super) fn take_memory(&mut self, host: usize, bytes: Bytes) {
+    pub(in crate::model) fn take_memory(&mut self, host: usize, bytes: Bytes) {
         if bytes == Bytes::ZERO {
             return;
         }
@@ -128,7 +128,7 @@ impl<S: Scope> World<'_, S> {
 
     /// `bytes` less are used on `host`.
     #[inline]
-    pub(super) fn give_memory(&mut self, host: usize, bytes: Bytes) {
+    pub(in crate::model) fn give_memory(&mut self, host: usize, bytes: Bytes) {
         if bytes > Bytes::ZERO {
             let fewer = self.memory[host].give(bytes);
             if host == WORKERS_HOST {

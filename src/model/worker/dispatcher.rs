@@ -14,12 +14,12 @@ use std::collections::VecDeque;
 
 use rand::RngExt;
 
-use super::host_cores::HostCores;
-use super::request::{At, NO_WORKER, RequestId};
-use super::scope::Scope;
-use super::tasks::DISPATCH;
 use super::waking::SYSTEM_CALL;
-use super::{WORKERS_HOST, World};
+use crate::model::host_cores::HostCores;
+use crate::model::scope::Scope;
+use crate::model::tasks::{Process, Task};
+use crate::model::traffic::request::{At, NO_WORKER, RequestId};
+use crate::model::{WORKERS_HOST, World};
 use crate::outcome::{Queue, Stage};
 use crate::resource::slots::Seized;
 use crate::site::Accept;
@@ -27,7 +27,7 @@ use crate::units::{Span, Time};
 
 /// What the dispatcher of a worker is doing.
 #[derive(Debug)]
-pub(super) struct DispatcherState {
+pub(in crate::model) struct DispatcherState {
     phase: DispatcherPhase,
     /// When it last woke up.
     woken: Time,
@@ -70,7 +70,7 @@ enum DispatcherJob {
 
 impl DispatcherState {
     /// A dispatcher that sleeps.
-    pub(super) fn new() -> DispatcherState {
+    pub(in crate::model) fn new() -> DispatcherState {
         DispatcherState {
             phase: DispatcherPhase::Asleep,
             woken: Time::ZERO,
@@ -84,7 +84,7 @@ impl DispatcherState {
     }
 
     /// Since when it has waited for its turn.
-    pub(super) fn since(&self) -> Time {
+    pub(in crate::model) fn since(&self) -> Time {
         match self.phase {
             DispatcherPhase::Queued(since) => since,
             DispatcherPhase::Asleep | DispatcherPhase::Waking | DispatcherPhase::Busy => {
@@ -94,7 +94,7 @@ impl DispatcherState {
     }
 
     /// It has its turn, and goes on with its job.
-    pub(super) fn granted(&mut self) {
+    pub(in crate::model) fn granted(&mut self) {
         self.phase = DispatcherPhase::Busy;
     }
 
@@ -111,7 +111,7 @@ impl<S: Scope> World<'_, S> {
     /// whose GIL is free is there first; where none is, the dispatchers of all processes wake up
     /// and wait for their turns, and the first to get one accepts.
     #[inline(never)]
-    pub(super) fn wake_acceptors(&mut self) {
+    pub(in crate::model) fn wake_acceptors(&mut self) {
         let Some(first) = self.backlog.front() else { return };
         let Accept::Shared { bias } = self.site.server.accept else { return };
         let chance = self.requests[*first].chance;
@@ -131,7 +131,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The thread of `id` hands its answer to the loop.
     #[inline(never)]
-    pub(super) fn hand_back(&mut self, id: RequestId) -> bool {
+    pub(in crate::model) fn hand_back(&mut self, id: RequestId) -> bool {
         self.requests[id].at = At::Loop;
         let index = self.requests[id].worker;
         self.workers[index as usize].dispatcher.answers.push_back(id);
@@ -142,13 +142,13 @@ impl<S: Scope> World<'_, S> {
 
     /// A client of worker `index` has its answer: its connection is to be closed.
     #[inline(never)]
-    pub(super) fn close_later(&mut self, index: u32) {
+    pub(in crate::model) fn close_later(&mut self, index: u32) {
         self.workers[index as usize].dispatcher.finished += 1;
         self.wake_dispatcher(index);
     }
 
     /// The dispatcher has something to do. If it slept, it asks for its turn.
-    pub(super) fn wake_dispatcher(&mut self, index: u32) {
+    pub(in crate::model) fn wake_dispatcher(&mut self, index: u32) {
         let needs_core = self.features().threads_wake;
         let worker = &mut self.workers[index as usize];
         if worker.dispatcher.phase != DispatcherPhase::Asleep {
@@ -159,16 +159,16 @@ impl<S: Scope> World<'_, S> {
             return self.dispatcher_awake(index);
         }
         worker.dispatcher.phase = DispatcherPhase::Waking;
-        self.start_thread(DISPATCH | index, SYSTEM_CALL);
+        self.start_thread(Task::dispatcher(index), SYSTEM_CALL);
     }
 
     /// The dispatcher is on a core, or needs none: it takes its turn, or begins to wait for it.
     fn dispatcher_awake(&mut self, index: u32) {
         let worker = &mut self.workers[index as usize];
-        match worker.turn.seize(DISPATCH | index) {
+        match worker.turn.seize(Task::dispatcher(index)) {
             Seized::Granted => {
                 self.probe.levels.turns.rise(self.now, 1);
-                self.grant_turn(DISPATCH | index);
+                self.grant_turn(Task::dispatcher(index));
                 self.dispatch(index);
             }
             Seized::Queued => {
@@ -189,13 +189,16 @@ impl<S: Scope> World<'_, S> {
         }
         let left = self.workers[index as usize].dispatcher.left;
         match self.features().threads_wake {
-            true => self.start_thread(DISPATCH | index, left),
-            false => self.start_apart(WORKERS_HOST, DISPATCH | index, index, left),
+            true => self.start_thread(Task::dispatcher(index), left),
+            false => {
+                let (task, process) = (Task::dispatcher(index), Process::worker(index));
+                self.start_apart(WORKERS_HOST, task, process, left);
+            }
         }
     }
 
     /// The dispatcher's task on the cores is done.
-    pub(super) fn dispatched(&mut self, index: u32) {
+    pub(in crate::model) fn dispatched(&mut self, index: u32) {
         if self.workers[index as usize].dispatcher.phase == DispatcherPhase::Waking {
             return self.dispatcher_awake(index);
         }
@@ -299,12 +302,12 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// The dispatcher's process was killed.
-    pub(super) fn stop_dispatcher(&mut self, index: u32) {
+    pub(in crate::model) fn stop_dispatcher(&mut self, index: u32) {
         if matches!(
             self.workers[index as usize].dispatcher.phase,
             DispatcherPhase::Busy | DispatcherPhase::Waking
         ) {
-            self.cores[WORKERS_HOST].stop(self.now, DISPATCH | index);
+            self.cores[WORKERS_HOST].stop(self.now, Task::dispatcher(index));
         }
         let dispatcher = &mut self.workers[index as usize].dispatcher;
         let mut unsent = std::mem::take(&mut dispatcher.answers);

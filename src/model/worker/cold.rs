@@ -7,16 +7,16 @@
 //! while the application computes, which goes round in a small loop of its own and does not go
 //! cold. Other processes of the same server keep warm only what they share with it.
 
-use super::program::Amount;
-use super::request::RequestId;
-use super::scope::Scope;
-use super::{WORKERS_HOST, World};
+use crate::model::scope::Scope;
+use crate::model::traffic::program::Amount;
+use crate::model::traffic::request::RequestId;
+use crate::model::{WORKERS_HOST, World};
 use crate::site::Cooling;
 use crate::units::{Span, Time};
 
 /// When code of each kind last ran.
 #[derive(Debug)]
-pub(super) struct CodeRan {
+pub(in crate::model) struct CodeRan {
     /// The stack's, in any worker.
     pub stack: Time,
     /// That of dispatchers, in any worker.
@@ -27,7 +27,7 @@ pub(super) struct CodeRan {
 
 impl CodeRan {
     /// None has run yet.
-    pub(super) const NEVER: CodeRan =
+    pub(in crate::model) const NEVER: CodeRan =
         CodeRan { stack: Time::ZERO, dispatcher: Time::ZERO, database: Time::ZERO };
 }
 
@@ -52,7 +52,7 @@ impl<S: Scope> World<'_, S> {
     /// 1.3 were measured, `bare.csv`. Were both halves as cold as the first, it would be 2.3, 1.5
     /// and 2.2.)
     #[inline(never)]
-    pub(super) fn cold_stack(&mut self, id: RequestId, amount: Amount) -> Span {
+    pub(in crate::model) fn cold_stack(&mut self, id: RequestId, amount: Amount) -> Span {
         let Some(cooling) = self.site.host.cooling else { return Span::ZERO };
         let before = self.cold_process(cooling, self.requests[id].worker);
         let drawn = self.amount(id, amount) - amount.known;
@@ -68,7 +68,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The stack's code has run in a worker until now.
     #[inline]
-    pub(super) fn stack_ran(&mut self, index: u32) {
+    pub(in crate::model) fn stack_ran(&mut self, index: u32) {
         self.code_ran.stack = self.now;
         self.workers[index as usize].ran = self.now;
     }
@@ -76,7 +76,7 @@ impl<S: Scope> World<'_, S> {
     /// The endpoint is done, and the stack's code makes an answer of the result. Its CPU, warm or
     /// cold, is counted before the endpoint; but it runs now, whatever the endpoint ended with.
     #[inline(never)]
-    pub(super) fn mark_stack_ran(&mut self, id: RequestId) -> bool {
+    pub(in crate::model) fn mark_stack_ran(&mut self, id: RequestId) -> bool {
         self.stack_ran(self.requests[id].worker);
         self.step_on(id)
     }
@@ -106,7 +106,7 @@ impl<S: Scope> World<'_, S> {
 
     /// The CPU that a query of `work` costs the database beyond it.
     #[inline(never)]
-    pub(super) fn cold_query(&mut self, work: Span) -> Span {
+    pub(in crate::model) fn cold_query(&mut self, work: Span) -> Span {
         let host = self.database_host;
         let Some(cooling) = self.host(host).cooling else { return Span::ZERO };
         let share = (self.now - self.code_ran.database).decayed_share(cooling.over);

@@ -2,10 +2,10 @@
 //! connection, whether its process is free or not. Each has a backlog of its own, all of the same
 //! size.
 
-use super::World;
 use super::admission::ConnectOutcome;
-use super::request::{At, RequestId};
-use super::scope::Scope;
+use crate::model::World;
+use crate::model::scope::Scope;
+use crate::model::traffic::request::{At, RequestId};
 
 impl<S: Scope> World<'_, S> {
     /// The request connects to the socket that is drawn for it; where no process is up, it waits
@@ -81,9 +81,9 @@ impl<S: Scope> World<'_, S> {
     }
 
     /// `worker` accepts the first request in its own backlog.
-    pub(super) fn accept_from_socket(&mut self, worker: u32) {
+    pub(in crate::model) fn accept_from_socket(&mut self, worker: u32) {
         let waiting = &mut self.workers[worker as usize].own_backlog;
-        let id = waiting.pop_front().expect("somebody waits");
+        let id = waiting.pop_front().expect("a request waits");
         self.own_backlogs_total -= 1;
         self.probe.levels.backlog.fall(self.now, 1);
         self.admit_queued(id, worker);
