@@ -20,14 +20,15 @@
 //! | [`resource`] | slots, shared cores, memory: named by how they queue | units |
 //! | [`stats`] | histograms, time averages, estimates over replications | units |
 //! | [`outcome`] | what one run measured | units, seed, stats |
-//! | [`model`] | the simulated world | all of the above |
-//! | [`experiment`] | trials in parallel, sweeps, and the search for what gives way | the model and below |
-//! | [`trace`] | recorded traffic, or every line that is wrong | units, experiment's questions |
-//! | [`scenario`] | the user's file, or every problem with it | units, seed, site, experiment's questions, trace |
-//! | [`report`] | answers to bytes: CSV, charts, text, a page | everything but model, scenario and trace |
-//! | [`cli`] | the commands | everything |
+//! | [`model`] | the simulated world | units, seed, site, kernel, resource, stats, outcome |
+//! | [`experiment`] | trials in parallel, sweeps, and the search for limits | units, seed, site, stats, outcome, model |
+//! | [`trace`] | recorded traffic, or every line that is wrong | units, experiment |
+//! | [`scenario`] | the user's file, or every problem with it | units, seed, site, outcome, experiment, trace |
+//! | [`report`] | answers to bytes: CSV, charts, text, a page | units, seed, site, stats, outcome, experiment |
+//! | [`cli`] | the commands | units, seed, site, experiment, trace, scenario, report |
 //!
-//! A test reads the sources and holds this table.
+//! A test reads this table and holds every source to it. (What `trace`, `scenario` and `report` import
+//! of `experiment` are the types of its questions and answers.)
 //!
 //! Where a number or a rule comes from is said beside it. "Reference section 6.2" is that section of
 //! [`mod@reference`].
@@ -36,18 +37,20 @@
 //!
 //! - `kernel` and `resource` know nothing of Python, PostgreSQL or requests.
 //! - `model` performs no I/O, reads no clock, prints nothing, returns no `Result`.
-//! - There is no global or thread-local state: a run is a value.
+//! - There is no global or thread-local state from `units` to `report`: a run is a value. `cli` has two
+//!   statics, for Ctrl-C.
 //! - There is no cancel operation on the agenda, and no event in the past.
 //! - There are no trait objects, reference counts or hash maps on the path of an event.
-//! - Nothing random is drawn but from a stream named by its purpose. What a request wants is drawn
-//!   when it arrives, and what must be random later it carries with it or, where it concerns a
-//!   process (the pause before a killed worker is started), comes from that purpose's own stream.
-//! - There are no bare numbers with units in `Site` or `Outcome`.
+//! - Every random number comes from a stream that is named by its purpose. What a request wants is
+//!   drawn when it arrives. What must be random later is carried by the request; if it concerns a
+//!   process (the pause before a killed worker is restarted), it comes from a stream of its own.
+//! - `Site` and `Outcome` hold quantities as types with a unit. Means and variances are plain numbers,
+//!   in the unit that their names or documentation give.
 //! - `report` cannot reach `model`: what is not in an `Outcome` cannot be reported.
 //! - Only `cli` prints or exits.
 //! - No queue grows without being measured, and no loop in `simulate` runs past a stated bound. What is
-//!   remembered of a task or a process (where it last ran, what it is owed) goes by its number, and those
-//!   come round again: a run remembers no more the longer it is.
+//!   remembered of a task or a process (where it last ran, what it is owed) is kept under its number,
+//!   and numbers are reused: the memory of a run does not grow with its length.
 
 pub mod cli;
 pub mod experiment;

@@ -122,16 +122,16 @@ pub(super) struct ReplayArgs {
     /// The server [default: the scenario's only one]
     #[arg(long, value_name = "NAME")]
     pub server: Option<String>,
-    /// The same requests arriving so much faster: 1.05 is 5 % faster
+    /// How much faster than recorded the same requests arrive: 1.05 is 5 % faster
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
     pub speed: f64,
-    /// Play, and do not count, what arrives in this first time of the trace, as in 5s
+    /// Do not count the requests that arrive within this time from the start of the trace, as in 5s
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = crate::scenario::time)]
     pub warmup: Span,
     /// Where the files go [default: output/replay/<the trace's name>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// The seed of what is random beside the requests, in place of the scenario's
+    /// The seed of all that is random apart from the requests, in place of the scenario's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Print nothing but problems
@@ -161,7 +161,7 @@ pub(super) struct CheckArgs {
 /// `tonnage accuracy`.
 #[derive(Debug, Args)]
 pub(super) struct AccuracyArgs {
-    /// What was recorded on each machine: folders with a list, cases.csv, and the traces
+    /// A folder for each machine, with the traces recorded there and their list, cases.csv
     #[arg(default_values = ["tests/data/recorded/xeon", "tests/data/recorded/epyc"])]
     pub folders: Vec<PathBuf>,
     /// The scenario file that describes the stacks on each of them, in the same order

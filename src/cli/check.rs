@@ -22,7 +22,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     if failures.is_empty() { Ok(()) } else { Err(Failure::Several(failures)) }
 }
 
-/// What was made of a scenario, in words.
+/// What a scenario comes to, in words.
 fn judgement(name: &str, scenario: &Scenario) -> String {
     let study = &scenario.study;
     let mut text = format!("{name}: no problems\n{}\n", study.title);
@@ -52,7 +52,7 @@ fn described(combination: &Combination, resolved: &Resolved) -> String {
     }
     for (index, (limit, rate)) in bounds(site).iter().enumerate() {
         let label = if index == 0 { "at most" } else { "" };
-        // A tenth of what is rarer than one a second may be all of it.
+        // One decimal is too coarse for rates below 1/s.
         let rate = match rate.get() < 1.0 {
             true => rate.to_string(),
             false => format!("{:.1}/s", rate.get()),

@@ -41,10 +41,10 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     }
 }
 
-const UNTRIED: &str = "what a change does was not found out to the end; the same command starts \
-                       again";
+const UNTRIED: &str = "what each change does was not found out; the same command starts again from \
+                       the beginning";
 
-/// What each change worth trying comes to.
+/// Every change worth trying, simulated.
 fn tried(
     args: &ExplainArgs,
     text: &Text,
@@ -66,8 +66,8 @@ fn tried(
     Ok(both.map(tried).collect())
 }
 
-/// What is to be typed to have `changed` explained at this tier, which takes these `--set` arguments
-/// beside those that were typed already.
+/// The command that explains `changed` at this tier: with these `--set` arguments beside those that
+/// were typed already.
 fn command(
     args: &ExplainArgs,
     study: &Study,
@@ -102,10 +102,11 @@ fn option(name: &str, value: &str) -> Vec<String> {
     }
 }
 
-/// A change that was made: itself, the `--set` arguments for it, and what comes of it.
+/// A change, the `--set` arguments that make it, and the changed combination.
 type Made = (Change, Vec<String>, Combination);
 
-/// Without cores and workers where cores alone bring the same workers, by the server's arithmetic.
+/// Without changes of cores and workers that equal a change of cores alone, because the server computes
+/// its workers from the cores.
 fn without_twins(made: Vec<Made>) -> Vec<Made> {
     let is_pair = |change: &Change| matches!(change, Change::CoresAndWorkers(..));
     let (pairs, mut others): (Vec<Made>, Vec<Made>) =
@@ -143,7 +144,7 @@ fn made(
     Some((change, arguments, changed))
 }
 
-/// What each combination of `study` does, or that the user stopped it.
+/// How each combination of `study` performs, or that the user stopped it.
 fn standings(study: &Study, crew: &Crew) -> Result<Vec<Performance>, Failure> {
     let interrupted = interrupt::watch();
     let bar = Bar::new(true);
@@ -153,7 +154,7 @@ fn standings(study: &Study, crew: &Crew) -> Result<Vec<Performance>, Failure> {
     bar.clear();
     match watch.cancelled() {
         true => Err(Failure::Interrupted(
-            "nothing was finished; the same command starts again".to_owned(),
+            "nothing was finished; the same command starts again from the beginning".to_owned(),
         )),
         false => Ok(Performance::all(answers)),
     }

@@ -10,15 +10,15 @@ use tempfile::NamedTempFile;
 
 use super::Failure;
 
-/// The files in the making, by the names they have until they are whole: for who ends the program at
-/// once, from another thread.
+/// The files in the making, by their temporary names: a second Ctrl-C ends the program from another
+/// thread, and has to remove them.
 static IN_THE_MAKING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn in_the_making() -> MutexGuard<'static, Vec<PathBuf>> {
     IN_THE_MAKING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes every file in the making, and lets no other begin: the program is about to end.
+/// Removes every file in the making, and keeps others from being begun: the program is about to end.
 pub(super) fn clear_away() {
     let files = in_the_making();
     for path in files.iter() {
@@ -38,13 +38,34 @@ impl Drop for Listed {
     }
 }
 
-/// A file in the making, in `folder`, and that it is listed as one.
+/// Begins a file in `folder`, and lists it as one in the making.
 fn begin(folder: &Path) -> io::Result<(NamedTempFile, Listed)> {
     let mut files = in_the_making();
     let file = NamedTempFile::new_in(folder)?;
     files.push(file.path().to_owned());
     let listed = Listed(file.path().to_owned());
     Ok((file, listed))
+}
+
+/// The folder that a command writes by default: `parent`, and in it one named after what is read, with
+/// every difference from that (a `--set`, a seed) behind it, so that a what-if has a folder of its own.
+pub(super) fn default_folder(
+    parent: &Path,
+    stem: String,
+    differences: impl Iterator<Item = String>,
+) -> PathBuf {
+    let parts = std::iter::once(stem).chain(differences.map(|what| tame(&what)));
+    parent.join(parts.collect::<Vec<_>>().join("--"))
+}
+
+/// A what-if as part of a folder's name: nothing in it that a file system or a shell minds, and
+/// not too long. A checksum keeps names apart that were changed or cut.
+fn tame(what: &str) -> String {
+    const LONGEST: usize = 60;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._=-".contains(c);
+    let tamed: String =
+        what.chars().map(|c| if plain(c) { c } else { '_' }).take(LONGEST).collect();
+    if tamed == what { tamed } else { format!("{tamed}-{:08x}", crc32fast::hash(what.as_bytes())) }
 }
 
 /// A folder that files can be written to.
@@ -180,12 +201,12 @@ fn open_to_all(_file: &fs::File) -> io::Result<()> {
     Ok(())
 }
 
-/// That a file stands where the folder at `path`, or one that it is in, should: the system says only
-/// that it exists, or that it is no folder, and not which of them.
+/// The failure that a file is in the place of the folder at `path` or of one above it. (The system's
+/// own error does not say which.)
 fn in_the_way(path: &Path) -> Option<Failure> {
     let file = path.ancestors().find(|it| it.exists()).filter(|it| !it.is_dir())?;
     Some(Failure::Usage(format!(
-        "cannot write to {}: {} is a file, and no folder; name another folder with --out, or move \
+        "cannot write to {}: {} is a file, not a folder; name another folder with --out, or move \
          the file away",
         path.display(),
         if file == path { "that".to_owned() } else { file.display().to_string() },
@@ -194,4 +215,16 @@ fn in_the_way(path: &Path) -> Option<Failure> {
 
 fn refused(attempt: &str, path: &Path, error: io::Error) -> Failure {
     Failure::Io(format!("cannot {attempt} {}", path.display()), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_what_if_names_a_folder_without_anything_a_shell_minds() {
+        assert_eq!(tame("server.gunicorn.workers=5"), "server.gunicorn.workers=5");
+        assert_eq!(tame("plan.\"a/b\".cores=2"), "plan._a_b_.cores=2-aed33318");
+        assert!(tame(&"x".repeat(500)).len() < 80);
+    }
 }

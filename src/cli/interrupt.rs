@@ -9,7 +9,7 @@ use super::folder;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Watches for Ctrl-C from now on; returns what becomes true with it. Where the system does not
-/// let us watch, Ctrl-C ends the program as ever, which leaves whole files too.
+/// let us watch, Ctrl-C ends the program at once, which leaves no half-written file either.
 pub(super) fn watch() -> &'static AtomicBool {
     let _ = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {

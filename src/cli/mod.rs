@@ -31,7 +31,7 @@ enum Failure {
     Problems(Problems),
     /// The outside world refused: what was attempted, and what it said.
     Io(String, io::Error),
-    /// What was asked for makes no sense; says why.
+    /// What was asked for is not possible; says why.
     Usage(String),
     /// The trace cannot be used.
     Trace(trace::Failure),
@@ -81,7 +81,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Io(_, error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            // Whoever read our output has read enough.
+            // The reader of our output, such as `head`, has closed it: that is no failure.
             ExitCode::SUCCESS
         }
         Err(failure) => {
@@ -103,7 +103,7 @@ fn columns() -> usize {
     size.map_or(0, |(width, _)| usize::from(width.0))
 }
 
-/// So many threads to simulate on; one per core where none are asked for.
+/// The threads to simulate on: this many, or one per core.
 fn crew(threads: Option<u16>) -> Result<Crew, Failure> {
     Crew::new(threads.map_or(0, usize::from))
         .map_err(|error| Failure::Io("cannot start the threads".to_owned(), error))
@@ -121,7 +121,7 @@ fn print(text: &dyn fmt::Display) -> Result<(), Failure> {
     printed.map_err(|error| Failure::Io("cannot print".to_owned(), error))
 }
 
-/// Prints to standard error. Where even that fails there is nobody left to tell.
+/// Prints to standard error. A failure of that is ignored: there is no other place to report it.
 fn complain(text: &str) {
     let _ = write!(io::stderr().lock(), "{text}");
 }

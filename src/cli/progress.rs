@@ -10,6 +10,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::experiment::trial::Progress;
 use crate::trace::Source;
 
+/// A progress bar on standard error with this template, and whether it is shown: where it is `wanted`
+/// and standard error is a terminal.
+fn progress_bar(wanted: bool, length: Option<u64>, template: &str) -> (ProgressBar, bool) {
+    let shown = wanted && io::stderr().is_terminal();
+    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(length, target);
+    let style = ProgressStyle::with_template(template);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    (bar, shown)
+}
+
 /// A progress bar on standard error, or nothing where that is no terminal.
 #[derive(Debug)]
 pub(super) struct Bar {
@@ -19,14 +30,8 @@ pub(super) struct Bar {
 impl Bar {
     /// A bar, shown where `wanted` and standard error is a terminal.
     pub(super) fn new(wanted: bool) -> Bar {
-        let shown = wanted && io::stderr().is_terminal();
-        let target =
-            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template(
-            "simulating {bar:30} {pos} of {len} answers, about {eta} left",
-        );
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let template = "simulating {bar:30} {pos} of {len} answers, about {eta} left";
+        let (bar, shown) = progress_bar(wanted, None, template);
         if shown {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
@@ -56,16 +61,11 @@ pub(super) struct Reading {
 impl Reading {
     /// Watches `source`, where `wanted` and standard error is a terminal.
     pub(super) fn new(wanted: bool, source: &Source) -> Reading {
-        let shown = wanted && io::stderr().is_terminal();
-        let target =
-            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(source.length, target);
         let template = match source.length {
             Some(_) => "replaying {bar:30} {bytes} of {total_bytes}, about {eta} left",
             None => "replaying {spinner} {bytes} read",
         };
-        let style = ProgressStyle::with_template(template);
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let (bar, _) = progress_bar(wanted, source.length, template);
         Reading { bar, read: Rc::clone(&source.read), steps: Cell::new(0) }
     }
 

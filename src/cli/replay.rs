@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::ReplayArgs;
-use super::folder::{Draft, Folder};
+use super::folder::{self, Draft, Folder};
 use super::progress::Reading;
 use super::{Failure, choice, interrupt, load, print};
 use crate::experiment::answer::{Combination, Study};
@@ -104,7 +104,8 @@ impl Replay<'_> {
     fn came_to_the_end(&self, comparison: &Comparison) -> Result<(), Failure> {
         if self.is_interrupted() {
             let finished = format!(
-                "{} had been played; no file was written or changed. The same command starts again",
+                "{} had been played; no file was written or changed. The same command starts again \
+                 from the beginning",
                 recorded::requests(comparison.requests)
             );
             return Err(Failure::Interrupted(finished));
@@ -133,7 +134,8 @@ impl Replay<'_> {
 pub(super) fn work(combination: &Combination) -> Result<usize, Failure> {
     let endpoints = &combination.site.traffic.endpoints;
     let named = endpoints.iter().position(|endpoint| endpoint.name == "work");
-    // Where the traffic is recorded, the one endpoint is there several times, first as written.
+    // With recorded traffic the one endpoint is split into several of the same name; the first is the
+    // one that is written.
     let is_one = endpoints.iter().all(|endpoint| endpoint.name == endpoints[0].name);
     let index = named.or(is_one.then_some(0)).ok_or_else(|| {
         Failure::Usage(
@@ -152,14 +154,14 @@ pub(super) fn work(combination: &Combination) -> Result<usize, Failure> {
     }
     Err(Failure::Usage(format!(
         "the steps of endpoint \"{}\" must be compute, query, compute, ..., compute, as those of \
-         recorded requests are (of which there may be up to {} queries each)",
+         recorded requests are (up to {} queries each)",
         endpoints[index].name,
         Recorded::MOST_QUERIES
     )))
 }
 
-/// What a query costs the database is the endpoint's to say: one without any cannot take requests
-/// that have some.
+/// Refuses an endpoint without a query for a trace that has queries: what a query costs the database
+/// comes from the endpoint.
 fn know_queries(endpoint: &Endpoint, with_queries: u64) -> Result<(), Failure> {
     let knows = endpoint.steps.iter().any(|step| matches!(step, Step::Query { .. }));
     if knows || with_queries == 0 {
@@ -168,13 +170,13 @@ fn know_queries(endpoint: &Endpoint, with_queries: u64) -> Result<(), Failure> {
     Err(Failure::Usage(format!(
         "endpoint \"{}\" has no query, and the trace has {} with one: write \
          steps = [{{ compute = \"5ms\" }}, {{ query = \"5ms\" }}, {{ compute = \"5ms\" }}]; how \
-         long each takes comes from the trace, and what a query costs beside its wait from there",
+         long each takes comes from the trace, and what a query costs beyond its wait from there",
         endpoint.name,
         recorded::requests(with_queries)
     )))
 }
 
-/// `output/replay/` and the trace's name, its what-ifs behind it.
+/// `output/replay/` and the trace's name.
 fn default_folder(args: &ReplayArgs) -> PathBuf {
     let name = match args.trace.as_path() {
         path if path == Path::new("-") => "stdin".to_owned(),
@@ -185,6 +187,5 @@ fn default_folder(args: &ReplayArgs) -> PathBuf {
     let seed = args.seed.map(|seed| format!("seed={seed}"));
     let chosen = args.plan.iter().chain(&args.server).cloned();
     let differences = chosen.chain(args.sets.set.iter().cloned()).chain(speed).chain(seed);
-    let parts = std::iter::once(stem).chain(differences.map(|what| super::run::tame(&what)));
-    Path::new("output").join("replay").join(parts.collect::<Vec<_>>().join("--"))
+    folder::default_folder(&Path::new("output").join("replay"), stem, differences)
 }

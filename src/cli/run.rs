@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::RunArgs;
-use super::folder::{Finished, Folder};
+use super::folder::{self, Finished, Folder};
 use super::progress::Bar;
 use super::{Failure, colors, columns, complain, crew, interrupt, load, print};
 use crate::experiment::answer::{Answers, Study};
@@ -36,7 +36,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was found, and whether that is all: the user may have stopped it.
+/// The answers, and whether they are all: the user may have stopped the run.
 fn answer(study: &Study, args: &RunArgs, crew: &Crew) -> (Answers, bool) {
     let interrupted = interrupt::watch();
     let bar = Bar::new(!args.quiet);
@@ -93,8 +93,8 @@ fn keep(folder: &Folder, study: &Study, answers: &Answers) -> Result<String, Fai
 }
 
 /// Everything is rendered before the first file is written, on all threads: what takes longest
-/// begins first. And all is on the disk before the first file appears, so that one without room for all
-/// leaves what an earlier run wrote as it was.
+/// begins first. All of it is on the disk before the first file gets its name: a disk without enough
+/// room leaves the files of an earlier run as they were.
 fn write(folder: &Folder, study: &Study, answers: &Answers, crew: &Crew) -> Result<(), Failure> {
     let figures = figure::all(study, answers);
     let pictures = figures.iter().map(File::Png).chain(figures.iter().map(File::Svg));
@@ -105,7 +105,7 @@ fn write(folder: &Folder, study: &Study, answers: &Answers, crew: &Crew) -> Resu
     let finished = crew.map(&named, |(name, bytes)| folder.finished(name, bytes));
     let finished = finished.into_iter().collect::<Result<Vec<Finished>, Failure>>()?;
     finished.into_iter().try_for_each(Finished::publish)?;
-    // What an interrupted run left is all in these files.
+    // These files hold all that an interrupted run has kept.
     TABLES.iter().try_for_each(|(_, unfinished, _)| folder.remove(unfinished))
 }
 
@@ -140,8 +140,7 @@ impl File<'_> {
     }
 }
 
-/// `output/` and the scenario's name. A what-if has a folder of its own, named after what is
-/// different, so that it never overwrites the plain run's.
+/// `output/` and the scenario's name.
 fn default_folder(args: &RunArgs) -> PathBuf {
     let stem = match args.scenario.as_path() {
         path if path == Path::new("-") => "stdin".to_owned(),
@@ -150,18 +149,7 @@ fn default_folder(args: &RunArgs) -> PathBuf {
     let seed = args.seed.map(|seed| format!("seed={seed}"));
     let search = args.no_search.then(|| "no-search".to_owned());
     let differences = args.sets.set.iter().cloned().chain(seed).chain(search);
-    let name = std::iter::once(stem).chain(differences.map(|what| tame(&what)));
-    Path::new("output").join(name.collect::<Vec<_>>().join("--"))
-}
-
-/// A what-if as part of a folder's name: nothing in it that a file system or a shell minds, and
-/// not too long; what was replaced or cut is told apart by a checksum.
-pub(super) fn tame(what: &str) -> String {
-    const LONGEST: usize = 60;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._=-".contains(c);
-    let tamed: String =
-        what.chars().map(|c| if plain(c) { c } else { '_' }).take(LONGEST).collect();
-    if tamed == what { tamed } else { format!("{tamed}-{:08x}", crc32fast::hash(what.as_bytes())) }
+    folder::default_folder(Path::new("output"), stem, differences)
 }
 
 #[cfg(test)]
@@ -235,12 +223,5 @@ mod tests {
                    beginning; a coarser [run] precision is quicker\n";
         assert!(said.ends_with(end), "{said}");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_what_if_names_a_folder_without_anything_a_shell_minds() {
-        assert_eq!(tame("server.gunicorn.workers=5"), "server.gunicorn.workers=5");
-        assert_eq!(tame("plan.\"a/b\".cores=2"), "plan._a_b_.cores=2-aed33318");
-        assert!(tame(&"x".repeat(500)).len() < 80);
     }
 }

@@ -10,8 +10,8 @@ use crate::experiment::accuracy::{CaseRecordings, RecordingAccuracy};
 /// Above this, a busy resource makes p95 so steep that the error of the load is what counts.
 const BUSY: f64 = 0.8;
 
-/// A column of `accuracy.csv`: its name, and what is said there of a recording, of whose case the
-/// takes differ in p95 by so much.
+/// A column of `accuracy.csv`: its name, and its cell for a recording, given by how much the recordings
+/// of that case differ in p95.
 type Column = (&'static str, fn(&RecordingAccuracy, Option<f64>) -> String);
 
 const COLUMNS: [Column; 20] = [
@@ -53,7 +53,7 @@ fn maybe(value: Option<f64>, significant: usize) -> String {
     value.map(|value| digits(value, significant)).unwrap_or_default()
 }
 
-/// What the table comes to, in sentences: what was recorded several times over counts by its middle
+/// A summary of the table, in sentences. A case that was recorded several times counts by its middle
 /// recording.
 pub fn sentences(judgements: &[RecordingAccuracy]) -> Vec<String> {
     let cases = CaseRecordings::of(judgements);
@@ -103,7 +103,7 @@ fn busily(cases: &[&CaseRecordings]) -> Option<String> {
     ))
 }
 
-/// What recordings of the same requests differ by: no prediction can be closer than that.
+/// How much recordings of the same requests differ: no prediction can be closer than that.
 fn noise(cases: &[&CaseRecordings]) -> Option<String> {
     let spreads = sorted(cases.iter().filter_map(|case| case.spread()));
     Some(format!(
@@ -115,23 +115,24 @@ fn noise(cases: &[&CaseRecordings]) -> Option<String> {
     ))
 }
 
-/// What predictions differ by where chance decides in the model.
+/// How much predictions differ from seed to seed where chance decides in the model.
 fn chance(judgements: &[RecordingAccuracy]) -> Option<String> {
     let whole = || judgements.iter().filter(|each| !each.breaks);
     let ranges = whole().filter_map(|each| each.by_chance_ms);
     let spreads = sorted(ranges.map(|(low, high)| high / low - 1.0));
     let within = whole().filter(|each| each.is_within_chance() == Some(true)).count();
     Some(format!(
-        "Where chance decides in the model, who gets the GIL or which process accepts, its own p95 \
-         differs by {} in the median of {} recordings and by {} at most; {within} of the measured \
-         ones are among those.",
+        "Where chance decides in the model (which thread gets the GIL, which process accepts), its \
+         own p95 differs by {} in the median of {} recordings and by {} at most; {within} of the \
+         measured ones lie in that range.",
         percent(median(&spreads)?),
         spreads.len(),
         percent(*spreads.last()?)
     ))
 }
 
-/// How far error rates are off where something gives way, and what they differ by in themselves.
+/// How far error rates are off in overload and where memory runs short, and by how much recordings of the
+/// same requests differ.
 fn losses(cases: &[&CaseRecordings]) -> Option<String> {
     let off = sorted(cases.iter().map(|case| case.error_rate_error().abs()));
     let spreads = sorted(cases.iter().filter_map(|case| case.error_rate_spread()));

@@ -1,5 +1,5 @@
-//! The rows, for a spreadsheet: stable columns with the unit in the name. A cell with nothing to
-//! say is empty, never 0 or NaN.
+//! The rows, for a spreadsheet: stable columns with the unit in the name. A cell without a value is
+//! empty, never 0 or NaN.
 
 use super::words::{self, digits};
 use crate::experiment::answer::{Accuracy, Answers, Capacity, Finding, Row, Study, Threshold};
@@ -7,7 +7,7 @@ use crate::outcome::{Cause, Queue, Stage};
 use crate::stats::estimate::Estimate;
 use crate::units::{Bytes, Span};
 
-/// A column: its name, and what a row has to say there.
+/// A column: its name, and its cell for a row.
 type Column<T> = (&'static str, fn(&Study, &T) -> String);
 
 /// `results.csv`: a row per plan, server and tier.
@@ -25,27 +25,27 @@ const RESULTS: &[Column<Row>] = &[
     ("server", |_, row| row.server.clone()),
     ("tier", |_, row| row.tier.clone()),
     ("offered_rps", |_, row| number(row.offered.get())),
-    ("served_rps", |_, row| middle(told(row, |it| Some(it.served)), 1.0)),
-    ("served_rps_low", |_, row| low(told(row, |it| Some(it.served)), 1.0)),
-    ("served_rps_high", |_, row| high(told(row, |it| Some(it.served)), 1.0)),
-    ("mean_ms", |_, row| middle(told(row, |it| it.mean), 1e3)),
-    ("mean_ms_low", |_, row| low(told(row, |it| it.mean), 1e3)),
-    ("mean_ms_high", |_, row| high(told(row, |it| it.mean), 1e3)),
-    ("p50_ms", |_, row| middle(told(row, |it| it.p50), 1e3)),
-    ("p50_ms_low", |_, row| low(told(row, |it| it.p50), 1e3)),
-    ("p50_ms_high", |_, row| high(told(row, |it| it.p50), 1e3)),
-    ("p90_ms", |_, row| middle(told(row, |it| it.p90), 1e3)),
-    ("p90_ms_low", |_, row| low(told(row, |it| it.p90), 1e3)),
-    ("p90_ms_high", |_, row| high(told(row, |it| it.p90), 1e3)),
-    ("p95_ms", |_, row| middle(told(row, |it| it.p95), 1e3)),
-    ("p95_ms_low", |_, row| low(told(row, |it| it.p95), 1e3)),
-    ("p95_ms_high", |_, row| high(told(row, |it| it.p95), 1e3)),
-    ("p99_ms", |_, row| middle(told(row, |it| it.p99), 1e3)),
-    ("p99_ms_low", |_, row| low(told(row, |it| it.p99), 1e3)),
-    ("p99_ms_high", |_, row| high(told(row, |it| it.p99), 1e3)),
-    ("error_rate", |_, row| middle(told(row, |it| Some(it.error_rate)), 1.0)),
-    ("error_rate_low", |_, row| low(told(row, |it| Some(it.error_rate)), 1.0)),
-    ("error_rate_high", |_, row| share_high(told(row, |it| Some(it.error_rate)))),
+    ("served_rps", |_, row| middle(if_steady(row, |it| Some(it.served)), 1.0)),
+    ("served_rps_low", |_, row| low(if_steady(row, |it| Some(it.served)), 1.0)),
+    ("served_rps_high", |_, row| high(if_steady(row, |it| Some(it.served)), 1.0)),
+    ("mean_ms", |_, row| middle(if_steady(row, |it| it.mean), 1e3)),
+    ("mean_ms_low", |_, row| low(if_steady(row, |it| it.mean), 1e3)),
+    ("mean_ms_high", |_, row| high(if_steady(row, |it| it.mean), 1e3)),
+    ("p50_ms", |_, row| middle(if_steady(row, |it| it.p50), 1e3)),
+    ("p50_ms_low", |_, row| low(if_steady(row, |it| it.p50), 1e3)),
+    ("p50_ms_high", |_, row| high(if_steady(row, |it| it.p50), 1e3)),
+    ("p90_ms", |_, row| middle(if_steady(row, |it| it.p90), 1e3)),
+    ("p90_ms_low", |_, row| low(if_steady(row, |it| it.p90), 1e3)),
+    ("p90_ms_high", |_, row| high(if_steady(row, |it| it.p90), 1e3)),
+    ("p95_ms", |_, row| middle(if_steady(row, |it| it.p95), 1e3)),
+    ("p95_ms_low", |_, row| low(if_steady(row, |it| it.p95), 1e3)),
+    ("p95_ms_high", |_, row| high(if_steady(row, |it| it.p95), 1e3)),
+    ("p99_ms", |_, row| middle(if_steady(row, |it| it.p99), 1e3)),
+    ("p99_ms_low", |_, row| low(if_steady(row, |it| it.p99), 1e3)),
+    ("p99_ms_high", |_, row| high(if_steady(row, |it| it.p99), 1e3)),
+    ("error_rate", |_, row| middle(if_steady(row, |it| Some(it.error_rate)), 1.0)),
+    ("error_rate_low", |_, row| low(if_steady(row, |it| Some(it.error_rate)), 1.0)),
+    ("error_rate_high", |_, row| share_high(if_steady(row, |it| Some(it.error_rate)))),
     ("errors_backlog", |_, row| lost(row, Cause::Backlog)),
     ("errors_limit", |_, row| lost(row, Cause::Limit)),
     ("errors_connections", |_, row| lost(row, Cause::Connections)),
@@ -54,16 +54,16 @@ const RESULTS: &[Column<Row>] = &[
     ("errors_patience", |_, row| lost(row, Cause::Patience)),
     ("errors_killed", |_, row| lost(row, Cause::Killed)),
     ("errors_down", |_, row| lost(row, Cause::Down)),
-    ("open_rate", |_, row| maybe(told(row, |it| Some(it.open)))),
+    ("open_rate", |_, row| maybe(if_steady(row, |it| Some(it.open)))),
     ("cpu_utilisation", |_, row| number(row.finding.usage.cpu_utilisation)),
     ("database_cpu_utilisation", |_, row| maybe(row.finding.usage.database_cpu_utilisation)),
     ("worker_utilisation", |_, row| number(row.finding.usage.worker_utilisation)),
     ("gil_utilisation", |_, row| number(row.finding.usage.gil_utilisation)),
     ("pool_utilisation", |_, row| maybe(row.finding.usage.pool_utilisation)),
-    ("backlog_mean", |_, row| maybe(told(row, |it| Some(it.usage.backlog_mean)))),
-    ("in_flight_mean", |_, row| maybe(told(row, |it| Some(it.usage.inside_mean)))),
-    ("in_flight_peak", |_, row| text(told(row, |it| Some(it.usage.inside_peak)))),
-    ("pool_queue_mean", |_, row| maybe(told(row, |it| Some(it.usage.pool_queue_mean)))),
+    ("backlog_mean", |_, row| maybe(if_steady(row, |it| Some(it.usage.backlog_mean)))),
+    ("in_flight_mean", |_, row| maybe(if_steady(row, |it| Some(it.usage.inside_mean)))),
+    ("in_flight_peak", |_, row| text(if_steady(row, |it| Some(it.usage.inside_peak)))),
+    ("pool_queue_mean", |_, row| maybe(if_steady(row, |it| Some(it.usage.pool_queue_mean)))),
     ("connections_busy_mean", |_, row| number(row.finding.usage.connections_busy_mean)),
     ("connections_mean", |_, row| number(row.finding.usage.connections_mean)),
     ("connections_peak", |_, row| row.finding.usage.connections_peak.to_string()),
@@ -170,19 +170,19 @@ fn share_high(estimate: Option<Estimate>) -> String {
     maybe(interval.map(|(_, high)| high.min(1.0)))
 }
 
-/// What a row tells, where that is more than how long was simulated.
-fn told<T>(row: &Row, of: impl Fn(&Finding) -> Option<T>) -> Option<T> {
+/// What `of` gives for a row's finding; `None` if it would only reflect how long was simulated.
+fn if_steady<T>(row: &Row, of: impl Fn(&Finding) -> Option<T>) -> Option<T> {
     if row.finding.is_steady() { of(&row.finding) } else { None }
 }
 
-/// What gives way, where it can be told: what grows does, for a reason.
+/// What gives way. A row that grows has it; one beyond the reach of the simulator does not.
 fn bottleneck(finding: &Finding) -> String {
     let known = !finding.is_beyond_reach();
     text(known.then(|| finding.bottleneck.name()))
 }
 
 fn lost(row: &Row, cause: Cause) -> String {
-    maybe(told(row, |it| Some(it.errors[cause as usize])))
+    maybe(if_steady(row, |it| Some(it.errors[cause as usize])))
 }
 
 /// The wait for the database's own cores, where it has its own.
@@ -192,11 +192,11 @@ fn slow_apart(row: &Row) -> String {
 }
 
 fn waited(row: &Row, queue: Queue) -> String {
-    maybe(told(row, |it| Some(it.mean_wait[queue as usize] * 1e3)))
+    maybe(if_steady(row, |it| Some(it.mean_wait[queue as usize] * 1e3)))
 }
 
 fn slow(row: &Row, stage: Stage) -> String {
-    maybe(told(row, |it| it.slow_request).map(|spent| spent[stage as usize] * 1e3))
+    maybe(if_steady(row, |it| it.slow_request).map(|spent| spent[stage as usize] * 1e3))
 }
 
 fn mib(bytes: Bytes) -> String {

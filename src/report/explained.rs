@@ -1,9 +1,7 @@
 //! One plan with one server at one tier, in words and tables: where the time goes, how busy
 //! everything is, what gives way first, and what each change that was tried does.
 
-use comfy_table::{CellAlignment, Table};
-
-use super::lines::{COLUMNS, Paint, ruled_within, said, trimmed, wrap};
+use super::lines::{COLUMNS, Paint, align_right, ruled_within, said, trimmed, wrap};
 use super::names::apart;
 use super::text::{sentence, warnings};
 use super::verdict::verdict;
@@ -14,8 +12,8 @@ use crate::experiment::explain::{Effect, Performance, TestedChange, best};
 use crate::outcome::{Cause, Stage};
 use crate::site::{Budget, Connections, Hold};
 
-/// What was found, for a terminal. `study` is of the one combination and tier, `now` is how that
-/// is, and `tried` what was changed, what helps most first. With `color` it holds ANSI colours.
+/// What was found, for a terminal. `study` has one combination and tier, `now` is how it performs, and
+/// `tried` are the changes, the one that helps most first. With `color` it holds ANSI colours.
 pub fn text(study: &Study, now: &Performance, tried: &[TestedChange], color: bool) -> String {
     let paint = Paint::new(color);
     let heading = |text: &str| paint.bold(text);
@@ -56,14 +54,14 @@ fn summary(study: &Study, now: &Performance) -> Vec<String> {
 /// How it answers, in a sentence.
 fn answers(objective: &Objective, finding: &Finding) -> String {
     if finding.grows {
-        return "More comes than is carried, and p95 grows until visitors give up".to_owned();
+        return "More requests come than are carried: p95 grows until visitors give up".to_owned();
     }
     if finding.is_beyond_reach() {
-        return "More would be in flight than the simulator holds".to_owned();
+        return "More requests would be in flight than the simulator can hold".to_owned();
     }
     if finding.lacks_p95() {
         let lost = words::errors(finding);
-        return format!("Nobody is answered, and {lost} of the requests fail");
+        return format!("No request is answered, and {lost} of the requests fail");
     }
     let half = words::p95_half_width(finding).map(|half| format!(" (±{half})"));
     let p95 = words::p95(finding);
@@ -81,7 +79,7 @@ fn failures(finding: &Finding) -> Option<String> {
     (!said.is_empty()).then(|| format!("Of all requests: {}.", said.join(", ")))
 }
 
-/// What takes no part as long as this, in seconds, is not worth a line.
+/// A stage that takes less than this, in seconds, gets no line.
 const SHORTEST: f64 = 1e-6;
 
 /// Each stage's part of the response, on average and around the 95th percentile.
@@ -104,7 +102,7 @@ fn times(finding: &Finding) -> Option<String> {
         }
     }
     table.add_row(row("in all", wholes.map(|whole| (whole, whole))));
-    right(&mut table, 1..5);
+    align_right(&mut table, 1..5);
     Some(trimmed(&table.to_string()))
 }
 
@@ -130,7 +128,7 @@ fn busy(now: &Performance) -> Vec<String> {
     lines
 }
 
-/// How much of everything that may be busy is, where any is.
+/// The utilisation of everything that is in use at all.
 fn utilisations(usage: &Usages) -> String {
     let shares = [
         ("cores", Some(usage.cpu_utilisation)),
@@ -172,14 +170,18 @@ fn changes(study: &Study, now: &Performance, tried: &[TestedChange]) -> String {
         let effect = each.effect(now, &study.objective);
         table.add_row(row(name, &each.performance, Some((now, effect))));
     }
-    right(&mut table, 1..6);
+    align_right(&mut table, 1..6);
     trimmed(&table.to_string())
 }
 
-/// `change`: how it is now, and what this makes of it.
-fn row(name: String, it: &Performance, change: Option<(&Performance, Effect)>) -> [String; 7] {
-    let finding = &it.row.finding;
-    let gain = change.and_then(|(now, _)| gain(now, it));
+/// A row of the table of changes; `change`: how the site performs now, and the effect on that.
+fn row(
+    name: String,
+    performance: &Performance,
+    change: Option<(&Performance, Effect)>,
+) -> [String; 7] {
+    let finding = &performance.row.finding;
+    let gain = change.and_then(|(now, _)| gain(now, performance));
     let effect = change.map(|(_, effect)| match effect {
         Effect::Better => "better",
         Effect::None => "same",
@@ -190,7 +192,7 @@ fn row(name: String, it: &Performance, change: Option<(&Performance, Effect)>) -
         words::p95(finding),
         words::p95_half_width(finding).unwrap_or_default(),
         words::errors(finding),
-        carries(it),
+        carries(performance),
         gain.map(|gain| format!("{:+.0}%", 100.0 * gain)).unwrap_or_default(),
         effect.unwrap_or_default().to_owned(),
     ]
@@ -205,13 +207,14 @@ fn carries(standing: &Performance) -> String {
     }
 }
 
-/// How much more it carries than `now`, as a share of that; `None` where that says nothing.
+/// How much more it carries than `now`, as a share of that; `None` where either is no finite rate.
 fn gain(now: &Performance, then: &Performance) -> Option<f64> {
     let (before, after) = (now.carries()?, then.carries()?);
     (before > 0.0 && before.is_finite() && after.is_finite()).then(|| after / before - 1.0)
 }
 
-/// What to do: the change that helps most without another machine, and the one that does with one.
+/// What to do: the change that helps most on the same machine, and the one that helps most with more
+/// hardware.
 fn advice(study: &Study, now: &Performance, tried: &[TestedChange]) -> Vec<String> {
     let free = best(study, now, tried, false).map_or_else(
         || "Nothing that was tried on this machine helps.".to_owned(),
@@ -220,12 +223,12 @@ fn advice(study: &Study, now: &Performance, tried: &[TestedChange]) -> Vec<Strin
         },
     );
     let paid = best(study, now, tried, true).map(|it| {
-        format!("With more of a machine, {} does: {}.", in_words(it, now), what_comes_of(it, now))
+        format!("With more hardware {} helps most: {}.", in_words(it, now), what_comes_of(it, now))
     });
     std::iter::once(free).chain(paid).collect()
 }
 
-/// What carries how much instead of what, at which p95 and with which errors.
+/// What a change does: how much is carried then and now, p95 and errors then and now.
 fn what_comes_of(tried: &TestedChange, now: &Performance) -> String {
     let rates = match (carries(&tried.performance), carries(now)) {
         (then, before) if then == before => format!("carries {then} as before"),
@@ -238,10 +241,10 @@ fn what_comes_of(tried: &TestedChange, now: &Performance) -> String {
     format!("{rates}{price}, {}", at_this_tier(&tried.performance.row.finding, &now.row.finding))
 }
 
-/// What becomes of p95 at the tier and, where it changes, of what fails.
+/// How p95 at the tier changes and, where they do, the errors.
 fn at_this_tier(then: &Finding, before: &Finding) -> String {
     let p95 = match (then.lacks_p95(), before.lacks_p95()) {
-        (true, true) => return "but not all of this tier yet".to_owned(),
+        (true, true) => return "but still not all of this tier".to_owned(),
         (true, false) => return "but not this tier".to_owned(),
         (false, true) => {
             return format!("with a p95 of {} at this tier{}", words::p95(then), fails(then));
@@ -268,15 +271,15 @@ fn fails(finding: &Finding) -> String {
     }
 }
 
-/// How to see all that each change does which is advised. What is to be copied stays on one line.
+/// The commands that explain the advised changes in full, each on one line, to be copied.
 fn commands(study: &Study, now: &Performance, tried: &[TestedChange]) -> Option<String> {
     let advised = [false, true].into_iter().filter_map(|machine| best(study, now, tried, machine));
     let command = |it: &TestedChange| {
         let words = it.command.iter().map(|word| shell(word)).collect::<Vec<_>>().join(" ");
-        // What came from there is read by now.
+        // Standard input has been read by now.
         let input =
             if it.command.iter().any(|word| word == "-") { ", from the same input" } else { "" };
-        format!("To see all that {} does{input}:\n  {words}", in_words(it, now))
+        format!("To see in full what {} does{input}:\n  {words}", in_words(it, now))
     };
     let commands: Vec<String> = advised.map(command).collect();
     (!commands.is_empty()).then(|| commands.join("\n"))
@@ -296,7 +299,7 @@ fn in_words(tried: &TestedChange, now: &Performance) -> String {
     let workers = tried.performance.capacity.workers;
     let with_workers = match workers == now.capacity.workers {
         true => String::new(),
-        false => format!(" ({workers} worker{})", if workers == 1 { "" } else { "s" }),
+        false => format!(" ({})", words::counted(workers.into(), "worker")),
     };
     match &tried.change {
         Change::Workers(count) => format!("workers = {count}"),
@@ -309,7 +312,7 @@ fn in_words(tried: &TestedChange, now: &Performance) -> String {
         },
         Change::MaxConnections(count) => format!("max_connections = {count}"),
         Change::OwnDatabase(cores, _) => {
-            format!("database host, {cores} core{}", if *cores == 1 { "" } else { "s" })
+            format!("database host, {}", words::counted((*cores).into(), "core"))
         }
         Change::Cores(count) => format!("cores = {count}{with_workers}"),
         Change::CoresAndWorkers(cores, workers) => format!("cores = {cores}, workers = {workers}"),
@@ -318,14 +321,6 @@ fn in_words(tried: &TestedChange, now: &Performance) -> String {
         Change::DatabaseMemory(bytes) => format!("database host of {bytes}"),
         Change::Server(name) => format!("server {}", words::printable(name)),
         Change::Plan(name) => format!("plan {}", words::printable(name)),
-    }
-}
-
-fn right(table: &mut Table, columns: std::ops::Range<usize>) {
-    for column in columns {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
     }
 }
 
@@ -361,14 +356,15 @@ mod tests {
         let expected = [
             "On this machine workers = 5 helps most: carries 29/s instead of 20.7/s, with a p95 of \
              87 ms instead of 106 ms at this tier.",
-            "With more of a machine, plan 4GB does: carries 41.4/s instead of 20.7/s, for 24 a \
+            "With more hardware plan 4GB helps most: carries 41.4/s instead of 20.7/s, for 24 a \
              month, with a p95 of 76.7 ms instead of 106 ms at this tier.",
         ];
         assert_eq!(advice(&study, &now, &tried), expected);
         let typed = |words: &str| format!("\n  tonnage explain {words}");
         let workers = typed(r#"'my site.toml' --set 'server."my app".workers=5'"#);
         let plan = typed("'my site.toml' --plan 4GB");
-        let [free, paid] = ["To see all that workers = 5 does", "To see all that plan 4GB does"];
+        let [free, paid] =
+            ["To see in full what workers = 5 does", "To see in full what plan 4GB does"];
         let said = commands(&study, &now, &tried);
         assert_eq!(said, Some(format!("{free}:{workers}\n{paid}:{plan}")));
         tried.truncate(1);
@@ -402,15 +398,15 @@ mod tests {
         assert_eq!(tried[1].effect(&now, &study.objective), Effect::Better);
         let said = what_comes_of(&tried[1], &now);
         assert_eq!(said, "carries 20.7/s as before, with a p95 of 87 ms at this tier");
-        assert!(summary(&study, &now)[0].starts_with("More comes than is carried, and p95 grows"));
+        assert!(summary(&study, &now)[0].starts_with("More requests come than are carried"));
         let row = row("as it is".to_owned(), &now, None);
         assert_eq!(row[1..4], ["grows", "", "grows"]);
-        // Nobody is answered any more: it has grown.
+        // Now it has grown for so long that no request is answered.
         now.row.finding.grows = false;
         (now.row.finding.p95, now.row.finding.error_rate) = (None, Estimate::of(&[1.0]).unwrap());
         assert_eq!(tried[1].effect(&now, &study.objective), Effect::Better);
         assert_eq!(what_comes_of(&tried[1], &now), said);
-        assert!(summary(&study, &now)[0].starts_with("Nobody is answered, and 100% of the requ"));
+        assert!(summary(&study, &now)[0].starts_with("No request is answered, and 100% of"));
     }
 
     #[test]
@@ -483,7 +479,7 @@ mod tests {
     #[test]
     fn nothing_is_wider_than_a_terminal() {
         let (study, now, tried) = made_up();
-        // What is to be copied is in one line, however long.
+        // A command to be copied is in one line, however long.
         let text = text(&study, &now, &tried, false);
         for line in text.lines().filter(|line| !line.starts_with("  tonnage ")) {
             assert!(line.chars().count() <= COLUMNS, "{line}");

@@ -1,11 +1,13 @@
 //! Text for a terminal: lines no wider than it is, lists, tables, and a little colour.
 
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use std::ops::Range;
 
-/// Sentences are no wider than this, and tables where nobody says that they may be.
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+/// The width of sentences, and of tables unless a wider one is asked for.
 pub(super) const COLUMNS: usize = 80;
 
-/// A table as wide as what is in it, of which nothing is drawn but a rule below its header.
+/// A table as wide as its contents; the only line is a rule below its header.
 pub(super) fn ruled() -> Table {
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─').junction('─');
@@ -14,7 +16,16 @@ pub(super) fn ruled() -> Table {
     table
 }
 
-/// The same, at most so many letters wide.
+/// Aligns columns of numbers at their right.
+pub(super) fn align_right(table: &mut Table, columns: Range<usize>) {
+    for column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// A table like [`ruled`], at most so many letters wide.
 pub(super) fn ruled_within(columns: usize) -> Table {
     let mut table = ruled();
     table.set_width(u16::try_from(columns).unwrap_or(u16::MAX));

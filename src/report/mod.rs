@@ -1,5 +1,5 @@
 //! From answers to bytes: CSV, charts, a terminal summary and a page. Nothing here writes a file,
-//! reads a clock or knows how the answers were come by.
+//! reads a clock or knows how the answers were obtained.
 
 pub mod accuracy;
 pub mod chart;

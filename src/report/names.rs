@@ -1,4 +1,4 @@
-//! Names cut to the room there is, so that they are still told apart.
+//! Names cut to the room there is, and still different from each other.
 
 /// `names`, each cut where it does not fit: in the middle, since names mostly differ at their ends;
 /// or, where that makes two of them the same, at their beginning, up to where they differ.

@@ -22,7 +22,7 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
         answers.rows.iter().filter_map(|row| unclear_errors(study, row)).collect();
     if !unclear.is_empty() {
         notes.push(format!(
-            "* What fails may be more or less than is allowed: {}.",
+            "* The share of errors may be above or below what is allowed: {}.",
             unclear.join("; ")
         ));
     }
@@ -54,15 +54,15 @@ fn weak(study: &Study, answers: &Answers) -> Vec<String> {
     short.into_iter().chain(unsettled).collect()
 }
 
-/// What a p95 is that every replication agrees on too early.
-const UNSETTLED: &str = "Simulated for no longer than a crowd takes to come and go, which may be \
-                         larger in the long run, and p95 longer";
+/// Of a weak p95 whose windows were too short.
+const UNSETTLED: &str = "The measured window was short compared with how slowly the number of \
+                         waiting requests changes, so p95 may be larger in the long run";
 
-/// What it means that a row grows, and what can be done about it.
+/// What "grows" in a row means, and what can be done about it.
 fn growing(answers: &Answers) -> Option<String> {
     let mut rows = answers.rows.iter().filter(|row| row.finding.grows).peekable();
     rows.peek()?;
-    // What a limit ended would be ended by it again.
+    // A row that a limit ended would be ended by it again.
     let ended = rows.all(|row| row.finding.stopped.is_some());
     Some(if ended { GROWS.to_owned() } else { format!("{GROWS} {LONGER}") })
 }
@@ -74,7 +74,7 @@ fn reached(study: &Study, answers: &Answers) -> Option<String> {
         Some(format!("{name} at {} requests/s", words::plain(capacity.reach?.get())))
     });
     let places = Some(ended.collect::<Vec<_>>().join("; ")).filter(|places| !places.is_empty())?;
-    Some(format!("Tried no further, by a limit of the simulator on requests in flight: {places}."))
+    Some(format!("Searched no further, by the simulator's limit on requests in flight: {places}."))
 }
 
 /// Which rows a limit of the simulator ended early.
@@ -86,21 +86,20 @@ fn early(study: &Study, answers: &Answers, why: Stopped) -> Option<String> {
     let rows = answers.rows.iter().filter(|row| row.finding.stopped == Some(why));
     let places: Vec<String> = rows.map(|row| place(study, row)).collect();
     let places = Some(places.join("; ")).filter(|places| !places.is_empty())?;
-    Some(format!("Ended early, by a limit of the simulator on {limit}: {places}."))
+    Some(format!("Ended early, by the simulator's limit on {limit}: {places}."))
 }
 
-/// What a rate with "about" before it is.
-const NOISY: &str = "A rate with \"about\": so close to it, the simulation's noise (or how \
-                     rarely the slowest requests come, or any fail) hides the difference that a \
-                     per cent of load makes.";
+/// What "about" before a rate means.
+const NOISY: &str = "A rate with \"about\": this close to it, chance (or how rare slow or failing \
+                     requests are) hides what a per cent more load would change.";
 
-/// What to do about it.
-const FURTHER: &str = "To go beyond what is spent on a row, say how much: replications, warmup and \
-                       measure under [run], in place of precision.";
+/// How to spend more on a row.
+const FURTHER: &str = "The effort for a row is bounded; to spend more, set replications, warmup \
+                       and measure under [run], in place of precision.";
 
-const GROWS: &str = "Where it \"grows\", the load is more than is carried, and a crowd was still \
-                     piling up when the simulation ended: there is no p95 and no share of errors \
-                     to settle at before visitors give up as fast as they come.";
+const GROWS: &str = "\"grows\": more requests come than are carried, and they were still piling up \
+                     when the simulation ended. p95 and errors grow until visitors give up as fast \
+                     as they come.";
 
 const LONGER: &str = "A longer warmup under [run] (with replications and measure) goes further.";
 
@@ -127,7 +126,7 @@ fn place(study: &Study, row: &Row) -> String {
     format!("{}{}", named(study, row), half.unwrap_or_default())
 }
 
-/// Where so few requests fail that nobody can tell whether too many do: where, and between what.
+/// A row of which it is not known whether too many requests fail, and the interval of their share.
 fn unclear_errors(study: &Study, row: &Row) -> Option<String> {
     let between = words::unclear_errors(&study.objective, &row.finding)?;
     Some(format!("{} ({between})", named(study, row)))
@@ -151,8 +150,8 @@ mod tests {
         assert!(notes(&study, &answers).iter().all(|note| !note.starts_with('*')));
         answers.rows[0].finding.precise = false;
         let notes = notes(&study, &answers);
-        let expected = "* Less precise than asked for: 2GB · gunicorn at tier 1 (p95 ±8.46%). To \
-                        go beyond what is spent on a row, say how much: replications, warmup and \
+        let expected = "* Less precise than asked for: 2GB · gunicorn at tier 1 (p95 ±8.46%). The \
+                        effort for a row is bounded; to spend more, set replications, warmup and \
                         measure under [run], in place of precision.";
         assert!(notes.contains(&expected.to_owned()), "{notes:?}");
     }
@@ -163,9 +162,9 @@ mod tests {
         let finding = &mut answers.rows[0].finding;
         (finding.precise, finding.settled, finding.p95) = (false, false, Estimate::of(&[0.3]));
         let notes = notes(&study, &answers);
-        let expected = "* Simulated for no longer than a crowd takes to come and go, which may be \
-                        larger in the long run, and p95 longer: 2GB · gunicorn at tier 1. To \
-                        go beyond";
+        let expected = "* The measured window was short compared with how slowly the number of \
+                        waiting requests changes, so p95 may be larger in the long run: 2GB · \
+                        gunicorn at tier 1. The effort";
         assert!(notes.iter().any(|note| note.starts_with(expected)), "{notes:?}");
         assert!(notes.iter().all(|note| !note.contains("Less precise")), "{notes:?}");
     }
@@ -180,9 +179,9 @@ mod tests {
         answers.rows[0].finding.stopped = Some(Stopped::InFlight);
         let ended = about(&answers, "Ended early").unwrap();
         assert!(ended.ends_with(": 2GB · gunicorn at tier 1."), "{ended}");
-        assert!(about(&answers, "Where it \"grows\"").unwrap().contains("goes further"));
+        assert!(about(&answers, "\"grows\"").unwrap().contains("goes further"));
         answers.rows[1].finding.stopped = Some(Stopped::InFlight);
-        assert!(!about(&answers, "Where it \"grows\"").unwrap().contains("goes further"));
+        assert!(!about(&answers, "\"grows\"").unwrap().contains("goes further"));
     }
 
     #[test]
@@ -191,13 +190,13 @@ mod tests {
         let mut marked = |errors: &[f64]| {
             answers.rows[0].finding.error_rate = Estimate::of(errors).unwrap();
             let cell = text::errors(&study.objective, &answers.rows[0].finding);
-            (cell, notes(&study, &answers).into_iter().find(|note| note.starts_with("* What")))
+            (cell, notes(&study, &answers).into_iter().find(|note| note.starts_with("* The share")))
         };
         assert_eq!(marked(&[0.0, 0.0]), ("0%".to_owned(), None));
         assert_eq!(marked(&[0.0004, 0.00041]).1, None);
         // 0.1 % is allowed; half of 0 and 0.4 % gives 0.2 %, give or take 12.7 x 0.2 points.
-        let note = "* What fails may be more or less than is allowed: 2GB · gunicorn at tier 1 (0% \
-                    to 2.74%).";
+        let note = "* The share of errors may be above or below what is allowed: 2GB · gunicorn at \
+                    tier 1 (0% to 2.74%).";
         assert_eq!(marked(&[0.0, 0.004]), ("0.2%*".to_owned(), Some(note.to_owned())));
     }
 
@@ -205,11 +204,11 @@ mod tests {
     fn searches_that_the_simulator_takes_no_further_are_named_with_the_rate() {
         let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["a", "b"], &[]);
         let tried = |answers: &Answers| {
-            notes(&study, answers).into_iter().find(|note| note.starts_with("Tried"))
+            notes(&study, answers).into_iter().find(|note| note.starts_with("Searched"))
         };
         assert_eq!(tried(&answers), None);
         answers.capacities[1].reach = Some(PerSecond::new(833.3));
-        let expected = "Tried no further, by a limit of the simulator on requests in flight: b at \
+        let expected = "Searched no further, by the simulator's limit on requests in flight: b at \
                         833 requests/s.";
         assert_eq!(tried(&answers), Some(expected.to_owned()));
     }
@@ -226,10 +225,10 @@ mod tests {
         answers.rows[0].finding.stopped = Some(Stopped::InFlight);
         answers.rows[1].finding.stopped = Some(Stopped::Arrivals);
         let expected = [
-            "Ended early, by a limit of the simulator on requests in flight: 2GB · gunicorn at \
-             tier 1.",
-            "Ended early, by a limit of the simulator on requests that arrive: 2GB · gunicorn at \
-             tier 2.",
+            "Ended early, by the simulator's limit on requests in flight: 2GB · gunicorn at tier \
+             1.",
+            "Ended early, by the simulator's limit on requests that arrive: 2GB · gunicorn at tier \
+             2.",
         ];
         assert_eq!(early(&answers), expected);
     }

@@ -118,10 +118,7 @@ fn budgets(answers: &Answers) -> Table {
 
 fn threshold(threshold: &Threshold) -> String {
     match threshold {
-        Threshold::At { rate, .. } => {
-            let about = if threshold.is_noisy() { "about " } else { "" };
-            format!("{about}{}/s", plain(rate.get()))
-        }
+        Threshold::At { .. } => words::threshold(*threshold).unwrap_or_default(),
         Threshold::Never => "never".to_owned(),
         Threshold::AtRest => "at rest".to_owned(),
         Threshold::NotSearched => "not searched".to_owned(),
@@ -182,7 +179,7 @@ fn effort(effort: Effort) -> String {
     match effort {
         Effort::Precision(share) => format!(
             "Each answer is simulated until half the width of p95's interval is at most {} of \
-             p95, within a stated bound; rows that did not get there say so.",
+             p95, within a stated bound; rows that stopped at the bound are marked.",
             percent(share.get())
         ),
         Effort::Fixed { replications, warmup, measured } => format!(
@@ -217,7 +214,7 @@ mod tests {
         let (study, answers) = sample::made_up(&plans, &["gunicorn", "uvicorn"], &[10.0, 40.0]);
         let page = page(&study, &answers);
         assert_eq!(page.matches("<svg").count(), 4);
-        // In words as well, for who cannot see them.
+        // In words as well, for readers who cannot see them.
         for figure in figure::all(&study, &answers) {
             let said = format!(r#"role="img" aria-label="{}" viewBox="#, figure.alt_text());
             assert!(page.contains(&said), "{}", figure.name);

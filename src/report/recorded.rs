@@ -1,9 +1,7 @@
 //! A recording beside what the model makes of it: rows, a picture, and the figures in words.
 
-use comfy_table::CellAlignment;
-
 use super::figure::{Axis, Body, Figure, Lines, Look, Panel, Point, Series, Unit};
-use super::lines::{ruled, wrap};
+use super::lines::{align_right, ruled, wrap};
 use super::words::{counted, percent, plain, seconds};
 use crate::experiment::replay::{Comparison, Recorded, ReplayedRequest, Responses};
 use crate::outcome::Stopped;
@@ -12,7 +10,7 @@ use crate::stats::histogram::Histogram;
 /// The first line of `replay.csv`.
 pub const HEADER: &str = "arrival_s,measured_ms,predicted_ms,status,predicted_status";
 
-/// What was played on what.
+/// Which recording was played on which plan and server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heading {
     /// The trace's name.
@@ -30,12 +28,12 @@ impl Heading {
         format!("{} on {} with {}", self.trace, self.plan, self.server)
     }
 
-    /// Whether both sides are of the same load, so that how far apart they are tells of the model.
+    /// Whether both sides have the same load, so that their difference is the model's error.
     fn is_as_recorded(&self) -> bool {
         (self.speed - 1.0).abs() < 1e-9
     }
 
-    /// What was measured and what is predicted, after "p95 312 ms".
+    /// What the two figures of "p95 312 ms ..., 340 ms ..." are: measured, and predicted.
     fn sides(&self) -> [String; 2] {
         match self.is_as_recorded() {
             true => ["measured".to_owned(), "predicted".to_owned()],
@@ -68,8 +66,8 @@ pub fn requests(count: u64) -> String {
 /// Why the simulator gave up before the end of the trace.
 pub fn stopped(stopped: Stopped, played: u64) -> String {
     let why = match stopped {
-        Stopped::InFlight => "a million requests were inside at once, and it bounds its memory",
-        Stopped::Arrivals => "it had come to its limit of requests",
+        Stopped::InFlight => "a million requests were inside at once, which is its limit",
+        Stopped::Arrivals => "its limit of requests was reached",
     };
     format!("the simulator stopped after {}: {why}; no file was written", requests(played))
 }
@@ -100,14 +98,12 @@ pub fn text(heading: &Heading, comparison: &Comparison) -> String {
     for row in failures(measured, predicted) {
         table.add_row(row);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    align_right(&mut table, 1..4);
     let said = wrap(&said(heading, comparison), "");
     format!("{}\n\n{table}\n\n{said}\n", heading.title())
 }
 
-/// What else is to be known of a comparison.
+/// What a reader has to know of a comparison beside its figures.
 fn said(heading: &Heading, comparison: &Comparison) -> String {
     let came = comparison.measured.count();
     let mut text = requests(came);
@@ -117,18 +113,20 @@ fn said(heading: &Heading, comparison: &Comparison) -> String {
     text += ".";
     if !heading.is_as_recorded() {
         text += &format!(
-            " They were measured as recorded, and are predicted to come {} times as fast: what \
-             changes is the load. How far off the model is, a replay without --speed tells.",
+            " They were measured as recorded, and are predicted to come {} times as fast: the \
+             changes are those of the load. A replay without --speed shows how far off the model \
+             is.",
             plain(heading.speed)
         );
     }
     if comparison.predicted.open > 0 {
         let open = comparison.predicted.open;
-        text += &format!(" {open} had no predicted end an hour after the last.");
+        text += &format!(" {open} had not ended in the model an hour after the last arrival.");
     }
     if comparison.outcome.kills > 0 {
         text += &format!(
-            " Predicted OOM kills: {}. Whom they hit is chance: another --seed draws that anew.",
+            " Predicted OOM kills: {}. Which processes they hit is chance: another --seed draws it \
+             anew.",
             comparison.outcome.kills
         );
     }

@@ -161,7 +161,7 @@ fn combination(plan: &str, server: &str, capacity: &Capacity, tiers: &[f64]) -> 
     }
 }
 
-/// A site that nobody simulates.
+/// A site that is never simulated.
 fn site(capacity: &Capacity) -> Site {
     let mut site = Site::textbook(WorkerKind::Sync, capacity.workers, 1, Vec::new());
     site.host.memory = capacity.budget.ceiling;

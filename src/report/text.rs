@@ -1,8 +1,6 @@
 //! The answer, for a terminal.
 
-use comfy_table::CellAlignment;
-
-use super::lines::{COLUMNS, Paint, ruled_within, said, trimmed, wrap};
+use super::lines::{COLUMNS, Paint, align_right, ruled_within, said, trimmed, wrap};
 use super::names::apart;
 use super::notes::{is_weak, notes};
 use super::verdict::{is_slow, most_lost, verdict};
@@ -63,13 +61,12 @@ fn warnings_of(study: &Study, combination: &Combination) -> Vec<String> {
 
 /// What a plan with a server carries, what gives way first, and whether memory runs out.
 pub(super) fn sentence(study: &Study, capacity: &Capacity) -> String {
-    let plural = if capacity.workers == 1 { "" } else { "s" };
     let price = capacity.price.map(|price| format!(" at {} a month", plain(price)));
     let subject = format!(
-        "{} with {} ({} worker{plural}){}",
+        "{} with {} ({}){}",
         words::printable(&capacity.plan),
         words::printable(&capacity.server),
-        capacity.workers,
+        words::counted(capacity.workers.into(), "worker"),
         price.unwrap_or_default()
     );
     let memory = memory_clause(capacity);
@@ -92,7 +89,7 @@ fn load_clause(study: &Study, capacity: &Capacity) -> String {
     match carries {
         Threshold::At { rate: most, .. } if !judged => format!("sustains {}{why}", rate(most)),
         Threshold::At { rate: most, .. } if capacity.saturation.rate() == Some(most) => {
-            format!("carries {}, all that it sustains{why}", rate(most))
+            format!("carries {}, which is all that it sustains{why}", rate(most))
         }
         Threshold::At { rate: most, .. } => {
             format!("carries {} before {}{why}", rate(most), breaking(study))
@@ -107,8 +104,8 @@ fn load_clause(study: &Study, capacity: &Capacity) -> String {
     }
 }
 
-/// What breaks the objective at the lowest rate that was tried. Which one that is depends on how the
-/// search went, and says nothing.
+/// What breaks the objective at the lowest rate that was tried. (The rate itself is not named: it
+/// depends on how the search went.)
 fn at_rest(study: &Study, capacity: &Capacity) -> Option<String> {
     let finding = capacity.curve.first()?;
     let p95 = finding.p95.filter(|_| is_slow(&study.objective, finding));
@@ -137,23 +134,20 @@ fn breaking(study: &Study) -> String {
 }
 
 fn memory_clause(capacity: &Capacity) -> String {
-    let about = if capacity.oom.is_noisy() { "about " } else { "" };
-    // What leaks fills memory at lower rates as well, only later.
+    let rate = words::threshold(capacity.oom).unwrap_or_default();
+    // If requests leak memory it runs out at lower rates as well, only later.
     let when = if capacity.leaks { " within ten minutes" } else { "" };
     match capacity.oom {
         // A worker that dies now and then need not break the objective.
-        Threshold::At { rate, .. } if capacity.carries().rate() > Some(rate) => format!(
-            "; memory runs out{when}, and workers die now and then, from {about}{}/s on",
-            plain(rate.get())
-        ),
-        Threshold::At { rate, .. } => {
-            format!("; memory runs out{when} at {about}{}/s", plain(rate.get()))
+        Threshold::At { rate: full, .. } if capacity.carries().rate() > Some(full) => {
+            format!("; memory runs out{when}, and workers die now and then, from {rate} on")
         }
+        Threshold::At { .. } => format!("; memory runs out{when} at {rate}"),
         Threshold::AtRest => format!("; {}", words::full_from_the_start(capacity)),
         Threshold::Never if capacity.budget.ceiling.is_none() => String::new(),
         Threshold::Never if capacity.leaks => {
-            "; memory lasts ten minutes at any load, and not for ever: requests leave some of it \
-             behind"
+            "; memory lasts ten minutes at any load, but not for ever: requests leave some of it \
+             occupied"
                 .to_owned()
         }
         Threshold::Never if capacity.database_fills => {
@@ -199,11 +193,7 @@ fn table(study: &Study, answers: &Answers, columns: usize) -> String {
             verdict(&study.objective, row),
         ]);
     }
-    for column in 2..6 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    align_right(&mut table, 2..6);
     trimmed(&table.to_string())
 }
 
@@ -218,7 +208,7 @@ fn half_width(row: &Row) -> String {
     words::p95_half_width(&row.finding).unwrap_or_default() + mark
 }
 
-/// The share that fails, marked where it may be on the other side of what is allowed.
+/// The share of requests that fail, marked where it may be on the other side of what is allowed.
 pub(super) fn errors(objective: &Objective, finding: &Finding) -> String {
     let mark = words::unclear_errors(objective, finding).map_or("", |_| "*");
     words::errors(finding) + mark
@@ -253,7 +243,7 @@ mod tests {
         answers.capacities[0].oom = Threshold::AtRest;
         let said = &sentences(&study, &answers)[0];
         let end = "misses the objective however low the load: p95 is 600 ms even then; \
-                   memory holds it at rest, and runs out however low the load.";
+                   memory suffices at rest, but runs out however low the load.";
         assert!(said.ends_with(end), "{said}");
         answers.capacities[0].curve[0].p95 = Estimate::of(&[0.1]);
         answers.capacities[0].curve[0].errors[Cause::Patience as usize] = 0.0026;
@@ -296,7 +286,7 @@ mod tests {
         let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
         answers.capacities[0].load_line = Some(answers.capacities[0].saturation);
         let said = &sentences(&study, &answers)[0];
-        assert!(said.contains("a day), all that it sustains; the cores give way first"), "{said}");
+        assert!(said.contains("a day), which is all that it sustains; the cores give"), "{said}");
     }
 
     #[test]
@@ -353,13 +343,13 @@ mod tests {
         let end = |answers: &Answers| {
             sentences(&study, answers)[0].rsplit_once("; ").unwrap().1.to_owned()
         };
-        assert_eq!(end(&answers), "memory holds it at rest, and runs out however low the load.");
+        assert_eq!(end(&answers), "memory suffices at rest, but runs out however low the load.");
         let lines = vec![("postgres".into(), 1, Bytes::from_mib(400))];
         let ceiling = Some(Bytes::from_mib(300));
         answers.capacities[0].database_budget = Some(Budget { lines, ceiling });
-        assert_eq!(end(&answers), "the database's host does not hold it in memory even at rest.");
+        assert_eq!(end(&answers), "the database's host has too little memory even at rest.");
         answers.capacities[0].budget.ceiling = ceiling;
-        assert_eq!(end(&answers), "memory does not hold it even at rest.");
+        assert_eq!(end(&answers), "memory is too small even at rest.");
     }
 
     #[test]
@@ -377,8 +367,8 @@ mod tests {
         let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["gunicorn"], &[10.0]);
         answers.capacities[0].leaks = true;
         let said = &sentences(&study, &answers)[0];
-        let lasts = "; memory lasts ten minutes at any load, and not for ever: requests leave some \
-                     of it behind.";
+        let lasts = "; memory lasts ten minutes at any load, but not for ever: requests leave some \
+                     of it occupied.";
         assert!(said.ends_with(lasts), "{said}");
         answers.capacities[0].oom = answers.capacities[0].saturation;
         let said = &sentences(&study, &answers)[0];

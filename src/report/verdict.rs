@@ -1,11 +1,11 @@
-//! What to make of a row.
+//! The verdict on a row.
 
 use super::words;
 use crate::experiment::answer::{Finding, Limit, Objective, Row};
 use crate::outcome::Cause;
 use crate::units::{Fraction, Span};
 
-/// What to make of a row, in a few words.
+/// The verdict on a row, in a few words.
 pub(super) fn verdict(objective: &Objective, row: &Row) -> String {
     let finding = &row.finding;
     let bottleneck = match finding.bottleneck {
@@ -34,13 +34,13 @@ pub(super) fn is_slow(objective: &Objective, finding: &Finding) -> bool {
     objective.p95.is_some_and(slower)
 }
 
-/// Whether more fails than the objective allows, or than a site that sustains its rate loses.
+/// Whether more requests fail than the objective allows, or than they may at a sustained rate.
 fn is_failing(objective: &Objective, finding: &Finding) -> bool {
     let failing = |most: Fraction| finding.error_rate.mean > most.get();
     objective.errors.is_some_and(failing) || finding.saturated && !finding.grows
 }
 
-/// What most of the lost requests were lost to; `None` where none was.
+/// The most frequent cause of failures; `None` where no request failed.
 pub(super) fn most_lost(finding: &Finding) -> Option<Cause> {
     let share = |cause: Cause| finding.errors[cause as usize];
     let most = Cause::ALL.into_iter().reduce(|a, b| if share(b) > share(a) { b } else { a });

@@ -1,6 +1,8 @@
 //! How reports write numbers, and what they call things.
 
-use crate::experiment::answer::{Capacity, Finding, Limit, Objective, Study, TooSmall, Visits};
+use crate::experiment::answer::{
+    Capacity, Finding, Limit, Objective, Study, Threshold, TooSmall, Visits,
+};
 use crate::outcome::{Cause, Stage};
 use crate::site::{Arrivals, Trace};
 use crate::stats::estimate::Estimate;
@@ -50,8 +52,8 @@ pub(super) fn seconds(secs: f64) -> String {
     }
 }
 
-/// p95 at a rate: `312 ms`; `none` where nothing was answered, `grows` where it says how long was
-/// simulated and no more, and `unknown` where the simulator does not reach.
+/// p95 at a rate: `312 ms`; `none` where no request was answered, `grows` where it would depend on how
+/// long was simulated, and `unknown` beyond the reach of the simulator.
 pub(super) fn p95(finding: &Finding) -> String {
     match finding.p95 {
         _ if finding.grows => GROWS.to_owned(),
@@ -61,7 +63,7 @@ pub(super) fn p95(finding: &Finding) -> String {
     }
 }
 
-/// The half width of p95's interval, where p95 is one to have an interval.
+/// The half width of p95's interval; `None` where p95 is not steady.
 pub(super) fn p95_half_width(finding: &Finding) -> Option<String> {
     let p95 = finding.p95.filter(|_| finding.is_steady());
     p95.and_then(|p95| p95.relative_half_width()).map(percent)
@@ -85,8 +87,15 @@ pub(super) fn counted(count: u64, thing: &str) -> String {
     format!("{count} {thing}{plural}")
 }
 
-/// Between what the share of requests that fail is, where that is on both sides of what the objective
-/// allows: `0% to 3.5%`.
+/// The rate of a threshold: `23/s`, or `about 23/s` where it is known less well; `None` where there is
+/// no rate.
+pub(super) fn threshold(threshold: Threshold) -> Option<String> {
+    let about = if threshold.is_noisy() { "about " } else { "" };
+    threshold.rate().map(|rate| format!("{about}{}/s", plain(rate.get())))
+}
+
+/// The interval of the share of requests that fail, if the objective's limit lies within it: `0% to
+/// 3.5%`.
 pub(super) fn unclear_errors(objective: &Objective, finding: &Finding) -> Option<String> {
     let most = objective.errors.filter(|_| finding.is_steady())?.get();
     let (low, high) = interval(&finding.error_rate)?;
@@ -174,7 +183,7 @@ pub(super) fn stage(stage: Stage) -> &'static str {
     }
 }
 
-/// The same in one word, for a narrow place.
+/// What a request does in a stage, in one word, for a narrow place.
 pub(super) fn stage_in_short(stage: Stage) -> &'static str {
     match stage {
         Stage::Worker => "worker",
@@ -219,14 +228,12 @@ pub(super) fn gives_way(limit: Limit) -> &'static str {
     }
 }
 
-/// How memory is where it runs out already at the lowest rate that was tried, as a clause.
+/// Why memory runs out even at the lowest rate that was tried, as a clause.
 pub(super) fn full_from_the_start(capacity: &Capacity) -> &'static str {
     match capacity.too_small() {
-        Some(TooSmall::Plan) => "memory does not hold it even at rest",
-        Some(TooSmall::DatabaseHost) => {
-            "the database's host does not hold it in memory even at rest"
-        }
-        None => "memory holds it at rest, and runs out however low the load",
+        Some(TooSmall::Plan) => "memory is too small even at rest",
+        Some(TooSmall::DatabaseHost) => "the database's host has too little memory even at rest",
+        None => "memory suffices at rest, but runs out however low the load",
     }
 }
 
@@ -235,8 +242,7 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
-/// The name of a plan with a server, in a study of several of either: what does not vary goes
-/// without saying.
+/// The name of a plan with a server; what is the same in the whole study is left out.
 pub(super) fn combination(study: &Study, plan: &str, server: &str) -> String {
     let plans = study.combinations.iter().any(|each| each.plan != plan);
     let servers = study.combinations.iter().any(|each| each.server != server);
@@ -247,7 +253,7 @@ pub(super) fn combination(study: &Study, plan: &str, server: &str) -> String {
     })
 }
 
-/// What visitors a day are reckoned with.
+/// By which numbers visitors a day are converted.
 pub(super) fn visits(visits: Visits) -> String {
     let Visits { requests, peak } = visits;
     format!(
@@ -284,8 +290,8 @@ pub(super) fn recorded(study: &Study) -> Option<String> {
     };
     Some(format!(
         "Traffic: {kept} {} requests of {}, recorded over {}, sped up or slowed down to each rate \
-         and played round and round from a random instant on. Intervals tell how well the answer \
-         for this recording is known, not how another would differ.",
+         and repeated from a random instant on. Intervals describe the simulation of this \
+         recording, not how another would differ.",
         plain(trace.requests.len() as f64),
         printable(&trace.name),
         seconds(trace.length().as_secs()),

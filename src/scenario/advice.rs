@@ -8,8 +8,8 @@ use crate::site::{Connections, Hold, WorkerKind};
 /// section 6.4, unverified there).
 const ROUND_TRIP: &str = "0.5ms";
 
-/// The `--set` arguments that make `change` to `combination`; none where it is another one of the
-/// scenario's own.
+/// The `--set` arguments that make `change` to `combination`; none if the change is to another plan or
+/// server of the scenario.
 pub fn arguments(change: &Change, combination: &Combination) -> Vec<String> {
     let plan = |rest: String| format!("plan.{}.{rest}", quoted(&combination.plan));
     let server = |rest: String| format!("server.{}.{rest}", quoted(&combination.server));
@@ -38,8 +38,8 @@ pub fn arguments(change: &Change, combination: &Combination) -> Vec<String> {
     }
 }
 
-/// The `--set` argument with which the tier of this name is there for `changed` as it is `now`, where
-/// the file has it for other plans or servers only.
+/// The `--set` argument that makes the tier of this name one of `changed` as well; `None` if it is one
+/// already. (The file may have it for other plans or servers only.)
 pub fn tier_for(tier: &str, changed: &Combination, now: &Combination) -> Option<String> {
     let (key, name) = match changed.plan == now.plan {
         true => ("servers", &changed.server),

@@ -66,7 +66,7 @@ impl Reader<'_> {
     fn atom(&mut self) -> Result<f64, String> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err("it nests too deep".to_owned());
+            return Err("it nests too deeply".to_owned());
         }
         let value = self.atom_inside();
         self.depth -= 1;
@@ -93,7 +93,7 @@ impl Reader<'_> {
         match name {
             "cores" => Ok(self.names.cores),
             "memory_gb" => {
-                self.names.memory_gb.ok_or_else(|| "the plan says no `memory`".to_owned())
+                self.names.memory_gb.ok_or_else(|| "the plan has no `memory`".to_owned())
             }
             "min" => self.pair().map(|(a, b)| a.min(b)),
             "max" => self.pair().map(|(a, b)| a.max(b)),
@@ -171,10 +171,10 @@ mod tests {
             assert_eq!(evaluate(text, NAMES), Err(why.to_owned()), "{text}");
         }
         let deep = format!("{}1{}", "(".repeat(10_000), ")".repeat(10_000));
-        assert_eq!(evaluate(&deep, NAMES), Err("it nests too deep".to_owned()));
+        assert_eq!(evaluate(&deep, NAMES), Err("it nests too deeply".to_owned()));
         let minus = "-".repeat(100_000);
-        assert_eq!(evaluate(&minus, NAMES), Err("it nests too deep".to_owned()));
+        assert_eq!(evaluate(&minus, NAMES), Err("it nests too deeply".to_owned()));
         let no_memory = Names { memory_gb: None, ..NAMES };
-        assert_eq!(evaluate("memory_gb", no_memory), Err("the plan says no `memory`".to_owned()));
+        assert_eq!(evaluate("memory_gb", no_memory), Err("the plan has no `memory`".to_owned()));
     }
 }

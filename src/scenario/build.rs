@@ -26,8 +26,8 @@ const SWITCH_INTERVAL: Span = Span::from_millis(5);
 /// The precision of p95 where a scenario says nothing about effort.
 const PRECISION: f64 = 0.05;
 
-/// The scenario, of servers with these `presets`; `None` where something that was found wrong keeps
-/// it from being built.
+/// The scenario, with the servers' `presets`; `None` if problems that were found already keep it from
+/// being built.
 pub(super) fn build(
     file: &File,
     presets: &[Preset],
@@ -63,7 +63,7 @@ fn stem(name: &str) -> String {
     stem.map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
-/// What is odd about a combination, in words.
+/// What a user should be warned of about a combination.
 fn warnings((resolved, combination): (&Resolved, &Combination)) -> Vec<String> {
     let who = format!("plan \"{}\", server \"{}\"", resolved.plan, resolved.server);
     let mut warnings = Vec::new();
@@ -140,8 +140,8 @@ impl Builder<'_> {
         })
     }
 
-    /// What a client costs the plan's cores: one that lives on a machine of which the plan has
-    /// only a part has the rest of it to itself.
+    /// What a client costs the plan's cores: nothing, if its machine has more cores than the plan,
+    /// since it then runs on the others.
     fn client_cpu(&self) -> Span {
         let client = &self.file.client;
         let spare =
@@ -187,8 +187,8 @@ impl Builder<'_> {
         })
     }
 
-    /// What the first request of a worker's life takes beyond the others: of memory, no more than a
-    /// worker holds.
+    /// What the first request after a worker's start takes beyond the others: at most the memory
+    /// that a worker holds.
     fn first_request(&self, worker_memory: Bytes) -> FirstRequest {
         FirstRequest {
             cpu: self.server.first_request_cpu.unwrap_or_default(),
@@ -348,7 +348,7 @@ impl Builder<'_> {
             .collect()
     }
 
-    /// A horizon that stands in for those that effort and searches set.
+    /// A placeholder: experiments set the horizon of every run.
     fn horizon(&self) -> Horizon {
         let (warmup, measured) = match self.file.effort {
             Some(Effort::Fixed { warmup, measured, .. }) => (warmup, measured),
@@ -364,7 +364,7 @@ impl Builder<'_> {
     }
 }
 
-/// Who hands requests to the threads of gunicorn, where that is known to take time.
+/// gunicorn's main thread, which hands requests to the others, if that takes time.
 fn main_thread(numbers: &ServerNumbers) -> Option<Dispatcher> {
     let dispatch_cpu = numbers.dispatch_cpu.filter(|cpu| !cpu.is_zero())?;
     Some(Dispatcher {

@@ -109,20 +109,21 @@ fn persistent_async(connections: &ConnectionsFile, server: Option<&Named>, own: 
     let way = if own {
         "write connections = { pool = 10 } or \"per-request\""
     } else {
-        "let that server say its own: connections = { pool = 10 } or \"per-request\""
+        "give that server its own: connections = { pool = 10 } or \"per-request\""
     };
     Problem::at(&connections.place, title, way)
 }
 
-/// What is said for all servers: its section (none: the top), its key, and a server's own.
+/// Settings shared by all servers: section (none: the top), key, and the key by which a server
+/// overrides it.
 const SHARED: [(Option<&str>, &str, &str); 3] = [
     (None, "stack", "stack"),
     (Some("database"), "connections", "connections"),
     (Some("database"), "latency", "database_latency"),
 ];
 
-/// What is said for all servers needs one that does not say its own. A what-if may overrule what
-/// the file says.
+/// Refuses a shared setting that every server overrides. One that only `--set` overrides may stay:
+/// to try another value, one need not edit the file.
 fn shared_settings_are_used(document: &Table, found: &Found) {
     let servers = document.members("server");
     for (section, key, own) in SHARED {
@@ -132,10 +133,10 @@ fn shared_settings_are_used(document: &Table, found: &Found) {
             own.is_some_and(|own| own.place.is_in_file() || !shared.place.is_in_file())
         };
         if !servers.is_empty() && servers.iter().all(overruled) {
-            let title = format!("`{key}` would be ignored: every server says its own `{own}`");
+            let title = format!("`{key}` would be ignored: every server has its own `{own}`");
             let way = format!(
-                "remove it, or let a server leave its `{own}` out (--set server.*.{own}=... \
-                 changes that of all)"
+                "remove it, or remove `{own}` from a server (--set server.*.{own}=... changes that \
+                 of all)"
             );
             found.add(Problem::at(&shared.place, title, way));
         }
@@ -151,8 +152,8 @@ fn entry<'d>(document: &'d Table, section: Option<&str>, key: &str) -> Option<&'
     }
 }
 
-/// The conversion's numbers under `[traffic]` need a tier that is converted, or one that was before
-/// a what-if.
+/// Refuses numbers for the conversion of visitors under `[traffic]` where no tier is converted, unless
+/// it is `--set` that gives tiers a rate.
 fn conversions_are_used(file: &File, document: &Table, found: &Found) {
     for (key, place) in &file.traffic.places {
         if place.is_in_file() && has_another_rate(document) {
@@ -163,19 +164,19 @@ fn conversions_are_used(file: &File, document: &Table, found: &Found) {
             !own && !matches!(tier.load, Some(Load::Rate(_)))
         });
         if !used {
-            let title = format!("`{key}` would be ignored: no tier's `visitors` need it");
+            let title = format!("`{key}` would be ignored: no tier has `visitors` that need it");
             found.add(Problem::at(place, title, "remove it, or give a tier `visitors`"));
         }
     }
 }
 
-/// Whether a what-if says at which rate a tier comes.
+/// Whether `--set` gives a tier its rate.
 fn has_another_rate(document: &Table) -> bool {
     let tiers = document.members("tier");
     tiers.iter().any(|tier| tier.get("rate").is_some_and(|entry| !entry.place.is_in_file()))
 }
 
-/// Visitors may convert to more requests than anything answers.
+/// Refuses visitors that convert to more requests a second than a rate may be.
 fn conversions_are_sane(file: &File, found: &Found) {
     for tier in file.tiers.iter().filter(|tier| tier.load.is_some()) {
         if let (Some(name), None) = (&tier.name, tier.rate(&file.traffic)) {
@@ -186,8 +187,7 @@ fn conversions_are_sane(file: &File, found: &Found) {
     }
 }
 
-/// `nginx = true` says nothing where nobody knows what Nginx costs: neither the file nor the stack of
-/// any server.
+/// Refuses `nginx = true` where neither the file nor the stack of any server says what Nginx costs.
 fn nginx_has_numbers(file: &File, presets: &[Preset], document: &Table, found: &Found) {
     let has_numbers = |front: &FrontFile| {
         front.nginx_cpu.is_some() || front.connect_timeout.is_some() || front.read_timeout.is_some()

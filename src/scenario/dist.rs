@@ -31,7 +31,7 @@ fn dist_within(node: &Node, folder: Folder<'_>, depth: u32) -> Result<Dist, Prob
     match &node.value {
         Value::Text(text) => parse(text.trim()).map_err(|title| node.problem(title, WAY)),
         Value::Table(_) if depth > 8 => {
-            Err(node.problem("mixtures nest too deep", "write the mixture as one list"))
+            Err(node.problem("mixtures nest too deeply", "write the mixture as one list"))
         }
         Value::Table(_) => from_table(node, folder, depth),
         Value::Whole(_) | Value::Number(..) => {
@@ -137,7 +137,7 @@ fn empirical(node: &Node, folder: Folder<'_>) -> Result<Dist, Problem> {
     let name = text(node)?;
     let way = "name a file with one time per line, as in 12.5ms, beside the scenario";
     let Some(folder) = folder else {
-        return Err(node.problem("a scenario without a folder can name no file", way));
+        return Err(node.problem("a scenario from standard input can name no file", way));
     };
     let path: PathBuf = folder.join(&name);
     let fail = |why: String| node.problem(format!("cannot read {}: {why}", path.display()), way);
@@ -159,8 +159,8 @@ fn empirical(node: &Node, folder: Folder<'_>) -> Result<Dist, Problem> {
     }
 }
 
-/// One time per line; empty lines and a heading without digits are passed over, and lines that are
-/// no times go to `mistakes`.
+/// One time per line. Empty lines and a heading without digits are skipped; other lines that are not
+/// times go to `mistakes`.
 fn values(text: &str, mistakes: &mut Mistakes) -> Vec<Span> {
     let mut values = Vec::new();
     for (index, line) in text.lines().enumerate() {

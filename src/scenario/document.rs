@@ -15,7 +15,7 @@ pub(super) struct Node {
     pub(super) value: Value,
 }
 
-/// What TOML can say. A date is no answer to any question here, so it keeps no more than its name.
+/// The values that TOML has. No key takes a date, so a date keeps no content.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Text(String),
@@ -62,6 +62,14 @@ impl Node {
     /// A problem with this value: what is wrong, and the way out.
     pub(super) fn problem(&self, title: impl Into<String>, way: impl Into<String>) -> Problem {
         Problem::at(&self.place, title, way)
+    }
+
+    /// The text, where it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
     }
 
     /// The value as a message quotes it, where it is short enough to quote.
@@ -143,11 +151,11 @@ pub(super) fn parse_value(text: &str, source: usize, offset: usize) -> Option<Va
 
 fn syntax_help(message: &str) -> &'static str {
     if message.contains("duplicate key") {
-        "a key stands once in a table: remove one of them"
+        "a table can have a key only once: remove one of them"
     } else if message.contains("must be quoted") || message.contains("invalid float") {
-        "texts, times, sizes and rates stand in quotes: \"5ms\", \"2GB\", \"40/s\""
+        "texts, times, sizes and rates are written in quotes: \"5ms\", \"2GB\", \"40/s\""
     } else {
-        "each line is `key = value`, `[table]` or `[[list of tables]]`; texts stand in quotes"
+        "each line is `key = value`, `[table]` or `[[list of tables]]`; texts are written in quotes"
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) struct File {
 }
 
 impl File {
-    /// What the stack of each server says, in their order; `None` where one has no stack.
+    /// The preset of each server's stack, in their order; `None` where one has no stack.
     pub(super) fn presets(&self) -> Option<Vec<Preset>> {
         let stack = |server: &ServerFile| server.stack.or(self.stack);
         self.servers.iter().map(|server| stack(server).map(Preset::of)).collect()
@@ -73,7 +73,7 @@ pub(super) fn read(document: &Table, folder: Folder<'_>, found: &Found) -> File 
     file
 }
 
-/// Without a stack the costs of a request are nobody's.
+/// Refuses a file without a stack, which leaves it open what a request costs.
 fn stack_given(top: &Section<'_>, file: &File) {
     let unsaid = file.servers.is_empty() || file.servers.iter().any(|each| !each.says_stack);
     if unsaid && !top.has("stack") {
@@ -102,8 +102,11 @@ fn client(section: &Section<'_>) -> ClientFile {
         patience,
         round_trip: section.read("round_trip", |node| match (span(node)?, patience.flatten()) {
             (way, Some(patience)) if way >= patience => {
-                let title = format!("no answer is back before a `patience` of {patience} is over");
-                Err(node.problem(title, "write a shorter way, or a longer patience"))
+                let title = format!(
+                    "`round_trip` is not shorter than `patience`, {patience}: \
+                                     every request would be given up"
+                );
+                Err(node.problem(title, "write a shorter round trip, or a longer patience"))
             }
             (way, _) => Ok(way),
         }),
@@ -163,7 +166,8 @@ fn tables<T>(top: &Section<'_>, key: &'static str, read: impl Fn(&Section<'_>) -
         .iter()
         .filter_map(|item| {
             let table = table(item)?;
-            let section = Section::new(&table, titled(key, &table), top.found);
+            let name = table.get("name").and_then(|entry| entry.node.text());
+            let section = Section::new(&table, titled(key, name), top.found);
             let value = read(&section);
             section.done();
             Some(value)
@@ -172,10 +176,10 @@ fn tables<T>(top: &Section<'_>, key: &'static str, read: impl Fn(&Section<'_>) -
 }
 
 /// How messages name a section of a list: with its name, where it has one.
-fn titled(key: &str, table: &Table) -> String {
-    match table.get("name").map(|entry| &entry.node.value) {
-        Some(Value::Text(name)) => format!("[[{key}]] \"{}\"", name.escape_debug()),
-        _ => format!("[[{key}]]"),
+pub(super) fn titled(key: &str, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("[[{key}]] \"{}\"", name.escape_debug()),
+        None => format!("[[{key}]]"),
     }
 }
 
@@ -225,7 +229,7 @@ pub(super) struct Named {
     pub(super) place: Place,
 }
 
-/// The name of a section's thing.
+/// The `name` of a section.
 pub(super) fn name(section: &Section<'_>) -> Option<Named> {
     section.need("name", "give it one: name = \"...\"", named)
 }

@@ -15,12 +15,12 @@ use crate::units::PerSecond;
 pub(super) struct TrafficFile {
     pub(super) requests_per_visit: Option<f64>,
     pub(super) peak: Option<f64>,
-    /// Where they stand.
+    /// Where these keys are written.
     pub(super) places: Vec<(&'static str, Place)>,
 }
 
 impl TrafficFile {
-    /// How visitors and requests belong together, where `otherwise` says what is not said here.
+    /// How visitors convert to requests; `otherwise` gives what is not said here.
     pub(super) fn visits(&self, otherwise: Visits) -> Visits {
         Visits {
             requests: self.requests_per_visit.unwrap_or(otherwise.requests),
@@ -39,7 +39,7 @@ pub(super) struct TierFile {
     pub(super) servers: Option<Vec<Named>>,
 }
 
-/// How much comes.
+/// How much traffic comes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Load {
     Rate(PerSecond),
@@ -100,7 +100,7 @@ fn names(node: &Node) -> Result<Vec<Named>, Problem> {
     }
 }
 
-/// `[run]`: so precise, or so long.
+/// `[run]`: a precision, or a fixed effort.
 pub(super) fn effort(section: &Section<'_>) -> Option<Effort> {
     let precision = section.read("precision", |node| {
         let precision = share(node)?;

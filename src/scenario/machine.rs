@@ -30,8 +30,8 @@ pub(super) struct PlanFile {
     pub(super) places: Places,
 }
 
-/// What a stack may say of a plan as well: how its code goes cold, and what the kernel does before it
-/// kills.
+/// The keys of a plan that a preset may have as well: how code goes cold, and for how long the kernel
+/// thrashes before it kills.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct PlanNumbers {
     pub(super) cold_code: Option<f64>,
@@ -98,20 +98,20 @@ pub(super) fn plan(section: &Section<'_>) -> PlanFile {
         slice: section.read("slice", span_above_zero),
         cold_start: section.read("cold_start", span),
         numbers: numbers(section),
-        // Without slices a cold start is none, whatever else is said.
+        // Without slices `cold_start` is refused below.
         places: match section.has("slice") {
             true => section.places(&["cold_start", "cold_code"]),
             false => section.places(&["cold_code"]),
         },
     };
     if !section.has("slice") {
-        let why = "of cores that are shared fairly none ever sleeps alone";
-        let way = "say how long a task runs before it gives way, too: slice = \"2ms\"";
+        let why = "without `slice` cores are shared fairly, and none goes cold alone";
+        let way = "add how long a task runs at a time: slice = \"2ms\"";
         section.refuse("cold_start", why, way);
     }
     if !section.has("memory") {
         let why = "without a limit memory never runs out";
-        section.refuse("thrashing", why, "say how much there is, too: memory = \"2GB\"");
+        section.refuse("thrashing", why, "add how much there is: memory = \"2GB\"");
     }
     plan
 }
@@ -146,7 +146,7 @@ pub(super) fn database(section: &Section<'_>, folder: Folder<'_>) -> DatabaseFil
     }
 }
 
-/// `max_connections`, which must leave some beside the reserved ones.
+/// `max_connections`, which must be more than PostgreSQL reserves.
 fn max_connections(node: &Node) -> Result<u32, Problem> {
     let reserved = Database::RESERVED_CONNECTIONS;
     let connections = count(0, 1_000_000)(node)?;

@@ -48,24 +48,23 @@ use crate::experiment::answer::Study;
 use crate::units::Span;
 use problem::Found;
 
-/// A scenario file larger than this is none.
+/// The largest scenario file that is read, in bytes.
 const LARGEST: u64 = 16 << 20;
 
-/// A scenario that has been checked, and what was made of it.
+/// A scenario that has been checked, and what it comes to.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// What is asked.
+    /// What is to be simulated.
     pub study: Study,
     /// What each plan with each server came to, in the order of the study's combinations.
     pub resolved: Vec<Resolved>,
-    /// The numbers in force that the file does not say, with their sources; what is assumed says
-    /// so.
+    /// The numbers in force that the file does not give, each with its source or marked as assumed.
     pub numbers: Vec<Number>,
     /// What is odd, in words: workers that memory does not hold, with the arithmetic.
     pub warnings: Vec<String>,
 }
 
-/// What was made of one plan with one server.
+/// What one plan with one server comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolved {
     /// The plan's name.

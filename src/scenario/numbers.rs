@@ -1,5 +1,5 @@
-//! Which numbers are in force that the file does not say: so that a report can name their sources,
-//! and which of them are assumed.
+//! The numbers that are in force without being in the file, so that a report can give their sources
+//! and say which of them are assumed.
 
 use super::document::{Node, Table, Value};
 use super::endpoint::What;
@@ -8,7 +8,7 @@ use super::preset::{Number, Preset};
 use super::server::{Kind, ServerFile};
 use crate::experiment::answer::Visits;
 
-/// The numbers in force that the file does not say, each once, with the servers it is for.
+/// The numbers in force that are not in the file, each once, with the servers it is for.
 pub(super) fn in_force(file: &File, document: &Table, presets: &[Preset]) -> Vec<Number> {
     let mut numbers = conversions(file);
     let written = match document.get("server").map(|entry| &entry.node.value) {
@@ -59,8 +59,8 @@ struct OneServer<'a> {
 }
 
 impl OneServer<'_> {
-    /// Whether the number `key` of a preset's `section` is in force: nothing else says it, and
-    /// it has an effect.
+    /// Whether the number `key` of a preset's `section` is in force: the file does not override it,
+    /// and it has an effect.
     fn leaves_to_preset(&self, section: &str, key: &str) -> bool {
         let own = |key: &str| has(self.written, key);
         let shared = |section: &str, key: &str| {
@@ -76,7 +76,7 @@ impl OneServer<'_> {
         !said && self.concerns(section, key)
     }
 
-    /// Whether `preset` has a number for servers of this kind that goes before its general one.
+    /// Whether `preset` has a number for servers of this kind, which overrides its general one.
     fn is_said_of_its_kind(&self, preset: &Preset, key: &str) -> bool {
         let mut numbers = preset.numbers.iter();
         numbers.any(|(section, number)| {
@@ -115,7 +115,7 @@ fn has(node: &Node, key: &str) -> bool {
     matches!(&node.value, Value::Table(table) if table.get(key).is_some())
 }
 
-/// The conversion's numbers, where visitors are converted by numbers that the file does not say.
+/// The numbers for converting visitors, where they are needed and the file does not give them.
 fn conversions(file: &File) -> Vec<Number> {
     let assumed = |key: &str, value: f64, source: &str| Number {
         stack: ANY,

@@ -62,7 +62,7 @@ pub struct Number {
     pub stack: &'static str,
     /// The servers it is in force for; empty: all of them.
     pub servers: Vec<String>,
-    /// The key that would say otherwise: `server.request_cpu`.
+    /// The key by which a scenario overrides it: `server.request_cpu`.
     pub key: String,
     /// The number, as the preset writes it.
     pub value: String,
@@ -79,7 +79,7 @@ impl Number {
     }
 }
 
-/// What a stack says.
+/// The costs and limits of a stack.
 #[derive(Debug)]
 pub(super) struct Preset {
     pub(super) stack: Stack,
@@ -119,7 +119,7 @@ impl Preset {
         preset
     }
 
-    /// What it says about a server of that kind.
+    /// The numbers for a server of that kind.
     pub(super) fn server_numbers(&self, kind: Kind) -> ServerNumbers {
         match kind {
             Kind::Sync => self.server.clone(),
@@ -168,7 +168,7 @@ fn plain(document: &Table, key: &str, stack: Stack, numbers: &mut Vec<(String, N
     plain
 }
 
-/// The section of a scenario that a section of a preset speaks of.
+/// The section of a scenario that a section of a preset belongs to.
 fn owner(section: &str) -> &str {
     match section {
         "threads" | "async" => "server",

@@ -45,14 +45,14 @@ impl Place {
 pub struct Problem {
     place: Place,
     title: String,
-    /// What is to be known of it, line by line; the last is the way out.
+    /// Notes, line by line; the last is the way out.
     said: Vec<String>,
     sort: Sort,
-    /// More problems with the same value; a list of problems takes them in as its own.
+    /// More problems with the same value, which [`Found::add`] makes problems of their own.
     more: Vec<Problem>,
 }
 
-/// What sort of problem it is: beside bad syntax, some of the others may be mere echoes of it.
+/// What sort of problem it is: where syntax is bad, some of the others may be mere consequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
     Syntax,
@@ -120,14 +120,14 @@ impl Found {
         self.0.borrow().is_empty()
     }
 
-    /// All of them as one, to be handed on.
+    /// All of them as one problem, which holds the others.
     pub(super) fn into_one(self) -> Option<Problem> {
         let mut all = self.0.into_inner().into_iter();
         let first = all.next()?;
         Some(Problem { more: all.collect(), ..first })
     }
 
-    /// All of them, in the order of their places, without what merely echoes bad syntax.
+    /// All of them, in the order of their places, without mere consequences of bad syntax.
     pub(super) fn into_list(self, texts: &[(String, String)]) -> Vec<Problem> {
         let mut list = self.0.into_inner();
         let line = |place: &Place| (place.source, line_of(&texts[place.source].1, place.start()));

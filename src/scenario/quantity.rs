@@ -14,7 +14,7 @@ const LONGEST_SECS: u64 = 10 * 365 * 86_400;
 const MOST_BYTES: f64 = (1_u64 << 50) as f64;
 /// More memory than this (1 TB) in one process, request or connection is taken for a mistake.
 const MOST_BYTES_EACH: u64 = 1 << 40;
-/// Rates below this (one in eleven days) are taken for mistakes.
+/// Rates below this (one request in 11.6 days) are taken for mistakes.
 pub(super) const SLOWEST_PER_SECOND: f64 = 1e-6;
 /// Rates above this are taken for mistakes.
 pub(super) const FASTEST_PER_SECOND: f64 = 1e9;
@@ -47,7 +47,7 @@ pub(super) fn yes(node: &Node) -> Result<bool, Problem> {
     }
 }
 
-/// The text of a quantity, or the problem that it is none.
+/// The text of a quantity; a value without a unit, or of another type, is a problem.
 fn quantity<'n>(node: &'n Node, what: &str, way: &str) -> Result<&'n str, Problem> {
     match &node.value {
         Value::Text(text) => Ok(text.trim()),
@@ -114,7 +114,9 @@ pub(super) fn bytes(node: &Node) -> Result<Bytes, Problem> {
 pub(super) fn bytes_each(node: &Node) -> Result<Bytes, Problem> {
     let bytes = bytes(node)?;
     if bytes.get() > MOST_BYTES_EACH {
-        let title = format!("{} is more than a terabyte, each", node.quoted());
+        let quoted = node.quoted();
+        let title =
+            format!("{quoted} is more than a terabyte in one process, request or connection");
         return Err(node.problem(title, MEMORY_WAY));
     }
     Ok(bytes)
@@ -146,7 +148,7 @@ pub(super) fn rate(node: &Node) -> Result<PerSecond, Problem> {
     match rate {
         _ if rate <= 0.0 => Err(fail(format!("`{text}` is no traffic: a rate lies above 0"))),
         _ if rate < SLOWEST_PER_SECOND => {
-            Err(fail(format!("`{text}` is less than one in eleven days")))
+            Err(fail(format!("`{text}` is below 1e-6/s, one request in 11.6 days")))
         }
         _ if rate > FASTEST_PER_SECOND => Err(fail(format!("`{text}` is above 1e9/s"))),
         _ => Ok(PerSecond::new(rate)),
@@ -164,7 +166,7 @@ pub(super) fn per_day(node: &Node) -> Result<f64, Problem> {
     let count =
         count.ok_or_else(|| node.problem(format!("`{text}` is not visitors a day"), way))?;
     match count {
-        _ if count < 1.0 => Err(node.problem(format!("`{text}` is not even one visitor"), way)),
+        _ if count < 1.0 => Err(node.problem(format!("`{text}` is less than one visitor"), way)),
         _ if count > 1e12 => Err(node.problem(format!("`{text}` is above 1e12/day"), way)),
         _ => Ok(count),
     }

@@ -1,11 +1,11 @@
-//! Recorded traffic: what `[traffic]` says of a trace, and the rules that one brings with it.
+//! Recorded traffic: what `[traffic]` says of a trace, and the rules that hold for one.
 
 use std::iter::repeat_n;
 
 use super::dist::Folder;
 use super::document::Node;
 use super::endpoint::{EndpointFile, StepFile, What};
-use super::file::{File, named};
+use super::file::{File, named, titled};
 use super::problem::{Found, Place, Problem};
 use super::quantity::{FASTEST_PER_SECOND, SLOWEST_PER_SECOND, number, share};
 use super::section::Section;
@@ -15,7 +15,7 @@ use crate::site::{Dist, Trace};
 use crate::trace::{Failure, Reader, Source};
 use crate::units::{Fraction, Span};
 
-/// The most requests that are read from one trace: it is played from memory, again and again.
+/// The most requests that are read from one trace, which is kept in memory to be repeated.
 const MOST_REQUESTS: usize = 1_000_000;
 
 const WAY: &str = "name a recording beside the scenario, plain or gzipped: \
@@ -24,7 +24,7 @@ const WAY: &str = "name a recording beside the scenario, plain or gzipped: \
 /// What `[traffic]` says of a trace.
 #[derive(Debug, Default)]
 pub(super) struct RecordedFile {
-    /// Where `trace` stands, whatever became of it.
+    /// Where `trace` is written, even if it could not be read.
     place: Option<Place>,
     trace: Option<TraceFile>,
     speed: Option<(f64, Place)>,
@@ -66,7 +66,7 @@ fn share_above_zero(node: &Node) -> Result<Fraction, Problem> {
 fn trace(node: &Node, folder: Folder<'_>) -> Result<TraceFile, Problem> {
     let name = named(node)?.text;
     let Some(folder) = folder else {
-        return Err(node.problem("a scenario without a folder can name no file", WAY));
+        return Err(node.problem("a scenario from standard input can name no file", WAY));
     };
     let path = folder.join(&name);
     let source = Source::file(&path)
@@ -79,8 +79,8 @@ fn trace(node: &Node, folder: Folder<'_>) -> Result<TraceFile, Problem> {
     }
     reader.finish().map_err(|failure| unreadable(node, &failure))?;
     let recording = recording.ok_or_else(|| {
-        let title = format!("{} says nothing of a rate", path.display());
-        node.problem(title, "record two requests or more that do not arrive at once")
+        let title = format!("{} gives no rate", path.display());
+        node.problem(title, "a recording needs two requests or more that arrive at different times")
     })?;
     Ok(TraceFile { name, recording })
 }
@@ -103,7 +103,7 @@ impl RecordedFile {
         self.trace.as_ref().map(|trace| trace.recording.trace(&trace.name, keep))
     }
 
-    /// What its requests ask for.
+    /// The recording itself: what its requests compute and query.
     pub(super) fn recording(&self) -> Option<&Recording> {
         self.trace.as_ref().map(|trace| &trace.recording)
     }
@@ -128,7 +128,7 @@ impl RecordedFile {
     }
 }
 
-/// Puts into `found` every rule that a trace brings and the file breaks.
+/// Puts into `found` every rule for recorded traffic that the file breaks.
 pub(super) fn check(file: &File, found: &Found) {
     let recorded = &file.recorded;
     let Some(place) = &recorded.place else { return };
@@ -147,32 +147,33 @@ fn one_endpoint(file: &File, found: &Found) {
     for endpoint in file.endpoints.iter().skip(1) {
         let title = format!(
             "{} would be ignored: the requests of a trace are all for one endpoint",
-            titled(endpoint)
+            endpoint_titled(endpoint)
         );
         found.add(Problem::at(&endpoint.place, title, "remove it, or remove `trace`"));
     }
 }
 
-fn titled(endpoint: &EndpointFile) -> String {
-    endpoint
-        .name
-        .as_ref()
-        .map_or("[[endpoint]]".to_owned(), |name| format!("[[endpoint]] \"{}\"", name.text))
+/// How messages name an endpoint.
+fn endpoint_titled(endpoint: &EndpointFile) -> String {
+    titled("endpoint", endpoint.name.as_ref().map(|name| name.text.as_str()))
 }
 
-/// The steps are those of recorded requests, and tell what one of their queries costs.
+/// Refuses steps that are not those of recorded requests, or do not say what a query costs.
 fn steps_fit(endpoint: &EndpointFile, recorded: &RecordedFile) -> Result<(), Problem> {
     let Some(steps) = &endpoint.steps else { return Ok(()) };
-    let name = titled(endpoint);
+    let name = endpoint_titled(endpoint);
     let problem = |title: String, way: &str| Err(Problem::at(&endpoint.place, title, way));
     if !alternate(steps) {
-        let title = format!("with a trace, {name} does compute, query, compute, ..., compute");
+        let title = format!(
+            "with a trace, the steps of {name} must be compute, query, compute, \
+                             ..., compute"
+        );
         return problem(title, TIMES_COME_FROM_THE_TRACE);
     }
     let costs: Vec<_> = steps.iter().filter_map(|step| cost(&step.what)).collect();
     if costs.iter().any(|cost| *cost != costs[0]) {
         let title = format!("the queries of {name} do not all cost the same");
-        let way = "let them: a trace does not say which of them a recorded query is";
+        let way = "make them equal: a trace does not tell its queries apart";
         return problem(title, way);
     }
     if costs.is_empty() && recorded.recording().is_some_and(Recording::queries) {
@@ -184,7 +185,7 @@ fn steps_fit(endpoint: &EndpointFile, recorded: &RecordedFile) -> Result<(), Pro
 
 const TIMES_COME_FROM_THE_TRACE: &str = "write steps = [{ compute = \"5ms\" }, \
     { query = \"5ms\" }, { compute = \"5ms\" }]: how long each takes comes from the trace, and \
-    what a query costs beside its wait from here";
+    what a query costs beyond its wait from here";
 
 /// Whether the steps are compute, query, compute, ..., compute.
 fn alternate(steps: &[StepFile]) -> bool {
@@ -197,7 +198,7 @@ fn alternate(steps: &[StepFile]) -> bool {
     each().count() % 2 == 1 && each().enumerate().all(fits)
 }
 
-/// What a query costs beside its wait.
+/// What a query costs beyond its wait.
 fn cost(what: &What) -> Option<(&Option<Dist>, &Option<Span>)> {
     match what {
         What::Query { cpu, driver, .. } => Some((cpu, driver)),
@@ -205,11 +206,11 @@ fn cost(what: &What) -> Option<(&Option<Dist>, &Option<Span>)> {
     }
 }
 
-/// What is kept of the trace is a load, and no absurd one.
+/// Refuses a trace of which less than a request is kept, or whose rate is out of range.
 fn enough_comes(recorded: &RecordedFile, place: &Place, has_tiers: bool) -> Result<(), Problem> {
     let Some(trace) = recorded.trace() else { return Ok(()) };
     if let Some((keep, place)) = recorded.keep.as_ref().filter(|_| trace.kept() < 1.0) {
-        let title = format!("{keep} of {} requests is not even one", trace.requests.len());
+        let title = format!("{keep} of {} requests is less than one request", trace.requests.len());
         return Err(Problem::at(place, title, "keep more of them"));
     }
     let rate = trace.rate().get() * recorded.speed();

@@ -1,4 +1,4 @@
-//! Reading a table key by key: what is asked for is known, what is left over is a problem.
+//! Reading a table key by key: a key that was never asked for is a problem.
 
 use std::cell::RefCell;
 
@@ -11,7 +11,7 @@ pub(super) struct Section<'a> {
     /// How messages name it: `[[plan]] "2GB"`.
     name: String,
     known: RefCell<Vec<&'static str>>,
-    /// Keys that are needed and not there, unless one that is there was meant to be it.
+    /// Needed keys that are missing, unless a misspelt one was meant.
     lacking: RefCell<Vec<(&'static str, Problem)>>,
     pub(super) found: &'a Found,
 }
@@ -39,7 +39,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The entry under `key`, which is hereby known.
+    /// The entry under `key`, which from now on counts as asked for.
     pub(super) fn entry(&self, key: &'static str) -> Option<&'a Entry> {
         let mut known = self.known.borrow_mut();
         if !known.contains(&key) {
@@ -48,8 +48,8 @@ impl<'a> Section<'a> {
         self.table.get(key)
     }
 
-    /// What `parse` makes of the value under `key`; `None` where there is none, or a bad one,
-    /// which then is a problem.
+    /// The value under `key`, read by `parse`; `None` if there is none, or a bad one, which is then
+    /// a problem.
     pub(super) fn read<T>(
         &self,
         key: &'static str,
@@ -59,7 +59,7 @@ impl<'a> Section<'a> {
         self.found.keep(parse(&entry.node))
     }
 
-    /// As [`Section::read`], and a missing key is a problem, whose way out is `way`.
+    /// Like [`Section::read`], but a missing key is a problem, with the way out `way`.
     pub(super) fn need<T>(
         &self,
         key: &'static str,
@@ -87,7 +87,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Where each of `keys` stands that is written.
+    /// Those of `keys` that are written, and where.
     pub(super) fn places(&self, keys: &[&'static str]) -> Vec<(&'static str, Place)> {
         let place = |key: &&'static str| Some((*key, self.table.get(key)?.place.clone()));
         keys.iter().filter_map(place).collect()
@@ -103,8 +103,8 @@ impl<'a> Section<'a> {
         &self.table.place
     }
 
-    /// Ends the reading: every key that was not asked for is a problem, and so is every needed
-    /// one that is not there, but for those that a misspelt one was meant to be.
+    /// Ends the reading: every key that was never asked for is a problem, and so is every needed one
+    /// that is missing, unless a misspelt key was meant to be it.
     pub(super) fn done(self) {
         let known = self.known.borrow();
         for entry in self.table.entries.iter().filter(|each| !known.contains(&&*each.key)) {

@@ -52,7 +52,7 @@ pub(super) struct ServerFile {
     pub(super) places: Places,
 }
 
-/// What a preset may say about a server as well.
+/// The keys of a server that a preset may have as well.
 #[derive(Debug, Default, Clone)]
 pub(super) struct ServerNumbers {
     pub(super) worker_memory: Option<Bytes>,
@@ -74,7 +74,7 @@ pub(super) struct ServerNumbers {
 }
 
 impl ServerNumbers {
-    /// These numbers, and where one is not said, the other's.
+    /// These numbers; those that are missing are taken from `other`.
     pub(super) fn or(self, other: &ServerNumbers) -> ServerNumbers {
         ServerNumbers {
             worker_memory: self.worker_memory.or(other.worker_memory),
@@ -105,7 +105,7 @@ pub(super) enum Workers {
 }
 
 impl Workers {
-    /// As it is written.
+    /// As it is written in the file.
     pub(super) fn written(&self) -> String {
         match self {
             Workers::Number(number) => number.to_string(),
@@ -113,7 +113,7 @@ impl Workers {
         }
     }
 
-    /// How many that is on `plan`; `None` where the plan does not say its cores.
+    /// How many workers that is on `plan`; `None` where the plan does not say its cores.
     pub(super) fn on(&self, plan: &PlanFile) -> Option<Result<u32, Problem>> {
         let (text, place) = match self {
             Workers::Number(number) => return Some(Ok(*number)),
@@ -230,7 +230,7 @@ pub(super) fn numbers(section: &Section<'_>) -> ServerNumbers {
     }
 }
 
-/// Keys that the server has no use for, and the one that `threads` cannot do without.
+/// Refuses keys that the server has no use for, and asks for `threads` where they are missing.
 fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
     let Some(kind) = server.kind else { return };
     thread_keys(section, kind);
@@ -243,12 +243,12 @@ fn ignored_keys(section: &Section<'_>, server: &ServerFile) {
     threads_fill(section, server);
 }
 
-/// Who sets another kind, or way to accept, for once need not take out what suits the file's.
+/// Whether `--set` has changed this key. If so, keys that went with the file's value may stay.
 fn is_set(section: &Section<'_>, key: &'static str) -> bool {
     section.entry(key).is_some_and(|entry| !entry.node.place.is_in_file())
 }
 
-/// Keys that are for servers with threads, and the one without which there are none.
+/// Refuses keys for servers with threads on other ones, and asks for `threads` where it is missing.
 fn thread_keys(section: &Section<'_>, kind: Kind) {
     match kind {
         Kind::Threads if !section.has("threads") => {
@@ -267,7 +267,7 @@ fn thread_keys(section: &Section<'_>, kind: Kind) {
     }
 }
 
-/// Keys that only one kind of server has a use for.
+/// Refuses keys that only another kind of server has a use for.
 fn keys_of_one_kind(section: &Section<'_>, kind: Kind) {
     if kind != Kind::Threads {
         let why = "only kind = \"threads\" has it";
@@ -280,12 +280,13 @@ fn keys_of_one_kind(section: &Section<'_>, kind: Kind) {
     if kind != Kind::Sync && !is_set(section, "kind") {
         let why = "gunicorn kills only sync workers over a slow request";
         section.refuse("timeout", why, "remove it, or write kind = \"sync\"");
-        let why = "only idle sync workers are woken in vain";
+        let why = "only sync workers are woken for a connection that another takes";
         section.refuse("herd_cpu", why, "remove it, or write kind = \"sync\"");
     }
 }
 
-/// Who shares one queue has no choice of who accepts, and neither has who has a queue of its own.
+/// `accept` and `accept_bias` choose the process that accepts, which is no choice for sync workers
+/// (they share one queue) and, of the bias, for processes with a socket each.
 fn accept_keys(section: &Section<'_>, kind: Kind, per_process: bool) {
     if kind == Kind::Sync {
         for key in ["accept", "accept_bias"] {
@@ -297,7 +298,7 @@ fn accept_keys(section: &Section<'_>, kind: Kind, per_process: bool) {
     }
 }
 
-/// What a server without threads has no use for.
+/// Refuses keys that a server without threads has no use for.
 fn ignored_thread_keys(section: &Section<'_>, kind: Kind) {
     let (why, way) = match kind {
         Kind::Sync => {
@@ -318,13 +319,13 @@ fn ignored_thread_keys(section: &Section<'_>, kind: Kind) {
     }
 }
 
-/// Who has no event loop has nobody to send the answers of its threads.
+/// Refuses `answer_cpu` without an event loop, which sends the answers of its threads.
 fn threads_answer(section: &Section<'_>) {
     let why = "only an event loop sends its threads' answers";
     section.refuse("answer_cpu", why, "remove it, or write kind = \"async\"");
 }
 
-/// The connections that a process accepts fill its threads.
+/// Refuses fewer `worker_connections` than threads, some of which could never work.
 fn threads_fill(section: &Section<'_>, server: &ServerFile) {
     if let (Some(threads), Some(Some(most))) = (server.threads, server.numbers.worker_connections)
         && most < threads
@@ -335,10 +336,10 @@ fn threads_fill(section: &Section<'_>, server: &ServerFile) {
     }
 }
 
-/// Keys of a server that has threads, be it behind an event loop.
+/// Keys of a server that has threads, with or without an event loop.
 const THREAD_KEYS: &[&str] = &["threads", "switch_interval", "dispatch_cpu", "finish_cpu"];
 
-/// Keys that may be of no use for what stands elsewhere.
+/// Keys that are of use only with settings made elsewhere: whether they are is checked in `unused`.
 const AT_OTHERS_MERCY: &[&str] =
     &["connection_ends", "opens_pool", "boot_memory", "first_request_memory", "cold_code"];
 
@@ -348,7 +349,7 @@ const KINDS: &[(&str, Kind)] =
 /// Whether each process has a socket of its own.
 const ACCEPTS: &[(&str, bool)] = &[("shared", false), ("per-process", true)];
 
-/// What becomes of the site once a worker is killed.
+/// What happens once a worker is killed.
 const POLICIES: &[(&str, OnOom)] = &[("respawn", OnOom::Respawn), ("stop", OnOom::Stop)];
 
 /// When a request gives back a connection that it has for itself.
@@ -380,8 +381,9 @@ fn formula(node: &Node) -> Result<Workers, Problem> {
 fn limit_concurrency(node: &Node) -> Result<u32, Problem> {
     let limit = count(1, 1_000_000)(node)?;
     if limit == 1 {
-        let way = "the request that just came counts, so N serves N - 1 at a time: write 2 or more";
-        return Err(node.problem("a limit of 1 serves nobody", way));
+        let way = "the request that has just come counts too, so N serves N - 1 at a time: write 2 \
+                   or more";
+        return Err(node.problem("a limit of 1 serves no request", way));
     }
     Ok(limit)
 }

@@ -10,8 +10,8 @@ use super::section::among;
 /// The lists whose members have names.
 const NAMED: [&str; 4] = ["plan", "server", "endpoint", "tier"];
 
-/// Keys of a section that say one thing in several ways: who sets the first has no more use for
-/// what the file says by the others.
+/// Section, key, and the keys that say the same in another way: `--set` of the key removes what the
+/// file says by them.
 const INSTEAD: [(&str, &str, &[&str]); 6] = [
     ("tier", "rate", &["visitors", "requests_per_visit", "peak"]),
     ("tier", "visitors", &["rate"]),

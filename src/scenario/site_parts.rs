@@ -32,7 +32,7 @@ pub(super) fn host(file: &File, plan: &PlanFile, preset: &Preset) -> Option<Host
     })
 }
 
-/// How what has not run for a while goes cold; never, where nothing says how soon.
+/// How cores and code that have not run for a while go cold; `None` where nothing says how soon.
 fn cooling(plan: &PlanFile, preset: &Preset) -> Option<Cooling> {
     let (own, stack) = (plan.numbers, preset.plan);
     Some(Cooling {
@@ -42,7 +42,7 @@ fn cooling(plan: &PlanFile, preset: &Preset) -> Option<Cooling> {
     })
 }
 
-/// How long the kernel looks for memory before it kills.
+/// How long the kernel thrashes before it kills.
 fn thrashing(plan: &PlanFile, preset: &Preset) -> Span {
     plan.numbers.thrashing.or(preset.plan.thrashing).unwrap_or_default()
 }
@@ -103,7 +103,7 @@ pub(super) fn database(
     }
 }
 
-/// What stands before the workers.
+/// What is in front of the workers: the backlog and Nginx.
 pub(super) fn front(own: &FrontFile, stack: &FrontFile) -> Front {
     let nginx = own.nginx != Some(false);
     let limit = |own: Option<Option<Span>>, stack: Option<Option<Span>>| {
@@ -142,7 +142,7 @@ fn residents(host: &Host) -> Vec<Line> {
     host.residents.iter().map(|each| (each.name.clone(), each.count, each.memory)).collect()
 }
 
-/// PostgreSQL and the connections that stay open when nobody uses them.
+/// PostgreSQL, and the connections that stay open while no request uses them.
 fn postgres(site: &Site) -> [Line; 2] {
     let kept = site.server.workers.saturating_mul(site.server.kept_connections());
     let kept = site.database.connection_slots.map_or(kept, |slots| kept.min(slots));

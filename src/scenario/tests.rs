@@ -47,7 +47,7 @@ fn every_shipped_scenario_reads_and_says_what_it_asks() {
     assert!(count >= 5);
 }
 
-/// A site that visitors come to, with numbers of its own for how many requests that is.
+/// A tier in visitors a day, with numbers of its own for how many requests that is.
 const VISITED: &str = "server = [{ name = \"s\", kind = \"sync\", workers = 2 }]\n\
     [traffic]\npeak = 2\n[run]\nreplications = 4\nwarmup = \"1s\"\nmeasure = \"10s\"\n\
     [[tier]]\nname = \"usual\"\nvisitors = \"86400/day\"\nrequests_per_visit = 3\n";

@@ -1,4 +1,4 @@
-//! Keys that would be ignored for what stands in another section, or in a stack.
+//! Keys that would be ignored because of another section, or of a stack.
 
 use super::file::File;
 use super::machine::PlanFile;
@@ -28,8 +28,8 @@ fn refuse(places: &Places, key: &str, why: &str, way: &str, found: &Found) {
     }
 }
 
-/// What a server says of its connections beside how it connects. Who tries another way to connect with
-/// `--set` need not take out what suits the file's.
+/// Keys of a server that do not go with how it connects. They may stay where `--set` has changed
+/// that: they went with what the file says.
 fn connections_use(file: &File, server: &ServerFile, preset: &Preset, found: &Found) {
     let Some(kind) = server.kind else { return };
     let own = server.numbers.connections.as_ref().or(file.database.connections.as_ref());
@@ -39,7 +39,7 @@ fn connections_use(file: &File, server: &ServerFile, preset: &Preset, found: &Fo
     let usual = preset.server_numbers(kind).connections;
     match own.or(usual.as_ref()).map(|connections| connections.how) {
         Some(How::Pool { .. }) => {
-            let why = "a pool says its own `hold`";
+            let why = "a pool has its own `hold`";
             let way = "remove it, or write connections = \"per-request\"";
             refuse(&server.places, "connection_ends", why, way, found);
         }
@@ -51,7 +51,7 @@ fn connections_use(file: &File, server: &ServerFile, preset: &Preset, found: &Fo
     }
 }
 
-/// What a worker holds at first is part of what it holds in the end.
+/// Refuses memory at boot or of the first request that is more than a worker holds in the end.
 fn memory_holds(server: &ServerFile, preset: &Preset, found: &Found) {
     let Some(kind) = server.kind else { return };
     let usual = preset.server_numbers(kind).worker_memory;
@@ -75,9 +75,9 @@ fn memory_holds(server: &ServerFile, preset: &Preset, found: &Found) {
 
 /// Why nothing goes cold, and what to do about it.
 const NEVER_COLD: (&str, &str) =
-    ("without `cold_after` nothing goes cold", "say over what time as well: cold_after = \"8ms\"");
+    ("without `cold_after` nothing goes cold", "add over what time: cold_after = \"8ms\"");
 
-/// The same for the code of one server, which says how much but not over what time.
+/// Refuses a server's `cold_code` where nothing says over what time code goes cold.
 fn own_code_goes_cold(file: &File, server: &ServerFile, preset: &Preset, found: &Found) {
     let plans_say = file.plans.iter().any(|plan| plan.numbers.cold_after.is_some());
     if !plans_say && preset.plan.cold_after.is_none() {
@@ -86,7 +86,8 @@ fn own_code_goes_cold(file: &File, server: &ServerFile, preset: &Preset, found: 
     }
 }
 
-/// What goes cold does so over a time, which the plan says or the stack of one of the servers.
+/// Refuses a plan's `cold_start` and `cold_code` where neither the plan nor the stack of any server
+/// says over what time things go cold.
 fn cooling_has_a_time(plan: &PlanFile, presets: &[Preset], found: &Found) {
     let stacks_say = presets.iter().any(|preset| preset.plan.cold_after.is_some());
     if plan.numbers.cold_after.is_some() || stacks_say {

@@ -216,7 +216,7 @@ fn an_output_folder_that_cannot_be_written_is_found_before_any_simulation() {
     let line = "run quick.toml --out taken --set run.measure=10000h --set run.replications=1000";
     let output = desk.tonnage(line);
     assert_eq!(output.status.code(), Some(2));
-    let way = "is a file, and no folder; name another folder with --out, or move the file away\n";
+    let way = "is a file, not a folder; name another folder with --out, or move the file away\n";
     assert_eq!(stderr(&output), format!("error: cannot write to taken: that {way}"));
     // So it is where the file stands further up, by default as well.
     desk.save("output", "another");
@@ -280,7 +280,7 @@ fn ctrl_c_leaves_no_file_and_says_what_was_finished() {
     assert_eq!(desk.files("output/quick--run.measure=1h--run.replications=100000"), [""; 0]);
 }
 
-/// A recording that comes from standard input, and does not end: who plays it waits for more, and hears
+/// A recording that comes from standard input, and does not end: the program waits for more, and hears
 /// of the first Ctrl-C only then. The second ends it at once, and so it does its file in the making.
 #[cfg(unix)]
 #[test]

@@ -61,7 +61,7 @@ fn what_a_query_says_that_its_driver_takes_goes_cold_no_more_than_the_stack_s_ow
 /// 3030 one worker has just been at work, and the other, whose turn it is, has not for a second: C finds
 /// warm what both of them share, three tenths of the half before what it computes, and takes 7 more than
 /// D, which finds all of that warm.
-/// One that says how cold its own code gets is not told by the machine.
+/// A server's own `cold_code` goes before that of its machine.
 #[test]
 fn what_other_processes_run_keeps_little_of_a_worker_s_own_code_warm() {
     let mut site = Site::textbook(WorkerKind::Sync, 2, 2, vec![Step::Compute(millis(1))]);
@@ -123,7 +123,7 @@ fn a_query_that_sleeps_needs_a_core_again_for_its_answer() {
     site.database.wait_step = Span::from_millis(1);
     let tape: Tape = &[(0, &[0, 8, 2, 1]), (1, &[20, 0, 0, 0])];
     assert_eq!(play(&site, tape)[0], Ok(13));
-    // Alone, with 2 ms there and back, and 6 for its connection: 18, and 1 for who has its result.
+    // Alone, with 2 ms there and back, and 6 for its connection: 18, and 1 for the worker that has its result.
     site.database.latency = Span::from_millis(2);
     assert_eq!(play(&site, &tape[..1]), [Ok(19)]);
 }

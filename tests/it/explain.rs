@@ -68,8 +68,8 @@ fn a_second_worker_where_only_workers_are_busy_doubles_what_is_carried() {
     assert!(text.contains("--set server.sync.workers="), "{text}");
 }
 
-/// A worker that computes on a core of its own: M/M/1, of which two of both make twice as much, and two
-/// of one make nothing.
+/// A worker that computes on a core of its own: M/M/1, of which two of both make twice as much, and
+/// two of one make nothing.
 #[test]
 fn cores_and_workers_are_tried_together_where_neither_helps_alone() {
     let computing = WAITING.replace("query = ", "compute = ").replace("cores = 4", "cores = 1");
@@ -84,7 +84,7 @@ fn cores_and_workers_are_tried_together_where_neither_helps_alone() {
     // Each saturation point is good to 1 %, so their ratio to 2 %, and the last digit is rounded.
     assert!((gain(&text, "cores = 2, workers = 2") - 1.0).abs() <= 2.0 * 0.02 + 0.005, "{text}");
     assert!(
-        text.contains("To see all that cores = 2, workers = 2 does:\n  tonnage explain "),
+        text.contains("To see in full what cores = 2, workers = 2 does:\n  tonnage explain "),
         "{text}"
     );
     let typed = "waiting.toml --tier busy --set plan.box.cores=2 --set server.sync.workers=2\n";
@@ -94,8 +94,8 @@ fn cores_and_workers_are_tried_together_where_neither_helps_alone() {
     assert!(!there && text.contains("cores = 2 (2 workers)"), "{text}");
 }
 
-/// A request takes 20 ms of the one core that the database's host has: with two of them 100 a second
-/// are sustained and not 50, which no number of workers or of the plan's own cores does.
+/// A request takes 20 ms of the one core that the database's host has: with two of them 100 a
+/// second are sustained and not 50, which no number of workers or of the plan's own cores does.
 #[test]
 fn a_database_whose_own_cores_are_busy_is_tried_with_twice_as_many() {
     let query = "{ query = { wait = \"1ms\", cpu = \"exp(20ms)\" } }";
@@ -106,7 +106,7 @@ fn a_database_whose_own_cores_are_busy_is_tried_with_twice_as_many() {
     // Each saturation point is good to 1 %, so their ratio to 2 %, and the last digit is rounded.
     let doubled = gain(&text, "database host of 2 cores");
     assert!((doubled - 1.0).abs() <= 2.0 * 0.02 + 0.005, "{text}");
-    assert!(text.contains("With more of a machine, database host of 2 cores does:"), "{text}");
+    assert!(text.contains("With more hardware database host of 2 cores helps most:"), "{text}");
 }
 
 /// The changes that are advised and the commands that are printed for them.
@@ -114,7 +114,7 @@ fn a_database_whose_own_cores_are_busy_is_tried_with_twice_as_many() {
 fn commands(text: &str) -> Vec<(&str, &str)> {
     let lines: Vec<&str> = text.lines().collect();
     let pairs = lines.windows(2).filter_map(|pair| {
-        let what = pair[0].strip_prefix("To see all that ")?.strip_suffix(" does:")?;
+        let what = pair[0].strip_prefix("To see in full what ")?.strip_suffix(" does:")?;
         Some((what, pair[1].strip_prefix("  ")?))
     });
     pairs.collect()
@@ -137,9 +137,9 @@ fn typed(line: &str) -> Output {
     Command::new("sh").arg("-c").arg(line).output().unwrap()
 }
 
-/// Two plans whose workers compute and wait, the smaller of which alone has the tier; and a file and
-/// names that a shell would take for something else. What was typed already is kept: without it the rate
-/// and the requests would be others.
+/// Two plans whose workers compute and wait, the smaller of which alone has the tier; and a file
+/// and names that a shell would take for something else. What was typed already is kept: without it
+/// the rate and the requests would be others.
 #[cfg(unix)]
 #[test]
 fn every_printed_command_gives_what_was_predicted_for_its_change() {

@@ -190,7 +190,8 @@ fn looked_after() -> Site {
 
 /// A and B together are too much for their worker, which is killed at 10.001 s and boots in no time.
 /// The parent looks every 0.5 s, and starts it then. If it had asked the worker how it is within
-/// the last 50 ms, which is one time in ten, it waits for the answer until 5 s after that.
+/// the last 50 ms, which is one time in ten, it waits for the answer until 5 s after that: of 400 runs
+/// in 40, with a standard deviation of 6, of which four are allowed.
 #[test]
 fn uvicorns_parent_waits_for_word_from_a_worker_killed_right_after_it_had_asked() {
     let site = looked_after();
@@ -206,7 +207,7 @@ fn uvicorns_parent_waits_for_word_from_a_worker_killed_right_after_it_had_asked(
     let (soon, late): (Vec<f64>, Vec<f64>) =
         (0..400).map(back_after_ms).partition(|back| *back <= 500.0);
     assert!(late.iter().all(|back| (4_950.0..=5_000.0).contains(back)), "{late:?}");
-    assert!((20..=60).contains(&late.len()), "{} of {}", late.len(), soon.len() + late.len());
+    assert!((16..=64).contains(&late.len()), "{} of {}", late.len(), soon.len() + late.len());
 }
 
 /// The same, and once more 3 s later: the parent looks every 0.5 s from when it last did, so the worker is

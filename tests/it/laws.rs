@@ -16,23 +16,49 @@ use tonnage::units::{Fraction, PerSecond, Span};
 
 use crate::support::{ASYNC, behind_loop, mean_cpu, threads, with_main_thread};
 
-/// Runs `site` a few times and holds every run to every law.
-pub(crate) fn obeys_the_laws(name: &str, site: &Site) {
-    let runs: Vec<Outcome> = (0..8).map(|seed| simulate(site, Seed::new(seed))).collect();
-    for outcome in &runs {
-        obeys_the_laws_of_a_run(name, site, outcome);
+/// The laws that hold only under premises, and for how many sites those were fulfilled: a law that
+/// is checked for none would pass all the same.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Checked {
+    /// Little's law of the requests inside.
+    inside: u32,
+    /// Little's law of the requests that wait for a connection.
+    pool_queue: u32,
+    /// Little's law of the requests in the backlog.
+    backlog: u32,
+    /// The utilisation law.
+    utilisation: u32,
+}
+
+impl Checked {
+    /// Both, summed up by `sum`.
+    fn with(self, other: Checked, sum: fn(u32, u32) -> u32) -> Checked {
+        Checked {
+            inside: sum(self.inside, other.inside),
+            pool_queue: sum(self.pool_queue, other.pool_queue),
+            backlog: sum(self.backlog, other.backlog),
+            utilisation: sum(self.utilisation, other.utilisation),
+        }
     }
-    obeys_the_utilisation_law(name, site, &runs);
+}
+
+/// Runs `site` a few times and holds every run to every law. Returns which were checked in any run.
+pub(crate) fn obeys_the_laws(name: &str, site: &Site) -> Checked {
+    let runs: Vec<Outcome> = (0..8).map(|seed| simulate(site, Seed::new(seed))).collect();
+    let each = runs.iter().map(|outcome| obeys_the_laws_of_a_run(name, site, outcome));
+    let checked = each.fold(Checked::default(), |all, one| all.with(one, u32::max));
+    let utilisation = u32::from(obeys_the_utilisation_law(name, site, &runs));
+    Checked { utilisation, ..checked }
 }
 
 /// Holds one run to every law that needs no mean over many.
-fn obeys_the_laws_of_a_run(name: &str, site: &Site, outcome: &Outcome) {
+fn obeys_the_laws_of_a_run(name: &str, site: &Site, outcome: &Outcome) -> Checked {
     conserves_requests(name, outcome);
     stays_below_capacity(name, site, outcome);
-    obeys_littles_law(name, site, outcome);
     spends_all_time_somewhere(name, outcome);
     waits_once_for_each_connection(name, site, outcome);
     chills_no_more_than_there_is(name, site, outcome);
+    obeys_littles_law(name, site, outcome)
 }
 
 fn conserves_requests(name: &str, outcome: &Outcome) {
@@ -76,38 +102,39 @@ fn stays_below_capacity(name: &str, site: &Site, outcome: &Outcome) {
     assert!(spare > -1e-9, "{name}: {} cores busy", levels.cores.mean);
 }
 
-/// What is there on average is what comes times how long it stays, but for those who were there
-/// when the window opened or closed.
-fn obeys_littles_law(name: &str, site: &Site, outcome: &Outcome) {
+/// The number of requests in a place on average is the rate times the time each spends there, but
+/// for those that were there when the window opened or closed. Returns for which places this was
+/// checked.
+fn obeys_littles_law(name: &str, site: &Site, outcome: &Outcome) -> Checked {
     let seconds = outcome.measured.as_secs();
     let counts = &outcome.counts;
     let longest = outcome.response.iter().map(|each| each.max()).max().unwrap_or(0) as f64 / 1e9;
     let edges = (outcome.inside.0 + outcome.inside.1) as f64;
     let stays: f64 = outcome.response.iter().filter_map(total).sum();
-    // Who is with Nginx, or away until the next TCP retry, is not inside.
+    // A request that is with Nginx, or waits for its next TCP retry, is not inside.
     let never_away = site.front.listen == Listen::Unix || site.front.backlog.is_none();
-    // After a kill some have waited, before the window, for longer than anybody in it.
+    // After a kill some have waited, before the window, for longer than any that came in it.
     let calm = outcome.first_kill == [None; 2];
     let front_cpu = site.front.nginx_cpu + site.client.cpu;
     let at_once = calm && front_cpu.is_zero() && never_away;
-    // Who has the answer, or it is on its way, is still there or is not any more.
+    // A request whose answer is on its way, or read by its client, may count as inside or not.
     let stays_for_its_response = site.client.round_trip.is_zero() && site.server.linger.is_zero();
     let simple = at_once && stays_for_its_response && counts.answered == counts.arrived;
-    if simple {
-        let (inside, slack) = (outcome.levels.inside.mean * seconds, edges * longest + 1e-6);
-        assert!((inside - stays).abs() <= slack, "{name}: {inside} inside, {stays} stayed");
+    let waits = |queue: Queue| total(&outcome.waits[queue as usize]).unwrap_or(0.0);
+    let most = outcome.waits[Queue::Connection as usize].max() as f64 / 1e9;
+    let levels = &outcome.levels;
+    let (sync, ended) = (site.server.kind == WorkerKind::Sync, counts.open == 0);
+    let places = [
+        ("inside", simple, levels.inside.mean, stays, longest),
+        ("pool", at_once && ended, levels.pool_queue.mean, waits(Queue::Connection), most),
+        ("backlog", simple && sync, levels.backlog.mean, waits(Queue::Worker), longest),
+    ];
+    for (place, _, mean, spent, longest) in places.into_iter().filter(|place| place.1) {
+        let (there, slack) = (mean * seconds, edges * longest + 1e-6);
+        assert!((there - spent).abs() <= slack, "{name}: {there} s in {place}, {spent} s spent");
     }
-    if at_once && counts.open == 0 {
-        let waits = total(&outcome.waits[Queue::Connection as usize]).unwrap_or(0.0);
-        let most = outcome.waits[Queue::Connection as usize].max() as f64 / 1e9;
-        let (queue, slack) = (outcome.levels.pool_queue.mean * seconds, edges * most + 1e-6);
-        assert!((queue - waits).abs() <= slack, "{name}: {queue} queued, {waits} waited");
-    }
-    if simple && site.server.kind == WorkerKind::Sync {
-        let waits = total(&outcome.waits[Queue::Worker as usize]).unwrap_or(0.0);
-        let (queue, slack) = (outcome.levels.backlog.mean * seconds, edges * longest + 1e-6);
-        assert!((queue - waits).abs() <= slack, "{name}: {queue} in line, {waits} waited");
-    }
+    let [inside, pool_queue, backlog] = places.map(|place| u32::from(place.1));
+    Checked { inside, pool_queue, backlog, utilisation: 0 }
 }
 
 /// The sum of the spans recorded, in seconds.
@@ -123,8 +150,8 @@ fn spends_all_time_somewhere(name: &str, outcome: &Outcome) {
     assert!((spent - stays).abs() <= 1e-6 * stays + 1e-6, "{name}: {spent} of {stays} spent");
 }
 
-/// A request waits once for each connection that it gets, be it for no time at all, and however often it
-/// is woken up in vain.
+/// A request waits once for each connection that it gets, be it for no time at all, and however
+/// often it is woken up in vain.
 fn waits_once_for_each_connection(name: &str, site: &Site, outcome: &Outcome) {
     if outcome.counts.answered < outcome.counts.arrived {
         return;
@@ -149,8 +176,8 @@ fn connections_of(hold: Hold, endpoint: &Endpoint) -> usize {
     }
 }
 
-/// What cold code costs is so many times what the stack, and a query in the database, cost at most: of
-/// all requests that were there in the window. That of drawn queries strays by chance.
+/// What cold code costs is so many times what the stack, and a query in the database, cost at most:
+/// of all requests that were there in the window. That of drawn queries strays by chance.
 fn chills_no_more_than_there_is(name: &str, site: &Site, outcome: &Outcome) {
     let requests = (outcome.counts.arrived + outcome.inside.0) as f64;
     let own = site.database.host.as_ref();
@@ -190,7 +217,7 @@ fn stack_cpu(site: &Site) -> f64 {
     site.traffic.endpoints.iter().map(of).fold(0.0, f64::max)
 }
 
-/// The same of the database, for its queries and resets.
+/// Seconds of CPU that queries and resets cost the database for the endpoint that costs it most.
 fn query_cpu(site: &Site) -> f64 {
     let of = |endpoint: &Endpoint| {
         let resets =
@@ -201,13 +228,13 @@ fn query_cpu(site: &Site) -> f64 {
 }
 
 /// Busy cores are rate times mean work, where nothing is lost and nothing grows; by the mean over
-/// the runs, to four standard errors.
-fn obeys_the_utilisation_law(name: &str, site: &Site, runs: &[Outcome]) {
+/// the runs, to four standard errors. Returns whether those premises are fulfilled.
+fn obeys_the_utilisation_law(name: &str, site: &Site, runs: &[Outcome]) -> bool {
     let calm = |outcome: &Outcome| {
         let answered = outcome.counts.answered == outcome.counts.arrived;
         answered && outcome.kills == 0 && outcome.inside.1 < outcome.counts.arrived / 50 + 20
     };
-    let (Some(work), true) = (mean_work(site), runs.iter().all(calm)) else { return };
+    let (Some(work), true) = (mean_work(site), runs.iter().all(calm)) else { return false };
     // Beside what code costs beyond its work where it has gone cold.
     let cold = |run: &Outcome| run.cold_cpu[0].as_secs() / run.measured.as_secs() / site.host.speed;
     let busy: Vec<f64> = runs.iter().map(|run| run.levels.cores.mean - cold(run)).collect();
@@ -216,6 +243,7 @@ fn obeys_the_utilisation_law(name: &str, site: &Site, runs: &[Outcome]) {
     let allowed = 4.0 * busy.standard_error.unwrap() + 1e-3 * expected;
     let off = (busy.mean - expected).abs();
     assert!(off <= allowed, "{name}: {} cores busy, not {expected}", busy.mean);
+    true
 }
 
 /// Seconds of the host's cores that a request costs on average; `None` where that depends on how
@@ -252,11 +280,13 @@ fn mean_work(site: &Site) -> Option<f64> {
     (known && !wakes).then(|| site.traffic.endpoints.iter().map(of).sum())
 }
 
-/// The sites of every scenario that ships, at each of their tiers.
+/// The sites of every scenario that ships, at each of their tiers. None of them fulfils the
+/// premises of Little's law, since Nginx or clients take CPU before a request is inside. That law
+/// is checked for the sites below, and for random ones.
 #[test]
 fn every_shipped_scenario_obeys_the_laws() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
-    let mut tried = 0;
+    let (mut tried, mut checked) = (0, 0);
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|ending| ending != "toml") {
@@ -275,12 +305,13 @@ fn every_shipped_scenario_obeys_the_laws() {
                     combination.server,
                     tier.name
                 );
-                obeys_the_laws(&name, &site);
+                checked += obeys_the_laws(&name, &site).utilisation;
                 tried += 1;
             }
         }
     }
     assert!(tried >= 30, "only {tried} sites");
+    assert!(checked >= 25, "the utilisation law is checked for {checked} of {tried} sites only");
 }
 
 /// A span of so many milliseconds.
@@ -301,9 +332,11 @@ fn long_enough_for(arrivals: f64, rate: PerSecond) -> Horizon {
 
 #[test]
 fn every_kind_of_site_obeys_the_laws() {
-    for (name, site) in sites::all() {
-        obeys_the_laws(name, &site);
-    }
+    let each = sites::all().into_iter().map(|(name, site)| obeys_the_laws(name, &site));
+    let checked = each.fold(Checked::default(), |all, one| all.with(one, |all, one| all + one));
+    let Checked { inside, pool_queue, backlog, utilisation } = checked;
+    let as_many = [inside, pool_queue, backlog, utilisation] == [8, 9, 2, 9];
+    assert!(as_many, "other sites than before fulfil the premises: {checked:?}");
 }
 
 #[test]
@@ -339,7 +372,8 @@ fn a_time_that_is_always_the_same_is_a_mixture_of_one() {
     assert_eq!(ends(Dist::Fixed), ends(|span| Dist::Mix(vec![(1.0, Dist::Fixed(span))])));
 }
 
-/// Requests a twentieth of a second apart, on average, to a server of this kind whose code goes cold.
+/// Requests a twentieth of a second apart, on average, to a server of this kind whose code goes
+/// cold.
 fn goes_cold(kind: WorkerKind, steps: Vec<Step>) -> Site {
     let mut site = Site::textbook(kind, 2, 2, steps);
     site.traffic.rate = PerSecond::new(20.0);
@@ -349,9 +383,10 @@ fn goes_cold(kind: WorkerKind, steps: Vec<Step>) -> Site {
     site
 }
 
-/// Also where the stack's code goes cold: half of it comes before what an endpoint computes and half
-/// behind that, however short it is, and to have computed keeps none of it warm. Who meets whom moves the
-/// mean by up to 9 us as well; half of the stack's part taken for cold or for warm is 1 ms or more.
+/// Also where the stack's code goes cold: half of it comes before what an endpoint computes and
+/// half behind that, however short it is, and to have computed keeps none of it warm. Who meets
+/// whom moves the mean by up to 9 us as well; half of the stack's part taken for cold or for warm
+/// is 1 ms or more.
 #[test]
 fn to_compute_for_a_microsecond_more_takes_about_a_microsecond_more() {
     let micro = Span::from_micros(1);

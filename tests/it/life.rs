@@ -24,7 +24,7 @@ pub(crate) fn play(site: &Site, tape: Tape) -> Vec<End> {
     play_all(site, tape, Seed::new(1)).1
 }
 
-/// The same with a seed for what is left to chance, and the outcome.
+/// Plays a tape as [`play`] does, with a seed for what is left to chance; returns the outcome as well.
 pub(crate) fn play_all(site: &Site, tape: Tape, seed: Seed) -> (Outcome, Vec<End>) {
     let requests = tape.iter().map(|(at, demands)| {
         let arrival = Arrival { at: Time::from_nanos(at * MS), endpoint: 0 };
@@ -232,7 +232,7 @@ fn what_nobody_waits_for_is_still_done() {
 }
 
 /// Work of 50 and a way of 80 there and back: the answer is back after 130, if anybody waits for so long.
-/// Who does not gives up when his patience is over, wherever the answer is by then.
+/// A client that does not wait so long gives up when its patience is over, wherever the answer is by then.
 #[test]
 fn an_answer_that_is_still_on_its_way_when_patience_is_over_is_none() {
     let mut site =
@@ -249,7 +249,7 @@ fn an_answer_that_is_still_on_its_way_when_patience_is_over_is_none() {
     }
 }
 
-/// A loop and its one connection: who is woken up for it may find that another has taken it, and waits
+/// A loop and its one connection: a request that is woken up for it may find it taken, and waits
 /// again. That is one wait, of all the time in the queue: two for each request, which has two queries.
 #[test]
 fn who_is_woken_up_in_vain_has_waited_once_when_it_is_over() {
@@ -308,7 +308,7 @@ fn a_loop_accepts_one_connection_an_iteration() {
     assert_eq!(play(&site, &tape), [Ok(25), Ok(40), Ok(55), Ok(70), Ok(75)]);
 }
 
-/// Its client is 80 away, and nobody waits for anything on the way.
+/// Its client is 80 away, and nothing on the way is waited for.
 #[test]
 fn the_way_to_the_site_and_back_is_part_of_every_response_and_a_stage_of_its_own() {
     let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(5))]);

@@ -12,7 +12,7 @@ pub(crate) fn threads(threads: u32) -> WorkerKind {
     WorkerKind::Threads { threads, switch_interval, worker_connections: None, dispatcher: None }
 }
 
-/// The same with a main thread that needs the GIL to accept, and to close after the answer.
+/// A gunicorn with threads, and a main thread that needs the GIL to accept, and to close after the answer.
 pub(crate) fn with_main_thread(threads: u32, dispatch: Span, finish: Span) -> WorkerKind {
     dispatched(
         threads,

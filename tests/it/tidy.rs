@@ -1,40 +1,32 @@
-//! The house rules that no compiler knows: who may import whom, where each dependency lives, how long
-//! a line, a function and a file may be, and that what is cited can be looked up.
+//! The house rules that no compiler knows: which floor may import which, where each dependency lives,
+//! how long a line, a function and a file may be, and that every citation can be looked up.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-/// The floors, and the floors each may use.
-const FLOORS: [(&str, &[&str]); 13] = [
-    ("units", &[]),
-    ("seed", &[]),
-    ("kernel", &["units", "seed"]),
-    ("resource", &["units"]),
-    ("stats", &["units"]),
-    ("site", &["units"]),
-    ("outcome", &["units", "seed", "stats"]),
-    ("model", &["units", "seed", "kernel", "resource", "stats", "site", "outcome"]),
-    ("experiment", &["units", "seed", "stats", "site", "outcome", "model"]),
-    ("scenario", &["units", "seed", "site", "outcome", "experiment", "trace"]),
-    ("trace", &["units", "experiment"]),
-    ("report", &["units", "seed", "stats", "site", "outcome", "experiment"]),
-    (
-        "cli",
-        &[
-            "units",
-            "seed",
-            "stats",
-            "site",
-            "outcome",
-            "model",
-            "experiment",
-            "scenario",
-            "trace",
-            "report",
-        ],
-    ),
-];
+/// The floors, and the floors each may import, as the table in `src/lib.rs` has them.
+static FLOORS: LazyLock<Vec<(&str, Vec<&str>)>> = LazyLock::new(|| {
+    let rows = include_str!("../../src/lib.rs").lines();
+    rows.filter_map(|line| floor(line.strip_prefix("//! | [`")?)).collect()
+});
+
+/// A row of the table, from the name of its floor on: name, description, imports.
+fn floor(row: &'static str) -> Option<(&'static str, Vec<&'static str>)> {
+    let (name, rest) = row.split_once("`] | ")?;
+    let (_, imports) = rest.strip_suffix(" |")?.rsplit_once(" | ")?;
+    Some((name, imports.split(", ").filter(|import| *import != "nothing").collect()))
+}
+
+#[test]
+fn the_floors_stand_in_order_and_each_imports_only_those_above_it() {
+    assert_eq!(FLOORS.len(), 13, "the table in src/lib.rs is not read as it should be");
+    for (at, (floor, imports)) in FLOORS.iter().enumerate() {
+        let is_above = |import: &&str| FLOORS[..at].iter().any(|(name, _)| name == import);
+        assert!(imports.iter().all(is_above), "{floor} imports {imports:?}");
+    }
+}
 
 /// Where each dependency lives, so that replacing one is a change of that place. What draws random
 /// numbers is used wherever the model leaves something to chance, of streams that the kernel makes.
@@ -49,7 +41,7 @@ const HOMES: [(&str, &[&str]); 24] = [
     ("comfy_table", &["src/report/"]),
     ("anstream", &["src/cli/"]),
     ("tempfile", &["src/cli/folder.rs"]),
-    ("crc32fast", &["src/cli/run.rs"]),
+    ("crc32fast", &["src/cli/folder.rs"]),
     ("ctrlc", &["src/cli/interrupt.rs"]),
     ("clap", &["src/cli/"]),
     ("clap_complete", &["src/cli/"]),

@@ -76,7 +76,7 @@ pub(super) fn wrapped(text: &str, size: f64, bold: bool, room: f64, most: usize)
     lines.iter().map(|line| shortened(line, size, bold, room)).collect()
 }
 
-/// The same with lines of about one length, so that no word stands alone in the last.
+/// The lines of [`wrapped`], balanced in length so that no word stands alone in the last.
 pub(super) fn balanced(text: &str, size: f64, bold: bool, room: f64, most: usize) -> Vec<String> {
     let lines = wrapped(text, size, bold, room, most);
     let whole = lines.concat().chars().count();

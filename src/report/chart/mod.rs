@@ -46,7 +46,7 @@ pub fn svg(figure: &Figure) -> String {
         backend.present().expect(IN_MEMORY);
     }
     let inner = format!(r#"<svg width="{width}" height="{height}""#);
-    // In words as well, for who cannot see it; without the name that a `<title>` pops up.
+    // In words as well, for readers who cannot see it; a `<title>` would pop up.
     let said = attribute(&figure.alt_text());
     let (width, height) = (scene.width, scene.height);
     let outer = format!(r#"<svg width="{width}" height="{height}" role="img" aria-label="{said}""#);

@@ -42,7 +42,7 @@ pub(super) const MARK: f64 = 6.5;
 pub(super) const BAND: f64 = 0.16;
 pub(super) const UNSUSTAINED: f64 = 0.38;
 
-/// Okabe and Ito's palette (2008), told apart by the colour-blind; its yellow is too light for a
+/// Okabe and Ito's palette (2008), which the colour-blind can tell apart; its yellow is too light for a
 /// line on white.
 pub(super) const HUES: [Ink; 7] = [
     Ink(0, 114, 178, 1.0),

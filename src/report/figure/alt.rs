@@ -1,4 +1,5 @@
-//! A figure in words, for who cannot see it: what it shows, over which axes, and what is to be seen.
+//! A figure in words, for readers who cannot see it: what it shows, over which axes, and where its
+//! lines and bars end.
 
 use super::{Axis, Bar, Bars, Body, Figure, Group, Lines, Mark, MarkKind, Panel, Series, Unit};
 use crate::report::words;

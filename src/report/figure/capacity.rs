@@ -31,7 +31,7 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     })
 }
 
-/// Whether anything is known about where it gives way.
+/// Whether any of its limits was searched for.
 fn is_searched(capacity: &Capacity) -> bool {
     let points = [Some(capacity.saturation), capacity.load_line, Some(capacity.oom)];
     points.into_iter().flatten().any(|point| point != Threshold::NotSearched)
@@ -82,8 +82,7 @@ fn oom_bar(capacity: &Capacity) -> Bar {
 fn point_bar(name: &str, kind: usize, point: Threshold, why: &str, at_rest: &str) -> Bar {
     let (length, label) = match point {
         Threshold::At { rate, .. } => {
-            let about = if point.is_noisy() { "about " } else { "" };
-            (Some(rate.get()), format!("{about}{}/s{why}", words::plain(rate.get())))
+            (Some(rate.get()), words::threshold(point).unwrap_or_default() + why)
         }
         Threshold::Never => (None, "never".to_owned()),
         Threshold::AtRest => (None, at_rest.to_owned()),

@@ -1,4 +1,4 @@
-//! Curves over the rate: which findings they show, where their marks are, how they are told apart.
+//! Curves over the rate: which findings they show, where their marks are, how each looks.
 
 use super::{Axis, LOG_ABOVE, Lines, Look, Mark, MarkKind, Panel, Point, Series, Unit};
 use crate::experiment::answer::{Answers, Capacity, Finding, Study};
@@ -12,9 +12,9 @@ pub(super) type Value = (Option<f64>, Option<(f64, f64)>);
 
 /// What a figure draws of a capacity.
 pub(super) struct Drawn<'a> {
-    /// Whether a finding tells it.
-    pub told: &'a dyn Fn(&Capacity, &Finding) -> bool,
-    /// What of a finding.
+    /// Whether a finding has a value to draw.
+    pub drawable: &'a dyn Fn(&Capacity, &Finding) -> bool,
+    /// The value of a finding.
     pub value: &'a dyn Fn(&Finding) -> Value,
     /// The curve through these points.
     pub curve: &'a dyn Fn(&Capacity, Vec<Point>) -> Vec<Point>,
@@ -132,26 +132,26 @@ fn x_limit(capacities: &[&Capacity]) -> f64 {
     if last > 0.0 { last * BEYOND } else { f64::INFINITY }
 }
 
-/// Of findings closer together than this share of the last rate only the best founded is shown, or
-/// those at the load line and the saturation point, which are marked: searches try many rates around the
-/// points they look for, some only briefly.
+/// Of findings closer together than this share of the last rate only one is shown: one that is marked
+/// (load line, saturation point), or else the one simulated for longest. Searches try many rates around
+/// the points they look for, some only briefly.
 const CLOSE: f64 = 0.025;
 
-/// The findings to be shown, by rising rate. Of those that do not tell what is drawn the ones beyond
-/// saturation are among them, for the line to have a gap there; up to it they only had bad luck.
+/// The findings to be shown, by rising rate. Those without a value to draw are among them beyond
+/// saturation, where the line gets a gap; up to there they lack it only by chance, and are left out.
 fn thinned<'c>(capacity: &'c Capacity, drawn: &Drawn) -> Vec<&'c Finding> {
     let line = capacity.load_line.and_then(|line| line.rate());
     let full = capacity.saturation.rate();
-    let told = |it: &Finding| (drawn.told)(capacity, it);
-    let marked = |it: &Finding| told(it) && [line, full].contains(&Some(it.rate));
+    let drawable = |it: &Finding| (drawn.drawable)(capacity, it);
+    let marked = |it: &Finding| drawable(it) && [line, full].contains(&Some(it.rate));
     let effort = |it: &Finding| match marked(it) {
         true => f64::INFINITY,
-        false if !told(it) => 0.0,
+        false if !drawable(it) => 0.0,
         false => it.measured.as_secs() * f64::from(it.replications),
     };
     let last = capacity.curve.last().map_or(0.0, |finding| finding.rate.get());
     let last = full.map_or(last, |rate| rate.get());
-    let counts = |it: &&Finding| told(it) || full.is_some_and(|full| it.rate > full);
+    let counts = |it: &&Finding| drawable(it) || full.is_some_and(|full| it.rate > full);
     let mut kept: Vec<&Finding> = Vec::new();
     for finding in capacity.curve.iter().filter(counts) {
         match kept.last_mut() {
@@ -180,23 +180,24 @@ fn curve(capacity: &Capacity, limit: f64, drawn: &Drawn) -> Vec<Point> {
     points
 }
 
-/// Whether a finding's rate is sustained: up to the saturation point it is, whatever a short look made
-/// of it.
+/// Whether a finding's rate is sustained: up to the saturation point it is, even if a short simulation
+/// there found otherwise.
 fn is_sustained(capacity: &Capacity, finding: &Finding) -> bool {
     capacity.saturation.rate().map_or(!finding.saturated, |full| finding.rate <= full)
 }
 
 fn whole(capacity: &Capacity, drawn: &Drawn) -> Vec<Point> {
-    let told = |finding: &Finding| (drawn.told)(capacity, finding);
+    let drawable = |finding: &Finding| (drawn.drawable)(capacity, finding);
     let point = |finding: &&Finding| {
-        let (y, band) = if told(finding) { (drawn.value)(finding) } else { (None, None) };
+        let (y, band) = if drawable(finding) { (drawn.value)(finding) } else { (None, None) };
         Point { x: finding.rate.get(), y, band, sustained: is_sustained(capacity, finding) }
     };
     let findings = thinned(capacity, drawn);
     let mut points: Vec<Point> = findings.iter().map(point).collect();
-    // Beyond an overload in which nobody is answered a short look may still find somebody who is.
+    // Beyond an overload in which no request is answered, a short simulation may still find some that
+    // are: they are not drawn.
     let mut both = points.iter().zip(&findings);
-    let lost = both.position(|(point, it)| !point.sustained && point.y.is_none() && told(it));
+    let lost = both.position(|(point, it)| !point.sustained && point.y.is_none() && drawable(it));
     points.truncate(lost.unwrap_or(points.len()));
     let drawn_to = points.iter().rposition(|point| point.y.is_some());
     points.truncate(drawn_to.map_or(0, |last| last + 1));

@@ -16,8 +16,8 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
         oom.into_iter().collect()
     };
     // A peak was seen, whatever else came of the crowd.
-    let (told, curve) = (|_: &Capacity, _: &Finding| true, |_: &Capacity, points| envelope(points));
-    let drawn = Drawn { told: &told, value: &value, curve: &curve, marks: &marks };
+    let (all, curve) = (|_: &Capacity, _: &Finding| true, |_: &Capacity, points| envelope(points));
+    let drawn = Drawn { drawable: &all, value: &value, curve: &curve, marks: &marks };
     let mut lines = lines(study, answers, true, &drawn);
     for panel in &mut lines.panels {
         let ceiling = panel.title.as_ref().and_then(|plan| ceiling(answers, plan));
@@ -30,9 +30,9 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     let mut subtitle =
         "The most memory in use on the workers' host at or below each rate".to_owned();
     if !lines.marks.is_empty() {
-        // What searches try lasts as long as their verdicts need: mostly less than ten minutes.
-        subtitle +=
-            ", in runs of different lengths; stars tell of ten minutes, and may lie above lines";
+        // Searches simulate only as long as their verdicts need: mostly less than ten minutes.
+        subtitle += ", in runs of different lengths; stars stand for ten minutes, and may lie \
+                     above lines";
     }
     any_points(&lines).then(|| Figure {
         name: "memory",

@@ -48,7 +48,7 @@ pub struct Lines {
     pub panels: Vec<Panel>,
 }
 
-/// How a line looks: indices into palette, dash patterns and marker shapes, so that it is told
+/// How a line looks: indices into palette, dash patterns and marker shapes. Dash and marker tell lines
 /// apart in grey, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
@@ -111,8 +111,8 @@ pub struct Series {
 }
 
 impl Series {
-    /// Whether it is a line, and not points of which no two are joined. One point alone, or none, is
-    /// what there is of a line.
+    /// Whether it is a line, and not a scatter of points that are not joined. A single point, or none,
+    /// counts as a line.
     pub fn is_line(&self) -> bool {
         let joined = |pair: &[Point]| pair.iter().all(|point| point.y.is_some());
         let drawn = self.points.iter().filter(|point| point.y.is_some()).count();
@@ -172,7 +172,7 @@ pub struct Bars {
 /// Bars that belong together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// What they are about.
+    /// What they have in common.
     pub name: String,
     /// More about it, in small print.
     pub detail: String,

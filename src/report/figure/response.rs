@@ -1,7 +1,7 @@
 //! p95 against the rate.
 
 use super::curves::{Drawn, Value, any_points, heights, lines, on_curve};
-use super::{Axis, Body, Figure, LOG_ABOVE, MarkKind, Point, Series, Unit, best, within};
+use super::{Axis, Body, Figure, LOG_ABOVE, Lines, MarkKind, Point, Series, Unit, best, within};
 use crate::experiment::answer::{Answers, Capacity, Finding, Objective, Study, Threshold};
 use crate::report::verdict::is_slow;
 use crate::report::words::{self, seconds};
@@ -21,7 +21,7 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     };
     let split = answers.capacities.len() > LINES_PER_PANEL;
     let curve = |capacity: &Capacity, points| through(capacity, &study.objective, points);
-    let drawn = Drawn { told: &is_steady, value: &p95, curve: &curve, marks: &marks };
+    let drawn = Drawn { drawable: &is_steady, value: &p95, curve: &curve, marks: &marks };
     let mut lines = lines(study, answers, split, &drawn);
     let objective = study.objective.p95.map(|p95| p95.as_secs());
     for panel in &mut lines.panels {
@@ -35,13 +35,7 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
         panel.y = y.clone();
     }
     let faded = lines.panels.iter().flat_map(|panel| &panel.series).any(goes_on_unsustained);
-    let mut subtitle =
-        "95th percentile of the response time, evened out where chance lets it fall, \
-                        with its 95% interval"
-            .to_owned();
-    if faded {
-        subtitle.push_str("; faint where not sustained");
-    }
+    let subtitle = subtitle(&lines, faded);
     any_points(&lines).then(|| Figure {
         name: "response-time",
         title: title(study, answers),
@@ -50,14 +44,28 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     })
 }
 
-/// Whether p95 is to be drawn: not where it grows for as long as one looks, nor where windows were too
-/// short for it, as those of a search are close to saturation.
+/// What the curves are, and what was done to them: see [`through`].
+fn subtitle(lines: &Lines, faded: bool) -> String {
+    let mut subtitle = "95th percentile of the response time with its 95% interval, smoothed to \
+                        rise with the rate"
+        .to_owned();
+    if lines.marks.iter().any(|(kind, _)| *kind == MarkKind::LoadLine) {
+        subtitle.push_str(" and to meet the objective at the load line");
+    }
+    if faded {
+        subtitle.push_str("; faint where not sustained");
+    }
+    subtitle
+}
+
+/// Whether p95 is to be drawn: not where it grows for as long as is simulated, nor where the windows
+/// were too short for it, as those of a search are close to saturation.
 fn is_steady(_: &Capacity, finding: &Finding) -> bool {
     finding.is_steady() && (finding.settled || finding.saturated)
 }
 
-/// p95 and its interval. A search tells it for the work that comes on average, which near saturation
-/// may go astray; below the median of what was recorded it is none.
+/// p95 and its interval. Searches correct p95 for the work that happened to come; near saturation
+/// the correction may push it below the measured median, which is then drawn, without an interval.
 fn p95(finding: &Finding) -> Value {
     let median = finding.p50.map_or(0.0, |p50| p50.mean);
     match finding.p95.filter(|p95| p95.mean > 0.0) {
@@ -66,9 +74,9 @@ fn p95(finding: &Finding) -> Value {
     }
 }
 
-/// The curve through `points`, and through the objective where the load line is told from p95. So far
-/// as rates are sustained p95 rises with them, but for what is chance: near saturation searches look
-/// for no longer than they must.
+/// The curve through `points`, smoothed: as far as rates are sustained it never falls (p95 itself
+/// rises with the rate, and near saturation searches simulate no more than they must), and where p95
+/// alone decides the load line, it meets the objective there.
 fn through(capacity: &Capacity, objective: &Objective, mut points: Vec<Point>) -> Vec<Point> {
     let crossing = crossing(capacity, objective, &points).map(|crossing| {
         let at = points.partition_point(|point| point.x < crossing.x);
@@ -88,10 +96,10 @@ fn through(capacity: &Capacity, objective: &Objective, mut points: Vec<Point>) -
     points
 }
 
-/// Half the width of an interval, in the logarithm, where it is not told.
+/// Half the width, in the logarithm, that is taken for a point without an interval.
 const UNKNOWN: f64 = 1.0;
 
-/// Half the width of the interval of what is given.
+/// Half the width that is taken for a point through which the curve has to go.
 const CERTAIN: f64 = 1e-6;
 
 fn half_width(band: Option<(f64, f64)>) -> f64 {
@@ -106,8 +114,8 @@ fn lift(point: &mut Point, y: f64) {
     point.band = point.band.map(|(low, high)| (low * times, high * times));
 }
 
-/// The load line on the objective, where the rates beyond show that it is p95 that misses it; and
-/// where it is something else, no higher than that: a load line meets the objective.
+/// The load line as a point of the curve: at the objective, if the rates beyond miss it by p95; if
+/// they miss it by something else, only where the curve would be above the objective.
 fn crossing(capacity: &Capacity, objective: &Objective, points: &[Point]) -> Option<Point> {
     let most = objective.p95?.as_secs();
     let Some(Threshold::At { rate, beyond, .. }) = capacity.load_line else { return None };
@@ -123,13 +131,12 @@ fn crossing(capacity: &Capacity, objective: &Objective, points: &[Point]) -> Opt
     Some(point)
 }
 
-/// Rates no further from the load line than this, as a factor, tell what it is that misses the
-/// objective there.
+/// Rates up to this factor beyond the load line show what misses the objective there.
 const NEAR: f64 = 1.05;
 
-/// Whether it is p95 that misses the objective beyond the load line: at the next rate that was tried
-/// or, where that happened to meet it, at the first one nearby that did not. Where all that are nearby
-/// happened to, and are sustained, nothing else does.
+/// Whether p95 alone misses the objective beyond the load line: at the next rate that was tried or,
+/// if that one meets it by chance, at the first rate nearby that misses it. If all rates nearby meet
+/// it by chance, and are sustained, it is p95.
 fn misses_by_p95(
     capacity: &Capacity,
     objective: &Objective,

@@ -12,7 +12,7 @@ const LEAST_SHARE: f64 = 0.01;
 
 /// Where the time of the requests around the 95th percentile goes.
 pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
-    let rows: Vec<&Row> = answers.rows.iter().filter(|row| told(row).is_some()).collect();
+    let rows: Vec<&Row> = answers.rows.iter().filter(|row| steady_stages(row).is_some()).collect();
     let mut groups: Vec<Group> = Vec::new();
     for row in &answers.rows {
         let name = words::combination(study, &row.plan, &row.server);
@@ -47,19 +47,19 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     })
 }
 
-/// Where the time of a row's slow requests goes; none where nobody is answered, nor where that would
-/// only say how long was simulated.
-fn told(row: &Row) -> Option<[f64; Stage::COUNT]> {
+/// Where the time of a row's slow requests goes; `None` where no request is answered, and where it would
+/// depend on how long was simulated.
+fn steady_stages(row: &Row) -> Option<[f64; Stage::COUNT]> {
     row.finding.slow_request.filter(|_| row.finding.is_steady())
 }
 
 fn bar(row: &Row) -> Bar {
-    let spent = told(row).unwrap_or_default();
+    let spent = steady_stages(row).unwrap_or_default();
     let used = Stage::ALL.into_iter().filter(|stage| spent[*stage as usize] > 0.0);
     let segments =
         used.map(|stage| (stage as usize, spent[stage as usize], words::stage_in_short(stage)));
     let total = match row.finding.p95 {
-        None if row.finding.is_steady() => "nobody is answered".to_owned(),
+        None if row.finding.is_steady() => "no request is answered".to_owned(),
         _ => words::p95(&row.finding),
     };
     let verdict = if row.finding.saturated { ", not sustained" } else { "" };
@@ -85,8 +85,8 @@ fn axis_end(rows: &[&Row], groups: &[Group], objective: Option<f64>) -> f64 {
     (if shown { end.min(cut) } else { end }).max(1e-6)
 }
 
-/// What slow requests spend most of their time on: where p95 misses the objective (what misses it by
-/// errors tells of no slowness); if it does nowhere, at the rates that are sustained, or at all.
+/// What slow requests spend most of their time on: in the rows whose p95 misses the objective; if there
+/// are none, in the sustained rows; if there are none of those either, in all.
 fn title(objective: &Objective, rows: &[&Row]) -> String {
     let those = |is: &dyn Fn(&Row) -> bool| {
         rows.iter().copied().filter(|row| is(row)).collect::<Vec<&Row>>()

@@ -311,7 +311,7 @@ fn a_row_without_times_to_tell_has_its_place_and_says_why() {
     let bars = bars_of(slow::figure(&study, &answers).unwrap());
     let [grows, lost] = [0, 1].map(|index| &bars.groups[0].bars[index]);
     assert_eq!((grows.length(), &*grows.label), (0.0, "grows"));
-    assert_eq!((lost.length(), &*lost.label), (0.0, "nobody is answered, not sustained"));
+    assert_eq!((lost.length(), &*lost.label), (0.0, "no request is answered, not sustained"));
 }
 
 #[test]
@@ -376,7 +376,7 @@ fn memory_runs_out_at_the_ceiling_and_its_line_never_falls() {
 fn stars_of_memory_are_said_to_be_judged_over_longer_than_lines() {
     let (study, mut answers) = sample::made_up(&[("2GB", 2)], &["a", "b"], &[]);
     let subtitle = |answers: &Answers| memory::figure(&study, answers).unwrap().subtitle;
-    assert!(subtitle(&answers).contains("stars tell of ten minutes"));
+    assert!(subtitle(&answers).contains("stars stand for ten minutes"));
     answers.capacities[1].oom = Threshold::Never;
     assert!(!subtitle(&answers).contains("stars"));
 }

@@ -65,7 +65,7 @@ fn spans(millis: u64) -> impl Strategy<Value = Span> {
     perhaps(millis).prop_map(Option::unwrap_or_default)
 }
 
-/// The same of microseconds.
+/// A span of up to so many microseconds, every other time none.
 fn micros(most: u64) -> impl Strategy<Value = Span> {
     prop_oneof![Just(Span::ZERO), (1..=most).prop_map(Span::from_micros)]
 }
@@ -153,7 +153,7 @@ fn holdings() -> impl Strategy<Value = (Bytes, Bytes, FirstRequest)> {
     })
 }
 
-/// What becomes of so many workers without memory, by who has started them.
+/// What starts so many workers again after a kill, if anything does.
 fn ends(workers: u32) -> impl Strategy<Value = OnOom> {
     let alone = if workers == 1 { OnOom::Alone } else { OnOom::Polled };
     let any = [OnOom::Respawn, OnOom::Respawn, OnOom::Polled, alone, OnOom::Stop];
@@ -237,8 +237,8 @@ fn endpoints() -> impl Strategy<Value = Vec<Endpoint>> {
     prop::collection::vec(endpoint, 1..3)
 }
 
-/// Nobody is there when the window opens, so that the laws' slack is known exactly; and where a crowd
-/// piles up the run is stopped, as any.
+/// Sites that are empty when the window opens, so that the laws' slack is known exactly; a run with too
+/// many requests inside is stopped, as any is.
 fn sites() -> impl Strategy<Value = Site> {
     let sizes = (1u32..5, 1u32..4, prop::option::of(100u64..700));
     let traffic = (1.0f64..300.0, endpoints());

@@ -127,7 +127,7 @@ fn giving_a_connection_back_takes_a_loop_several_iterations() {
 }
 
 /// One loop, plenty of cores, one connection, 1 ms of the driver for a query; A to D call something
-/// for 1, 2, 13 and 17, compute 4, query 10, compute 2. Who waits for the connection is woken up once
+/// for 1, 2, 13 and 17, compute 4, query 10, compute 2. A request that waits for the connection is woken up once
 /// it is given back, behind whatever is ready by then: and finds it gone, as B does at 25, and waits
 /// behind all others.
 ///

@@ -78,7 +78,7 @@ error: not TOML: duplicate key
 7 | cores = 3
   | ^^^^^
   |
-  = help: a key stands once in a table: remove one of them
+  = help: a table can have a key only once: remove one of them
 
 1 problem in bad.toml
 "#
@@ -91,7 +91,7 @@ error: not TOML: string values must be quoted
 7 | memory = 2GB
   |          ^^^
   |
-  = help: texts, times, sizes and rates stand in quotes: "5ms", "2GB", "40/s"
+  = help: texts, times, sizes and rates are written in quotes: "5ms", "2GB", "40/s"
 
 1 problem in bad.toml
 "#
@@ -104,8 +104,8 @@ error: not TOML: invalid basic string, expected `"`
 5 | name = "small
   |              ^
   |
-  = help: each line is `key = value`, `[table]` or `[[list of tables]]`; texts stand in
-          quotes
+  = help: each line is `key = value`, `[table]` or `[[list of tables]]`; texts are written
+          in quotes
 
 1 problem in bad.toml
 "#

@@ -83,7 +83,7 @@ error: `peak` would be ignored: only `visitors` are converted
 
     a_conversion_that_no_tier_uses:
     "[[tier]]" => "[traffic]\npeak = 4\n\n[[tier]]"; r#"
-error: `peak` would be ignored: no tier's `visitors` need it
+error: `peak` would be ignored: no tier has `visitors` that need it
   --> bad.toml:19:1
    |
 19 | peak = 4

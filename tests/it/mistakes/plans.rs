@@ -232,7 +232,7 @@ error: `cold_start` would be ignored: without `cold_after` nothing goes cold
 9 | cold_start = "1ms"
   | ^^^^^^^^^^
   |
-  = help: say over what time as well: cold_after = "8ms"
+  = help: add over what time: cold_after = "8ms"
 
 1 problem in bad.toml
 "#
@@ -245,7 +245,7 @@ error: `cold_code` would be ignored: without `cold_after` nothing goes cold
 8 | cold_code = 3
   | ^^^^^^^^^
   |
-  = help: say over what time as well: cold_after = "8ms"
+  = help: add over what time: cold_after = "8ms"
 
 1 problem in bad.toml
 "#
@@ -258,7 +258,7 @@ error: `thrashing` would be ignored: without a limit memory never runs out
 7 | thrashing = "5s"
   | ^^^^^^^^^
   |
-  = help: say how much there is, too: memory = "2GB"
+  = help: add how much there is: memory = "2GB"
 
 1 problem in bad.toml
 "#

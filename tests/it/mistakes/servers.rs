@@ -37,7 +37,7 @@ error: `cold_code` would be ignored: without a plan's `cold_after` nothing goes 
 13 | cold_code = 3
    | ^^^^^^^^^
    |
-   = help: say over what time as well: cold_after = "8ms"
+   = help: add over what time: cold_after = "8ms"
 
 1 problem in bad.toml
 "#
@@ -138,8 +138,8 @@ error: not TOML: extra `=`, expected nothing
 6 | cores = = 2
   |         ^
   |
-  = help: each line is `key = value`, `[table]` or `[[list of tables]]`; texts stand in
-          quotes
+  = help: each line is `key = value`, `[table]` or `[[list of tables]]`; texts are written
+          in quotes
 
 error: cannot work out `2*core+1`: `core` is not known here
   --> bad.toml:12:11
@@ -169,7 +169,7 @@ error: `1/(cores-2)` gives no number for plan "small"
 
     workers_by_memory_that_the_plan_does_not_say:
     "memory = \"2GB\"\n" => "", "workers = 2" => "workers = \"memory_gb*2\""; r#"
-error: cannot work out `memory_gb*2` for plan "small": the plan says no `memory`
+error: cannot work out `memory_gb*2` for plan "small": the plan has no `memory`
   --> bad.toml:11:11
    |
 11 | workers = "memory_gb*2"
@@ -326,13 +326,14 @@ error: `timeout` would be ignored: gunicorn kills only sync workers over a slow 
 
     a_concurrency_limit_that_serves_nobody:
     "\"sync\"" => "\"async\"\nlimit_concurrency = 1"; r#"
-error: a limit of 1 serves nobody
+error: a limit of 1 serves no request
   --> bad.toml:12:21
    |
 12 | limit_concurrency = 1
    |                     ^
    |
-   = help: the request that just came counts, so N serves N - 1 at a time: write 2 or more
+   = help: the request that has just come counts too, so N serves N - 1 at a time: write 2
+           or more
 
 1 problem in bad.toml
 "#
@@ -359,7 +360,7 @@ error: an async server (server "web") has no threads to keep a persistent connec
 19 | connections = "persistent"
    |               ^^^^^^^^^^^^
    |
-   = help: let that server say its own: connections = { pool = 10 } or "per-request"
+   = help: give that server its own: connections = { pool = 10 } or "per-request"
 
 1 problem in bad.toml
 "#
@@ -407,7 +408,7 @@ error: pgbouncer is not simulated yet
 
     an_end_of_connections_that_a_pool_has:
     "workers = 2" => "workers = 2\nconnections = { pool = 2 }\nconnection_ends = \"request\""; r#"
-error: `connection_ends` would be ignored: a pool says its own `hold`
+error: `connection_ends` would be ignored: a pool has its own `hold`
   --> bad.toml:14:1
    |
 14 | connection_ends = "request"
@@ -433,7 +434,7 @@ error: `opens_pool` would be ignored: there is no pool to open
 
     a_herd_of_loops:
     "kind = \"sync\"" => "kind = \"async\"\nherd_cpu = \"1ms\""; r#"
-error: `herd_cpu` would be ignored: only idle sync workers are woken in vain
+error: `herd_cpu` would be ignored: only sync workers are woken for a connection that another takes
   --> bad.toml:12:1
    |
 12 | herd_cpu = "1ms"

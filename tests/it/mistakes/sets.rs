@@ -101,14 +101,14 @@ fn with_own_connections() -> String {
 #[test]
 fn a_set_that_every_server_overrules() {
     let expected = r#"
-error: `connections` would be ignored: every server says its own `connections`
+error: `connections` would be ignored: every server has its own `connections`
  --> --set:1:10
   |
 1 | database.connections=per-request
   |          ^^^^^^^^^^^
   |
-  = help: remove it, or let a server leave its `connections` out (--set
-          server.*.connections=... changes that of all)
+  = help: remove it, or remove `connections` from a server (--set server.*.connections=...
+          changes that of all)
 
 1 problem in bad.toml
 "#;

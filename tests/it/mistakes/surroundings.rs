@@ -71,13 +71,13 @@ error: `machine_cores` would be ignored: a client that takes no `cpu` needs no c
     a_latency_for_servers_that_all_say_their_own:
     "workers = 2" => "workers = 2\ndatabase_latency = \"5ms\"",
     "[[tier]]" => "[database]\nlatency = \"1ms\"\n\n[[tier]]"; r#"
-error: `latency` would be ignored: every server says its own `database_latency`
+error: `latency` would be ignored: every server has its own `database_latency`
   --> bad.toml:20:1
    |
 20 | latency = "1ms"
    | ^^^^^^^
    |
-   = help: remove it, or let a server leave its `database_latency` out (--set
+   = help: remove it, or remove `database_latency` from a server (--set
            server.*.database_latency=... changes that of all)
 
 1 problem in bad.toml
@@ -111,13 +111,13 @@ error: a time above 0 is needed here
 
     clients_too_far_away_for_their_patience:
     "[[tier]]" => "[client]\npatience = \"50ms\"\nround_trip = \"80ms\"\n\n[[tier]]"; r#"
-error: no answer is back before a `patience` of 50ms is over
+error: `round_trip` is not shorter than `patience`, 50ms: every request would be given up
   --> bad.toml:20:14
    |
 20 | round_trip = "80ms"
    |              ^^^^^^
    |
-   = help: write a shorter way, or a longer patience
+   = help: write a shorter round trip, or a longer patience
 
 1 problem in bad.toml
 "#

@@ -72,7 +72,7 @@ error: cannot read night.csv: No such file or directory (os error 2)
 fn a_scenario_from_standard_input_names_no_trace() {
     let text = GOOD.replace("[[tier]]", "[traffic]\ntrace = \"-\"\n\n[[tier]]");
     let problems = read("standard input", &text, &[], None).unwrap_err();
-    assert_eq!(problems.list()[0].title(), "a scenario without a folder can name no file");
+    assert_eq!(problems.list()[0].title(), "a scenario from standard input can name no file");
 }
 
 #[test]
@@ -83,14 +83,14 @@ fn a_file_called_dash_is_not_standard_input() {
 #[test]
 fn every_problem_with_a_trace_comes_at_once() {
     let expected = r#"
-error: with a trace, [[endpoint]] "page" does compute, query, compute, ..., compute
+error: with a trace, the steps of [[endpoint]] "page" must be compute, query, compute, ..., compute
   --> bad.toml:14:1
    |
 14 | [[endpoint]]
    | ^^^^^^^^^^^^
    |
    = help: write steps = [{ compute = "5ms" }, { query = "5ms" }, { compute = "5ms" }]: how
-           long each takes comes from the trace, and what a query costs beside its wait
+           long each takes comes from the trace, and what a query costs beyond its wait
            from here
 
 error: [[endpoint]] "report" would be ignored: the requests of a trace are all for one endpoint
@@ -109,7 +109,7 @@ error: `speed` would be ignored: the tiers say how much comes
    |
    = help: remove it, or the tiers
 
-error: 30% of 2 requests is not even one
+error: 30% of 2 requests is less than one request
   --> bad.toml:29:8
    |
 29 | keep = "30%"
@@ -142,7 +142,7 @@ error: [[endpoint]] "page" has no query, and requests of the trace have
    | ^^^^^^^^^^^^
    |
    = help: write steps = [{ compute = "5ms" }, { query = "5ms" }, { compute = "5ms" }]: how
-           long each takes comes from the trace, and what a query costs beside its wait
+           long each takes comes from the trace, and what a query costs beyond its wait
            from here
 
 1 problem in bad.toml
@@ -159,7 +159,7 @@ error: the queries of [[endpoint]] "page" do not all cost the same
 14 | [[endpoint]]
    | ^^^^^^^^^^^^
    |
-   = help: let them: a trace does not say which of them a recorded query is
+   = help: make them equal: a trace does not tell its queries apart
 
 1 problem in bad.toml
 "#;
@@ -172,13 +172,13 @@ error: the queries of [[endpoint]] "page" do not all cost the same
 #[test]
 fn a_trace_of_one_instant_has_no_rate() {
     let expected = r#"
-error: day.csv says nothing of a rate
+error: day.csv gives no rate
   --> bad.toml:23:9
    |
 23 | trace = "day.csv"
    |         ^^^^^^^^^
    |
-   = help: record two requests or more that do not arrive at once
+   = help: a recording needs two requests or more that arrive at different times
 
 1 problem in bad.toml
 "#;

@@ -19,7 +19,7 @@ pub(crate) struct Theorem {
 /// Replications to begin with, and how many more at a time while intervals are too wide.
 const FIRST: u32 = 32;
 const MORE: u32 = 16;
-/// Who has not come to a narrow interval after so many never will.
+/// At most so many replications are spent on a narrow interval.
 const MOST: u32 = 1_024;
 /// How far from the value the mean may lie, in standard errors.
 const STANDARD_ERRORS: f64 = 4.0;

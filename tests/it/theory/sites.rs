@@ -24,7 +24,7 @@ pub(crate) fn queue(family: &str, names: &str, service: impl Fn(f64) -> Dist) ->
     Theorem::of(rows, site)
 }
 
-/// The same with a wait in the database for service: the cores hardly matter.
+/// Workers that wait in the database instead of computing: the cores hardly matter.
 pub(crate) fn waiting_queue(family: &str, names: &str) -> Theorem {
     let rows = rows(family, names);
     let step = query(exponential(rows[0].service()));
@@ -38,7 +38,7 @@ fn on_servers(row: &Row, servers: u32, cores: u32, step: Step) -> Site {
     lasting(site, row.rate(), f64::from(servers) / row.service(), row.service())
 }
 
-/// A loop that turns away whoever comes when `servers` are inside: Erlang's loss system.
+/// A loop that refuses a request when `servers` are inside: Erlang's loss system.
 pub(crate) fn loss(family: &str, service: fn(f64) -> Dist) -> Theorem {
     let rows = rows(family, "");
     let row = &rows[0];
@@ -50,7 +50,7 @@ pub(crate) fn loss(family: &str, service: fn(f64) -> Dist) -> Theorem {
     Theorem::of(rows, site)
 }
 
-/// Cores shared by whoever is there.
+/// Cores shared by all requests that are there.
 pub(crate) fn shared_cores(family: &str, names: &str, service: fn(f64) -> Dist) -> Theorem {
     let rows = rows(family, names);
     let row = &rows[0];
@@ -282,7 +282,7 @@ pub(crate) fn memory_runs_out() -> Theorem {
     let mut site = lasting(site, row.rate(), 1.0 / row.service(), 0.0);
     site.horizon.warmup = Span::ZERO;
     site.horizon.measured = Span::from_whole_secs(1_000);
-    // One passage tells little: a replication is the mean of a hundred.
+    // A single passage varies much: a replication is the mean of a hundred.
     let metric = row.metric.clone();
     Theorem::by(rows, move |seed| {
         let passage = |index: u32| {
