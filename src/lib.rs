@@ -27,30 +27,30 @@
 //! | [`report`] | answers to bytes: CSV, charts, text, a page | units, seed, site, stats, outcome, experiment |
 //! | [`cli`] | the commands | units, seed, site, experiment, trace, scenario, report |
 //!
-//! A test reads this table and holds every source to it. (What `trace`, `scenario` and `report` import
-//! of `experiment` are the types of its questions and answers.)
+//! A test reads this table and holds every source to it. (What `trace`, `scenario` and `report`
+//! import of `experiment` are the types of its questions and answers.)
 //!
-//! Where a number or a rule comes from is said beside it. "Reference section 6.2" is that section of
-//! [`mod@reference`].
+//! Where a number or a rule comes from is said beside it. "Reference section 6.2" is that section
+//! of [`mod@reference`].
 //!
 //! # What is deliberately absent
 //!
 //! - `kernel` and `resource` know nothing of Python, PostgreSQL or requests.
 //! - `model` performs no I/O, reads no clock, prints nothing, returns no `Result`.
-//! - There is no global or thread-local state from `units` to `report`: a run is a value. `cli` has two
-//!   statics, for Ctrl-C.
+//! - There is no global or thread-local state from `units` to `report`: a run is a value. `cli`
+//!   has two statics, for Ctrl-C.
 //! - There is no cancel operation on the agenda, and no event in the past.
 //! - There are no trait objects, reference counts or hash maps on the path of an event.
 //! - Every random number comes from a stream that is named by its purpose. What a request wants is
 //!   drawn when it arrives. What must be random later is carried by the request; if it concerns a
 //!   process (the pause before a killed worker is restarted), it comes from a stream of its own.
-//! - `Site` and `Outcome` hold quantities as types with a unit. Means and variances are plain numbers,
-//!   in the unit that their names or documentation give.
+//! - `Site` and `Outcome` hold quantities as types with a unit. Means and variances are plain
+//!   numbers, in the unit that their names or documentation give.
 //! - `report` cannot reach `model`: what is not in an `Outcome` cannot be reported.
 //! - Only `cli` prints or exits.
-//! - No queue grows without being measured, and no loop in `simulate` runs past a stated bound. What is
-//!   remembered of a task or a process (where it last ran, what it is owed) is kept under its number,
-//!   and numbers are reused: the memory of a run does not grow with its length.
+//! - No queue grows without being measured, and no loop in `simulate` runs past a stated bound.
+//!   What is remembered of a task or a process (where it last ran, what it is owed) is kept under
+//!   its number, and numbers are reused: the memory of a run does not grow with its length.
 
 pub mod cli;
 pub mod experiment;

@@ -105,8 +105,8 @@ fn option(name: &str, value: &str) -> Vec<String> {
 /// A change, the `--set` arguments that make it, and the changed combination.
 type Made = (Change, Vec<String>, Combination);
 
-/// Without changes of cores and workers that equal a change of cores alone, because the server computes
-/// its workers from the cores.
+/// Without changes of cores and workers that equal a change of cores alone, because the server
+/// computes its workers from the cores.
 fn without_twins(made: Vec<Made>) -> Vec<Made> {
     let is_pair = |change: &Change| matches!(change, Change::CoresAndWorkers(..));
     let (pairs, mut others): (Vec<Made>, Vec<Made>) =

@@ -18,7 +18,8 @@ fn in_the_making() -> MutexGuard<'static, Vec<PathBuf>> {
     IN_THE_MAKING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes every file in the making, and keeps others from being begun: the program is about to end.
+/// Removes every file in the making, and keeps others from being begun: the program is about to
+/// end.
 pub(super) fn clear_away() {
     let files = in_the_making();
     for path in files.iter() {
@@ -47,8 +48,9 @@ fn begin(folder: &Path) -> io::Result<(NamedTempFile, Listed)> {
     Ok((file, listed))
 }
 
-/// The folder that a command writes by default: `parent`, and in it one named after what is read, with
-/// every difference from that (a `--set`, a seed) behind it, so that a what-if has a folder of its own.
+/// The folder that a command writes by default: `parent`, and in it one named after what is read,
+/// with every difference from that (a `--set`, a seed) behind it, so that a what-if has a folder of
+/// its own.
 pub(super) fn default_folder(
     parent: &Path,
     stem: String,
@@ -91,8 +93,8 @@ impl Folder {
         self.finished(name, bytes)?.publish()
     }
 
-    /// Writes the file `name`, which appears when it is published: nothing that a disk may have no room
-    /// for is left to do then.
+    /// Writes the file `name`, which appears when it is published: nothing that a disk may have no
+    /// room for is left to do then.
     pub(super) fn finished(&self, name: &str, bytes: &[u8]) -> Result<Finished, Failure> {
         let mut draft = self.draft(name)?;
         let written = draft.write_all(bytes);
@@ -201,8 +203,8 @@ fn open_to_all(_file: &fs::File) -> io::Result<()> {
     Ok(())
 }
 
-/// The failure that a file is in the place of the folder at `path` or of one above it. (The system's
-/// own error does not say which.)
+/// The failure that a file is in the place of the folder at `path` or of one above it. (The
+/// system's own error does not say which.)
 fn in_the_way(path: &Path) -> Option<Failure> {
     let file = path.ancestors().find(|it| it.exists()).filter(|it| !it.is_dir())?;
     Some(Failure::Usage(format!(

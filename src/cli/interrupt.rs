@@ -1,5 +1,5 @@
-//! Ctrl-C: the first one lets what runs end in order, the second one ends the program. Neither leaves
-//! half a file behind.
+//! Ctrl-C: the first one lets what runs end in order, the second one ends the program. Neither
+//! leaves half a file behind.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};

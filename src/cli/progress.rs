@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::experiment::trial::Progress;
 use crate::trace::Source;
 
-/// A progress bar on standard error with this template, and whether it is shown: where it is `wanted`
-/// and standard error is a terminal.
+/// A progress bar on standard error with this template, and whether it is shown: where it is
+/// `wanted` and standard error is a terminal.
 fn progress_bar(wanted: bool, length: Option<u64>, template: &str) -> (ProgressBar, bool) {
     let shown = wanted && io::stderr().is_terminal();
     let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };

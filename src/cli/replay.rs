@@ -134,8 +134,8 @@ impl Replay<'_> {
 pub(super) fn work(combination: &Combination) -> Result<usize, Failure> {
     let endpoints = &combination.site.traffic.endpoints;
     let named = endpoints.iter().position(|endpoint| endpoint.name == "work");
-    // With recorded traffic the one endpoint is split into several of the same name; the first is the
-    // one that is written.
+    // With recorded traffic the one endpoint is split into several of the same name; the first is
+    // the one that is written.
     let is_one = endpoints.iter().all(|endpoint| endpoint.name == endpoints[0].name);
     let index = named.or(is_one.then_some(0)).ok_or_else(|| {
         Failure::Usage(
@@ -160,8 +160,8 @@ pub(super) fn work(combination: &Combination) -> Result<usize, Failure> {
     )))
 }
 
-/// Refuses an endpoint without a query for a trace that has queries: what a query costs the database
-/// comes from the endpoint.
+/// Refuses an endpoint without a query for a trace that has queries: what a query costs the
+/// database comes from the endpoint.
 fn know_queries(endpoint: &Endpoint, with_queries: u64) -> Result<(), Failure> {
     let knows = endpoint.steps.iter().any(|step| matches!(step, Step::Query { .. }));
     if knows || with_queries == 0 {

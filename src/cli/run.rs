@@ -93,8 +93,8 @@ fn keep(folder: &Folder, study: &Study, answers: &Answers) -> Result<String, Fai
 }
 
 /// Everything is rendered before the first file is written, on all threads: what takes longest
-/// begins first. All of it is on the disk before the first file gets its name: a disk without enough
-/// room leaves the files of an earlier run as they were.
+/// begins first. All of it is on the disk before the first file gets its name: a disk without
+/// enough room leaves the files of an earlier run as they were.
 fn write(folder: &Folder, study: &Study, answers: &Answers, crew: &Crew) -> Result<(), Failure> {
     let figures = figure::all(study, answers);
     let pictures = figures.iter().map(File::Png).chain(figures.iter().map(File::Svg));
@@ -105,8 +105,12 @@ fn write(folder: &Folder, study: &Study, answers: &Answers, crew: &Crew) -> Resu
     let finished = crew.map(&named, |(name, bytes)| folder.finished(name, bytes));
     let finished = finished.into_iter().collect::<Result<Vec<Finished>, Failure>>()?;
     finished.into_iter().try_for_each(Finished::publish)?;
-    // These files hold all that an interrupted run has kept.
-    TABLES.iter().try_for_each(|(_, unfinished, _)| folder.remove(unfinished))
+    // These files hold all that an interrupted run has kept, and a chart of an earlier run that
+    // this one does not have would be taken for its own.
+    TABLES.iter().try_for_each(|(_, unfinished, _)| folder.remove(unfinished))?;
+    let absent = figure::NAMES.iter().filter(|name| figures.iter().all(|it| it.name != **name));
+    let files = absent.flat_map(|name| ["svg", "png"].map(|ending| format!("{name}.{ending}")));
+    files.into_iter().try_for_each(|file| folder.remove(&file))
 }
 
 /// A file of the folder.

@@ -241,9 +241,9 @@ pub struct Finding {
     pub warmup: Span,
     /// The mean of their measured windows: shorter than asked for where `stopped` says why.
     pub measured: Span,
-    /// Whether the measured windows were long against the time over which the number inside changes,
-    /// so that times are those of the steady state. Where a row with a precision to reach is not, and
-    /// is not saturated either, nothing has an interval.
+    /// Whether the measured windows were long against the time over which the number inside
+    /// changes, so that times are those of the steady state. Where a row with a precision to reach
+    /// is not, and is not saturated either, nothing has an interval.
     pub settled: bool,
     /// Whether the precision asked for was reached; always true with a fixed effort.
     pub precise: bool,
@@ -258,6 +258,11 @@ impl Finding {
     /// simulator, or no request was answered.
     pub fn lacks_p95(&self) -> bool {
         !self.is_steady() || self.p95.is_none()
+    }
+
+    /// Whether no request came at all.
+    pub fn is_empty(&self) -> bool {
+        self.p95.is_none() && self.error_rate.mean == 0.0 && self.open == 0.0
     }
 
     /// Whether the simulator's limit on requests inside hides what happens: many would be inside

@@ -17,7 +17,7 @@ use crate::units::PerSecond;
 
 /// The shares of the saturation point at which every curve has a point: at the lowest hardly any
 /// request waits, and most lie where waiting begins to show.
-const CURVE: [f64; 7] = [0.01, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95];
+const CURVE: [f64; 7] = [0.01, 0.10, 0.25, 0.50, 0.75, 0.88, 0.93];
 
 /// The precision of p95 on a curve with fixed effort: that of a scenario without settings.
 const CURVE_PRECISION: f64 = 0.10;

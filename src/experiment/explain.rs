@@ -103,7 +103,9 @@ fn by_answers(before: &Finding, after: &Finding, objective: &Objective) -> Effec
     let counts = failed.mean > most || fails.mean > most;
     let by_errors = if counts { by_less(&failed, &fails) } else { Effect::None };
     let by_p95 = || before.p95.zip(after.p95).map_or(Effect::None, |(b, a)| by_less(&b, &a));
-    if by_errors == Effect::None { by_p95() } else { by_errors }
+    // Where most requests fail, p95 is that of a few.
+    let few = failed.mean.max(fails.mean) > 0.5;
+    if by_errors == Effect::None && !few { by_p95() } else { by_errors }
 }
 
 /// The effect on a quantity of which less is better; none if its intervals overlap.

@@ -67,10 +67,10 @@ impl ArrivalLimits {
     /// For a verdict on the objective: p95 is noisier than throughput.
     pub(crate) const OBJECTIVE: ArrivalLimits =
         ArrivalLimits { first_window: 2_000.0, longest_window: 10_000.0, total: 100_000 };
-    /// For a point of a curve: so many that windows settle up to 95 % of an M/M/1 queue's capacity.
+    /// For a point of a curve: so many that windows settle up to 93 % of an M/M/1 queue's capacity.
     /// Points that have not settled are not drawn.
     pub(crate) const CURVE: ArrivalLimits =
-        ArrivalLimits { first_window: 500.0, longest_window: 20_000.0, total: 160_000 };
+        ArrivalLimits { first_window: 500.0, longest_window: 10_000.0, total: 80_000 };
 
     /// For a row for which p95 is asked for to this precision. Below [`DEFAULT_PRECISION`] the
     /// total grows with the inverse square of the precision, as the need for arrivals does, down to

@@ -12,8 +12,8 @@ pub(crate) const REPLICATIONS: u32 = 8;
 /// 60 s, TCP's 131 s). Requests that a longer timeout keeps inside are counted as open.
 pub(crate) const DRAIN: Span = Span::from_whole_secs(140);
 
-/// A run may go on for so many times the [`length_biased_response`]. For exponential times, for which
-/// that is twice the mean, the share e^-40 takes longer.
+/// A run may go on for so many times the [`length_biased_response`]. For exponential times, for
+/// which that is twice the mean, the share e^-40 takes longer.
 const DRAIN_IN_RESPONSES: f64 = 20.0;
 
 /// Requests inside a run at most: 100,000 of them take some 50 MB.

@@ -88,8 +88,8 @@ impl Sample {
         Estimate::of(&values)
     }
 
-    /// How many requests were answered of the endpoint that has the fewest, as far as that tells how
-    /// many came.
+    /// How many requests were answered of the endpoint that has the fewest, as far as that tells
+    /// how many came.
     pub(crate) fn fewest(&self) -> u64 {
         self.pool.as_ref().and_then(|pool| pool.fewest(&self.site)).unwrap_or(u64::MAX)
     }
@@ -166,10 +166,10 @@ impl Sample {
         self.summaries.iter().map(|summary| summary.counts.arrived).sum()
     }
 
-    /// Whether the objective is met, by the means; `None` where there is no objective, or where a
-    /// limit of the simulator hides it.
+    /// Whether the objective is met, by the means; `None` where there is no objective, where no
+    /// request came, or where a limit of the simulator hides it.
     pub(crate) fn meets(&self, objective: &Objective) -> Option<bool> {
-        let asked = objective.p95.is_some() || objective.errors.is_some();
+        let asked = (objective.p95.is_some() || objective.errors.is_some()) && self.arrived() > 0;
         let slow = objective.is_slow(self.p95().map(|p95| p95.mean));
         let errors = self.mean(Summary::error_rate).mean;
         let failing = objective.errors.is_some_and(|most| errors > most.get());
@@ -220,8 +220,8 @@ impl Sample {
     }
 
     /// The share of the requests that failed. Its standard error is no less than that of so many
-    /// failures, or answers, that do not depend on each other: where none of n requests failed, up to
-    /// 3 in n may.
+    /// failures, or answers, that do not depend on each other: where none of n requests failed, up
+    /// to 3 in n may.
     fn error_rate(&self) -> Estimate {
         let failures: u64 = self.summaries.iter().map(|it| it.counts.failures()).sum();
         let rarer = failures.min(self.arrived().saturating_sub(failures));

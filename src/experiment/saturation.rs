@@ -86,8 +86,8 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
     Some(if searched { at_most(bound, threshold(found, precise)) } else { about(bound) })
 }
 
-/// The `bound` of the utilisation law, where chance let even a search beyond it find nothing that gives
-/// way.
+/// The `bound` of the utilisation law, where chance let even a search beyond it find nothing that
+/// gives way.
 fn about(bound: PerSecond) -> Threshold {
     let beyond = bound.scaled(1.0 + RESOLUTION);
     Threshold::At { rate: bound, beyond, accuracy: Accuracy::Noise }
@@ -124,7 +124,7 @@ fn is_located(lab: &Lab, found: Found) -> bool {
 /// The limits on arrivals for long windows, if the site needs them: if crowds that come only every
 /// few minutes make it fail, an overload that has just begun carries more than is sustained.
 fn long_windows(site: &Site, rate: PerSecond) -> Option<ArrivalLimits> {
-    if patience_margin(site, rate) > RESOLUTION / 2.0 {
+    if patience_margin(site, rate) > RESOLUTION {
         return Some(ArrivalLimits::RARE_CROWDS);
     }
     (can_synchronise(site) && !keeps_cores_busy(site, rate)).then_some(ArrivalLimits::RARE_CROWDS)

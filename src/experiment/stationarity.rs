@@ -13,10 +13,10 @@ use crate::site::Listen;
 /// step.
 pub(crate) const GROWTH: f64 = 0.005;
 
-/// A site that starts empty at the very edge of what it sustains grows for as long as one looks: in n
-/// arrivals, after a quarter as many of warm-up, by this many times their root with exponential gaps
-/// and work. (Its number inside is a random walk, reflected at zero, whose mean after k arrivals is
-/// 2 √(k / π): 2 / √π · (√1.25 - √0.25).)
+/// A site that starts empty at the very edge of what it sustains grows for as long as one looks: in
+/// n arrivals, after a quarter as many of warm-up, by this many times their root with exponential
+/// gaps and work. (Its number inside is a random walk, reflected at zero, whose mean after k
+/// arrivals is 2 √(k / π): 2 / √π · (√1.25 - √0.25).)
 const EDGE: f64 = 0.70;
 
 /// A window must be at least this many memories long (see [`Sample::memories`]).

@@ -19,8 +19,9 @@ pub(crate) struct Strata<'a> {
 }
 
 impl<'a> Strata<'a> {
-    /// The `responses` of each endpoint of `site`. They are not weighted unless they are `complete`,
-    /// since answered requests need not be like the others, nor where some endpoint had no request.
+    /// The `responses` of each endpoint of `site`. They are not weighted unless they are
+    /// `complete`, since answered requests need not be like the others, nor where some endpoint had
+    /// no request.
     pub(crate) fn of(responses: &'a [Histogram], complete: bool, site: &Site) -> Strata<'a> {
         let mut all = Histogram::new();
         responses.iter().for_each(|endpoint| all.merge(endpoint));

@@ -10,8 +10,8 @@ use crate::experiment::accuracy::{CaseRecordings, RecordingAccuracy};
 /// Above this, a busy resource makes p95 so steep that the error of the load is what counts.
 const BUSY: f64 = 0.8;
 
-/// A column of `accuracy.csv`: its name, and its cell for a recording, given by how much the recordings
-/// of that case differ in p95.
+/// A column of `accuracy.csv`: its name, and its cell for a recording, given by how much the
+/// recordings of that case differ in p95.
 type Column = (&'static str, fn(&RecordingAccuracy, Option<f64>) -> String);
 
 const COLUMNS: [Column; 20] = [
@@ -53,8 +53,8 @@ fn maybe(value: Option<f64>, significant: usize) -> String {
     value.map(|value| digits(value, significant)).unwrap_or_default()
 }
 
-/// A summary of the table, in sentences. A case that was recorded several times counts by its middle
-/// recording.
+/// A summary of the table, in sentences. A case that was recorded several times counts by its
+/// middle recording.
 pub fn sentences(judgements: &[RecordingAccuracy]) -> Vec<String> {
     let cases = CaseRecordings::of(judgements);
     let (broken, whole): (Vec<&CaseRecordings>, Vec<&CaseRecordings>) =
@@ -131,8 +131,8 @@ fn chance(judgements: &[RecordingAccuracy]) -> Option<String> {
     ))
 }
 
-/// How far error rates are off in overload and where memory runs short, and by how much recordings of the
-/// same requests differ.
+/// How far error rates are off in overload and where memory runs short, and by how much recordings
+/// of the same requests differ.
 fn losses(cases: &[&CaseRecordings]) -> Option<String> {
     let off = sorted(cases.iter().map(|case| case.error_rate_error().abs()));
     let spreads = sorted(cases.iter().filter_map(|case| case.error_rate_spread()));

@@ -172,12 +172,13 @@ fn share_high(estimate: Option<Estimate>) -> String {
 
 /// What `of` gives for a row's finding; `None` if it would only reflect how long was simulated.
 fn if_steady<T>(row: &Row, of: impl Fn(&Finding) -> Option<T>) -> Option<T> {
-    if row.finding.is_steady() { of(&row.finding) } else { None }
+    let told = row.finding.is_steady() && !row.finding.is_empty();
+    if told { of(&row.finding) } else { None }
 }
 
 /// What gives way. A row that grows has it; one beyond the reach of the simulator does not.
 fn bottleneck(finding: &Finding) -> String {
-    let known = !finding.is_beyond_reach();
+    let known = !finding.is_beyond_reach() && !finding.is_empty();
     text(known.then(|| finding.bottleneck.name()))
 }
 

@@ -12,8 +12,8 @@ use crate::experiment::explain::{Effect, Performance, TestedChange, best};
 use crate::outcome::{Cause, Stage};
 use crate::site::{Budget, Connections, Hold};
 
-/// What was found, for a terminal. `study` has one combination and tier, `now` is how it performs, and
-/// `tried` are the changes, the one that helps most first. With `color` it holds ANSI colours.
+/// What was found, for a terminal. `study` has one combination and tier, `now` is how it performs,
+/// and `tried` are the changes, the one that helps most first. With `color` it holds ANSI colours.
 pub fn text(study: &Study, now: &Performance, tried: &[TestedChange], color: bool) -> String {
     let paint = Paint::new(color);
     let heading = |text: &str| paint.bold(text);
@@ -22,8 +22,11 @@ pub fn text(study: &Study, now: &Performance, tried: &[TestedChange], color: boo
     if !warnings.is_empty() {
         parts.push(paint.red(&said(&warnings)));
     }
-    parts.extend(times(&now.row.finding).map(|it| heading("Where the time goes") + "\n" + &it));
-    parts.push(heading("How busy everything is") + "\n" + &said(&busy(now)));
+    let grows = now.row.finding.grows;
+    let so_far = if grows { ", up to the end of the simulation" } else { "" };
+    let title = |what: &str| heading(&format!("{what}{so_far}")) + "\n";
+    parts.extend(times(&now.row.finding).map(|it| title("Where the time goes") + &it));
+    parts.push(title("How busy everything is") + &said(&busy(now)));
     if tried.is_empty() {
         return parts.join("\n\n") + "\n";
     }
@@ -46,7 +49,7 @@ fn summary(study: &Study, now: &Performance) -> Vec<String> {
     let finding = &now.row.finding;
     let verdict = verdict(&study.objective, &now.row);
     let mut lines = vec![format!("{}: {verdict}.", answers(&study.objective, finding))];
-    lines.extend(failures(finding).filter(|_| !finding.is_beyond_reach()));
+    lines.extend(failures(finding).filter(|_| finding.is_steady()));
     lines.push(sentence(study, &now.capacity));
     lines
 }
@@ -185,6 +188,7 @@ fn row(
     let effect = change.map(|(_, effect)| match effect {
         Effect::Better => "better",
         Effect::None => "same",
+        Effect::Worse if performance.capacity.too_small().is_some() => "worse: memory",
         Effect::Worse => "worse",
     });
     [
@@ -213,8 +217,8 @@ fn gain(now: &Performance, then: &Performance) -> Option<f64> {
     (before > 0.0 && before.is_finite() && after.is_finite()).then(|| after / before - 1.0)
 }
 
-/// What to do: the change that helps most on the same machine, and the one that helps most with more
-/// hardware.
+/// What to do: the change that helps most on the same machine, and the one that helps most with
+/// more hardware.
 fn advice(study: &Study, now: &Performance, tried: &[TestedChange]) -> Vec<String> {
     let free = best(study, now, tried, false).map_or_else(
         || "Nothing that was tried on this machine helps.".to_owned(),

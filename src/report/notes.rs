@@ -1,8 +1,9 @@
 //! What a reader has to know about the figures: how they came about, and where they are weak.
 
 use super::words;
-use crate::experiment::answer::{Answers, Capacity, Row, Study};
+use crate::experiment::answer::{Answers, Capacity, Combination, Row, Study, Threshold};
 use crate::outcome::Stopped;
+use crate::units::Bytes;
 
 /// How the figures came about, and where they are weak.
 pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
@@ -17,6 +18,7 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
         None => {}
     }
     notes.extend(conversions(study));
+    notes.extend(without_memory(study, answers));
     notes.extend(weak(study, answers));
     let unclear: Vec<String> =
         answers.rows.iter().filter_map(|row| unclear_errors(study, row)).collect();
@@ -39,6 +41,20 @@ pub fn notes(study: &Study, answers: &Answers) -> Vec<String> {
     );
     notes
 }
+
+/// What "memory never runs out" rests on where no request holds any.
+fn without_memory(study: &Study, answers: &Answers) -> Option<String> {
+    let holds_none = |combination: &Combination| {
+        combination.site.traffic.endpoints.iter().all(|it| it.memory == Bytes::ZERO)
+    };
+    let never = |it: &Capacity| it.oom == Threshold::Never && it.budget.used() > Bytes::ZERO;
+    let limited = |it: &Capacity| it.budget.ceiling.is_some() && never(it);
+    let told = study.combinations.iter().all(holds_none) && answers.capacities.iter().any(limited);
+    told.then(|| WITHOUT_MEMORY.to_owned())
+}
+
+const WITHOUT_MEMORY: &str = "No endpoint gives its memory, so requests in flight are taken to hold \
+                              none beyond their worker's.";
 
 /// Which rows are not as precise as asked for, and why.
 fn weak(study: &Study, answers: &Answers) -> Vec<String> {

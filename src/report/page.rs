@@ -50,8 +50,8 @@ struct Column {
 }
 
 impl Table {
-    /// A table of these columns, in order, of which `words` are the names of those that hold words and
-    /// not numbers.
+    /// A table of these columns, in order, of which `words` are the names of those that hold words
+    /// and not numbers.
     fn new(title: &'static str, names: &[&'static str], words: &[&'static str]) -> Table {
         let column = |name: &&'static str| Column { name, number: !words.contains(name) };
         Table { title, columns: names.iter().map(column).collect(), rows: Vec::new() }

@@ -41,8 +41,8 @@ pub fn sentences(study: &Study, answers: &Answers) -> Vec<String> {
     each.chain(best_value(study, answers)).collect()
 }
 
-/// What the reader must know before believing anything: what does not fit in the memory of its host,
-/// and connections that PostgreSQL does not grant, with the arithmetic.
+/// What the reader must know before believing anything: what does not fit in the memory of its
+/// host, and connections that PostgreSQL does not grant, with the arithmetic.
 pub fn warnings(study: &Study) -> Vec<String> {
     study.combinations.iter().flat_map(|it| warnings_of(study, it)).collect()
 }

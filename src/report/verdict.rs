@@ -15,6 +15,7 @@ pub(super) fn verdict(objective: &Objective, row: &Row) -> String {
     let lost = most_lost(finding).map(|cause| format!(" ({})", words::cause(cause)));
     let lost = lost.unwrap_or_default();
     match (row.meets_objective, finding.saturated) {
+        _ if finding.is_empty() => "no request came".to_owned(),
         _ if finding.is_beyond_reach() => "too many to simulate".to_owned(),
         (Some(true), _) => "good".to_owned(),
         (None, false) => "sustained".to_owned(),

@@ -52,8 +52,8 @@ pub(super) fn seconds(secs: f64) -> String {
     }
 }
 
-/// p95 at a rate: `312 ms`; `none` where no request was answered, `grows` where it would depend on how
-/// long was simulated, and `unknown` beyond the reach of the simulator.
+/// p95 at a rate: `312 ms`; `none` where no request was answered, `grows` where it would depend on
+/// how long was simulated, and `unknown` beyond the reach of the simulator.
 pub(super) fn p95(finding: &Finding) -> String {
     match finding.p95 {
         _ if finding.grows => GROWS.to_owned(),
@@ -87,8 +87,8 @@ pub(super) fn counted(count: u64, thing: &str) -> String {
     format!("{count} {thing}{plural}")
 }
 
-/// The rate of a threshold: `23/s`, or `about 23/s` where it is known less well; `None` where there is
-/// no rate.
+/// The rate of a threshold: `23/s`, or `about 23/s` where it is known less well; `None` where there
+/// is no rate.
 pub(super) fn threshold(threshold: Threshold) -> Option<String> {
     let about = if threshold.is_noisy() { "about " } else { "" };
     threshold.rate().map(|rate| format!("{about}{}/s", plain(rate.get())))

@@ -8,8 +8,8 @@ use crate::site::{Connections, Hold, WorkerKind};
 /// section 6.4, unverified there).
 const ROUND_TRIP: &str = "0.5ms";
 
-/// The `--set` arguments that make `change` to `combination`; none if the change is to another plan or
-/// server of the scenario.
+/// The `--set` arguments that make `change` to `combination`; none if the change is to another plan
+/// or server of the scenario.
 pub fn arguments(change: &Change, combination: &Combination) -> Vec<String> {
     let plan = |rest: String| format!("plan.{}.{rest}", quoted(&combination.plan));
     let server = |rest: String| format!("server.{}.{rest}", quoted(&combination.server));
@@ -38,8 +38,8 @@ pub fn arguments(change: &Change, combination: &Combination) -> Vec<String> {
     }
 }
 
-/// The `--set` argument that makes the tier of this name one of `changed` as well; `None` if it is one
-/// already. (The file may have it for other plans or servers only.)
+/// The `--set` argument that makes the tier of this name one of `changed` as well; `None` if it is
+/// one already. (The file may have it for other plans or servers only.)
 pub fn tier_for(tier: &str, changed: &Combination, now: &Combination) -> Option<String> {
     let (key, name) = match changed.plan == now.plan {
         true => ("servers", &changed.server),
@@ -65,8 +65,8 @@ fn written(connections: &Connections, combination: &Combination) -> String {
     format!("{{ {} }}", parts.join(", "))
 }
 
-/// A name as part of a key: bare, or quoted as TOML quotes keys. (It quotes texts in more ways, which
-/// no key allows.)
+/// A name as part of a key: bare, or quoted as TOML quotes keys. (It quotes texts in more ways,
+/// which no key allows.)
 fn quoted(name: &str) -> String {
     let line = toml::Table::from_iter([(name.to_owned(), toml::Value::Boolean(true))]).to_string();
     line.trim_end().trim_end_matches(" = true").to_owned()

@@ -26,8 +26,8 @@ const SWITCH_INTERVAL: Span = Span::from_millis(5);
 /// The precision of p95 where a scenario says nothing about effort.
 const PRECISION: f64 = 0.05;
 
-/// The scenario, with the servers' `presets`; `None` if problems that were found already keep it from
-/// being built.
+/// The scenario, with the servers' `presets`; `None` if problems that were found already keep it
+/// from being built.
 pub(super) fn build(
     file: &File,
     presets: &[Preset],
@@ -73,8 +73,21 @@ fn warnings((resolved, combination): (&Resolved, &Combination)) -> Vec<String> {
     if let Some(budget) = combination.database_budget.as_ref().filter(|budget| !budget.fits()) {
         warnings.push(format!("{who}: the database's host is too small: {budget}"));
     }
+    warnings.extend(request_too_large(combination).map(|why| format!("{who}: {why}")));
     warnings.extend(combination.connections_too_many().map(|why| format!("{who}: {why}")));
     warnings
+}
+
+/// The endpoint of which memory does not hold a single request, if there is one.
+fn request_too_large(combination: &Combination) -> Option<String> {
+    let budget = &combination.budget;
+    let ceiling = budget.ceiling.filter(|_| budget.fits())?;
+    let mut wanted = combination.site.traffic.endpoints.iter().filter(|it| it.weight > 0.0);
+    let large = wanted.find(|endpoint| budget.used() + endpoint.memory > ceiling)?;
+    let Endpoint { name, memory, .. } = large;
+    Some(format!(
+        "memory runs out with the first request of \"{name}\", which takes {memory}: {budget}"
+    ))
 }
 
 /// Whether the sum of a budget is one that whole numbers of bytes can hold, with room to spare.

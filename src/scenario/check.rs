@@ -11,8 +11,8 @@ use super::section::among;
 use super::server::{ConnectionsFile, How, Kind, ServerFile};
 use super::unused;
 
-/// Puts into `found` every rule between the sections that the file breaks. `presets` are those of the
-/// servers, where each has one.
+/// Puts into `found` every rule between the sections that the file breaks. `presets` are those of
+/// the servers, where each has one.
 pub(super) fn check(file: &File, presets: Option<&[Preset]>, document: &Table, found: &Found) {
     names_are_unique(file, found);
     filters_name_something(file, found);
@@ -152,8 +152,8 @@ fn entry<'d>(document: &'d Table, section: Option<&str>, key: &str) -> Option<&'
     }
 }
 
-/// Refuses numbers for the conversion of visitors under `[traffic]` where no tier is converted, unless
-/// it is `--set` that gives tiers a rate.
+/// Refuses numbers for the conversion of visitors under `[traffic]` where no tier is converted,
+/// unless it is `--set` that gives tiers a rate.
 fn conversions_are_used(file: &File, document: &Table, found: &Found) {
     for (key, place) in &file.traffic.places {
         if place.is_in_file() && has_another_rate(document) {

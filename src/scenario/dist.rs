@@ -159,8 +159,8 @@ fn empirical(node: &Node, folder: Folder<'_>) -> Result<Dist, Problem> {
     }
 }
 
-/// One time per line. Empty lines and a heading without digits are skipped; other lines that are not
-/// times go to `mistakes`.
+/// One time per line. Empty lines and a heading without digits are skipped; other lines that are
+/// not times go to `mistakes`.
 fn values(text: &str, mistakes: &mut Mistakes) -> Vec<Span> {
     let mut values = Vec::new();
     for (index, line) in text.lines().enumerate() {

@@ -30,8 +30,8 @@ pub(super) struct PlanFile {
     pub(super) places: Places,
 }
 
-/// The keys of a plan that a preset may have as well: how code goes cold, and for how long the kernel
-/// thrashes before it kills.
+/// The keys of a plan that a preset may have as well: how code goes cold, and for how long the
+/// kernel thrashes before it kills.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct PlanNumbers {
     pub(super) cold_code: Option<f64>,

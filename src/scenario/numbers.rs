@@ -4,7 +4,7 @@
 use super::document::{Node, Table, Value};
 use super::endpoint::What;
 use super::file::File;
-use super::preset::{Number, Preset};
+use super::preset::{Number, Preset, Stack};
 use super::server::{Kind, ServerFile};
 use crate::experiment::answer::Visits;
 
@@ -24,6 +24,7 @@ pub(super) fn in_force(file: &File, document: &Table, presets: &[Preset]) -> Vec
             }
         }
     }
+    numbers.extend(request_memory(file, document, presets));
     for number in &mut numbers {
         if number.servers.len() == file.servers.len() {
             number.servers.clear();
@@ -113,6 +114,32 @@ impl OneServer<'_> {
 
 fn has(node: &Node, key: &str) -> bool {
     matches!(&node.value, Value::Table(table) if table.get(key).is_some())
+}
+
+/// That requests hold no memory, where there is some to run out of and no endpoint says how much.
+fn request_memory(file: &File, document: &Table, presets: &[Preset]) -> Option<Number> {
+    let limited = |plan: &Node| has(plan, "memory");
+    let any = |section: &str, of: &dyn Fn(&Node) -> bool| match document.get(section) {
+        Some(entry) => matches!(&entry.node.value, Value::List(items) if items.iter().any(of)),
+        None => false,
+    };
+    let textbook = presets.iter().all(|preset| preset.stack == Stack::Bare);
+    if textbook || !any("plan", &limited) || any("endpoint", &|it| has(it, "memory")) {
+        return None;
+    }
+    let source = "no endpoint says what a request in flight holds beyond its worker's memory";
+    Some(Number {
+        stack: ANY,
+        servers: file
+            .servers
+            .iter()
+            .filter_map(|it| Some(it.name.as_ref()?.text.clone()))
+            .collect(),
+        key: "endpoint.*.memory".to_owned(),
+        value: "0MB".to_owned(),
+        source: source.to_owned(),
+        assumed: true,
+    })
 }
 
 /// The numbers for converting visitors, where they are needed and the file does not give them.

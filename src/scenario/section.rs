@@ -103,8 +103,8 @@ impl<'a> Section<'a> {
         &self.table.place
     }
 
-    /// Ends the reading: every key that was never asked for is a problem, and so is every needed one
-    /// that is missing, unless a misspelt key was meant to be it.
+    /// Ends the reading: every key that was never asked for is a problem, and so is every needed
+    /// one that is missing, unless a misspelt key was meant to be it.
     pub(super) fn done(self) {
         let known = self.known.borrow();
         for entry in self.table.entries.iter().filter(|each| !known.contains(&&*each.key)) {

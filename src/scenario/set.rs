@@ -160,8 +160,8 @@ fn split(text: &str) -> Option<(Vec<Part>, usize)> {
     }
 }
 
-/// The part of a key that begins at `start`: bare, or quoted as in TOML. (TOML's own keys have no bare
-/// `*`, and no spaces or other letters outside of quotes.)
+/// The part of a key that begins at `start`: bare, or quoted as in TOML. (TOML's own keys have no
+/// bare `*`, and no spaces or other letters outside of quotes.)
 fn part(text: &str, start: usize) -> Option<Part> {
     let rest = &text[start..];
     if let Some(quote) = rest.chars().next().filter(|first| matches!(first, '"' | '\'')) {
@@ -173,8 +173,8 @@ fn part(text: &str, start: usize) -> Option<Part> {
     (!text.is_empty()).then_some(Part { text, span: start..start + length, quoted: false })
 }
 
-/// The text in quotes that `rest` begins with, and how long it is with them: up to the first quote with
-/// which it is one in TOML, which an escaped one is not.
+/// The text in quotes that `rest` begins with, and how long it is with them: up to the first quote
+/// with which it is one in TOML, which an escaped one is not.
 fn quoted(rest: &str, quote: char) -> Option<(String, usize)> {
     let mut ends = rest.match_indices(quote).skip(1).map(|(at, _)| at + quote.len_utf8());
     ends.find_map(|end| match parse_value(&rest[..end], 0, 0) {

@@ -282,7 +282,8 @@ server = [
 ]
 "#;
 
-/// asyncpg opens all of its pool at once; SQLAlchemy and a process of few threads what is asked for.
+/// asyncpg opens all of its pool at once; SQLAlchemy and a process of few threads what is asked
+/// for.
 #[test]
 fn a_process_keeps_as_many_connections_as_it_opens() {
     let kept = |sets: &[&str]| {

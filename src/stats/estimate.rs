@@ -28,8 +28,8 @@ impl Estimate {
         (!values.is_empty()).then_some(Estimate { mean, standard_error, replications })
     }
 
-    /// The same replications around `centre`, which all of them give together: what they vary by, and
-    /// how far their mean is from it.
+    /// The same replications around `centre`, which all of them give together: what they vary by,
+    /// and how far their mean is from it.
     pub fn moved_to(self, centre: f64) -> Estimate {
         let n = f64::from(self.replications);
         let beyond = (self.mean - centre).powi(2) / (n - 1.0);

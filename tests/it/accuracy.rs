@@ -105,11 +105,11 @@ const MISSES: [(&str, &str); 4] = [
     // The machine was slower for some seconds (tests/data/recorded/README.md).
     ("xeon", "async-w1-c1-5"),
     ("xeon", "sync-w5-c2-110"),
-    // Half of its CPU is the stack's, 0.83 ms in the first take and 0.63 and 0.71 in the two that were
-    // recorded six days later: the machine was faster then.
+    // Half of its CPU is the stack's, 0.83 ms in the first take and 0.63 and 0.71 in the two that
+    // were recorded six days later: the machine was faster then.
     ("epyc", "async-w1-light-c1-300"),
-    // Which of two processes has how many of ten requests of 200 ms, within a second: three takes of it
-    // differ by 20 %, and predictions by 25 % over seeds. The load is 1 % off.
+    // Which of two processes has how many of ten requests of 200 ms, within a second: three takes
+    // of it differ by 20 %, and predictions by 25 % over seeds. The load is 1 % off.
     ("epyc", "gthread-w2t4-mix-c1-45"),
 ];
 
@@ -169,8 +169,8 @@ fn memory_runs_out_where_it_did_and_lasts_where_it_did() {
 fn where_something_breaks_error_rates_are_within_ten_points_but_for_the_one_listed() {
     let far = broken().into_iter().filter(|(_, case)| case.error_rate_error().abs() > 0.1);
     let far: Vec<_> = far.map(|(name, _)| name).collect();
-    // A machine that is not at hand any more, and was busy with its kills all the time: 60 requests of
-    // 320 were at work in a worker that was killed, where 27 are predicted.
+    // A machine that is not at hand any more, and was busy with its kills all the time: 60 requests
+    // of 320 were at work in a worker that was killed, where 27 are predicted.
     assert_eq!(far, ["xeon sync-w4-ballast100-m400-20"]);
 }
 

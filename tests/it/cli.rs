@@ -112,8 +112,8 @@ fn one_thread_and_eight_give_the_same_bytes() {
     }
 }
 
-/// A limit on the size of files stands in for a disk that is nearly full: the tables would fit, and the
-/// page does not.
+/// A limit on the size of files stands in for a disk that is nearly full: the tables would fit, and
+/// the page does not.
 #[cfg(unix)]
 #[test]
 fn a_disk_without_room_for_all_leaves_what_an_earlier_run_wrote_as_it_was() {
@@ -280,8 +280,9 @@ fn ctrl_c_leaves_no_file_and_says_what_was_finished() {
     assert_eq!(desk.files("output/quick--run.measure=1h--run.replications=100000"), [""; 0]);
 }
 
-/// A recording that comes from standard input, and does not end: the program waits for more, and hears
-/// of the first Ctrl-C only then. The second ends it at once, and so it does its file in the making.
+/// A recording that comes from standard input, and does not end: the program waits for more, and
+/// hears of the first Ctrl-C only then. The second ends it at once, and so it does its file in the
+/// making.
 #[cfg(unix)]
 #[test]
 fn a_second_ctrl_c_ends_the_program_at_once_and_leaves_no_file() {

@@ -1,5 +1,5 @@
-//! Literal timetables of what cores have to do besides requests, of cores in slices, and of code that
-//! goes cold. All times in milliseconds.
+//! Literal timetables of what cores have to do besides requests, of cores in slices, and of code
+//! that goes cold. All times in milliseconds.
 
 use tonnage::site::{Cooling, Sharing, Site, Step, WorkerKind};
 use tonnage::units::Span;
@@ -17,9 +17,9 @@ use crate::support::millis;
 /// | 3011 | 3013 | its query's CPU (1), the database's first: a tenth of that is code |
 /// | 3013 | 4013 | the query's wait, answered |
 ///
-/// B is the same a second after the stack last ran, to answer A. One that comes as A is answered finds the
-/// first half warm. Of two that come together and compute nothing, the first finds the stack cold, but
-/// only its first half, and the second follows at once.
+/// B is the same a second after the stack last ran, to answer A. One that comes as A is answered
+/// finds the first half warm. Of two that come together and compute nothing, the first finds the
+/// stack cold, but only its first half, and the second follows at once.
 #[test]
 fn code_that_has_not_run_for_long_costs_more() {
     let ms = Span::from_millis;
@@ -40,9 +40,9 @@ fn code_that_has_not_run_for_long_costs_more() {
     assert_eq!(play(&site, tape), [Ok(4013), Ok(7026)], "on cores shared fairly as well");
 }
 
-/// Of a query that says what its driver takes, that beyond the stack's own (10) is the endpoint's, and
-/// does not go cold. Of the stack's, 30 where it is cold, half comes before that and half behind it: cold
-/// again after a second of it, and warm where there is none.
+/// Of a query that says what its driver takes, that beyond the stack's own (10) is the endpoint's,
+/// and does not go cold. Of the stack's, 30 where it is cold, half comes before that and half
+/// behind it: cold again after a second of it, and warm where there is none.
 #[test]
 fn what_a_query_says_that_its_driver_takes_goes_cold_no_more_than_the_stack_s_own() {
     let query = |driver| Step::Query { wait: millis(0), cpu: millis(0), driver };
@@ -57,11 +57,11 @@ fn what_a_query_says_that_its_driver_takes_goes_cold_no_more_than_the_stack_s_ow
     assert_eq!(takes(Some(Span::from_secs(1.0))), [Ok(3020)]);
 }
 
-/// Two workers, a core for each, and requests that cost the stack 10, or 30 where all of it is cold. At
-/// 3030 one worker has just been at work, and the other, whose turn it is, has not for a second: C finds
-/// warm what both of them share, three tenths of the half before what it computes, and takes 7 more than
-/// D, which finds all of that warm.
-/// A server's own `cold_code` goes before that of its machine.
+/// Two workers, a core for each, and requests that cost the stack 10, or 30 where all of it is
+/// cold. At 3030 one worker has just been at work, and the other, whose turn it is, has not for a
+/// second: C finds warm what both of them share, three tenths of the half before what it computes,
+/// and takes 7 more than D, which finds all of that warm. A server's own `cold_code` goes before
+/// that of its machine.
 #[test]
 fn what_other_processes_run_keeps_little_of_a_worker_s_own_code_warm() {
     let mut site = Site::textbook(WorkerKind::Sync, 2, 2, vec![Step::Compute(millis(1))]);
@@ -123,7 +123,8 @@ fn a_query_that_sleeps_needs_a_core_again_for_its_answer() {
     site.database.wait_step = Span::from_millis(1);
     let tape: Tape = &[(0, &[0, 8, 2, 1]), (1, &[20, 0, 0, 0])];
     assert_eq!(play(&site, tape)[0], Ok(13));
-    // Alone, with 2 ms there and back, and 6 for its connection: 18, and 1 for the worker that has its result.
+    // Alone, with 2 ms there and back, and 6 for its connection: 18, and 1 for the worker that has
+    // its result.
     site.database.latency = Span::from_millis(2);
     assert_eq!(play(&site, &tape[..1]), [Ok(19)]);
 }

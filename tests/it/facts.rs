@@ -50,9 +50,9 @@ fn the_last_tcp_retry_in_vain_is_a_failure() {
     assert_eq!(play(&site, tape)[2], Err((Cause::Timeout, 60_010)));
 }
 
-/// gunicorn's arbiter looks every second whether a sync worker has been at its request for 30 s. From
-/// 60 to 70 the one of this site boots, and then serves the requests that have waited in the backlog; a query's
-/// connection goes with its process, so the third opens one as the first did.
+/// gunicorn's arbiter looks every second whether a sync worker has been at its request for 30 s.
+/// From 60 to 70 the one of this site boots, and then serves the requests that have waited in the
+/// backlog; a query's connection goes with its process, so the third opens one as the first did.
 #[test]
 fn a_sync_worker_is_killed_over_a_request_that_takes_half_a_minute() {
     let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![query(millis(1))]);

@@ -32,9 +32,9 @@ fn uvicorns_parent_misses_a_worker_that_died_while_it_waited_for_word() {
 }
 
 /// A loop alone, with its own listening socket: at 20 ms it takes memory that is not there, with
-/// nobody else to die for it, and boots for 100 ms. Who is in it is cut off, and who comes before it
-/// is up again finds nobody; gunicorn's arbiter would have held the socket, and that one would have
-/// waited.
+/// nobody else to die for it, and boots for 100 ms. Who is in it is cut off, and who comes before
+/// it is up again finds nobody; gunicorn's arbiter would have held the socket, and that one would
+/// have waited.
 #[test]
 fn the_socket_of_a_single_uvicorn_dies_with_it() {
     let mut site = Site::textbook(ASYNC, 1, 1, vec![call(millis(1))]);
@@ -51,8 +51,9 @@ fn the_socket_of_a_single_uvicorn_dies_with_it() {
     assert_eq!(play(&site, tape), [gone(20), gone(20), Ok(121), Ok(131)]);
 }
 
-/// Each request leaves 5 MB behind in a worker of 10 on a host of 12, which dies of the first: whoever
-/// is in the backlog then waits for its second life, also where a loop was between two bursts.
+/// Each request leaves 5 MB behind in a worker of 10 on a host of 12, which dies of the first:
+/// whoever is in the backlog then waits for its second life, also where a loop was between two
+/// bursts.
 #[test]
 fn a_worker_that_dies_as_its_request_ends_takes_no_other() {
     for kind in [WorkerKind::Sync, ASYNC] {
@@ -66,8 +67,8 @@ fn a_worker_that_dies_as_its_request_ends_takes_no_other() {
     }
 }
 
-/// A database of 2 GB on a host of 1 GB comes back as fast as it can, which is every millisecond, and
-/// each request finds it gone. Where it says that it takes longer, it does.
+/// A database of 2 GB on a host of 1 GB comes back as fast as it can, which is every millisecond,
+/// and each request finds it gone. Where it says that it takes longer, it does.
 #[test]
 fn a_database_that_does_not_fit_dies_again_and_again_but_not_at_one_instant() {
     let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![query(millis(1))]);
@@ -83,9 +84,10 @@ fn a_database_that_does_not_fit_dies_again_and_again_but_not_at_one_instant() {
     }
 }
 
-/// Six workers on as many cores, of which two are killed over their `timeout` at 2 s, when the arbiter
-/// looks: it forks the first at once, and the second after a pause of up to 100 ms. A millisecond later
-/// a third dies of memory and systemd stops the unit: nobody boots after that, for 5 s each.
+/// Six workers on as many cores, of which two are killed over their `timeout` at 2 s, when the
+/// arbiter looks: it forks the first at once, and the second after a pause of up to 100 ms. A
+/// millisecond later a third dies of memory and systemd stops the unit: nobody boots after that,
+/// for 5 s each.
 #[test]
 fn who_was_to_be_started_when_systemd_stops_the_unit_is_not() {
     let mut site = Site::textbook(WorkerKind::Sync, 6, 6, vec![Step::Compute(millis(1))]);
@@ -115,8 +117,9 @@ fn no_more_memory_is_used_than_there_is() {
     assert_eq!(outcome.levels.memory.peak, Bytes::from_mib(40).get());
 }
 
-/// Two workers of 30 MB on a host of 100 MB, a core for each, and requests of 30 MB. There is no room for
-/// the second: for 20 ms nobody gets anything done, and then the worker that was started last dies for it.
+/// Two workers of 30 MB on a host of 100 MB, a core for each, and requests of 30 MB. There is no
+/// room for the second: for 20 ms nobody gets anything done, and then the worker that was started
+/// last dies for it.
 #[test]
 fn before_the_oom_killer_comes_nobody_gets_anything_done() {
     let mut site = Site::textbook(WorkerKind::Sync, 2, 2, vec![Step::Compute(millis(1))]);
@@ -188,10 +191,10 @@ fn looked_after() -> Site {
     site
 }
 
-/// A and B together are too much for their worker, which is killed at 10.001 s and boots in no time.
-/// The parent looks every 0.5 s, and starts it then. If it had asked the worker how it is within
-/// the last 50 ms, which is one time in ten, it waits for the answer until 5 s after that: of 400 runs
-/// in 40, with a standard deviation of 6, of which four are allowed.
+/// A and B together are too much for their worker, which is killed at 10.001 s and boots in no
+/// time. The parent looks every 0.5 s, and starts it then. If it had asked the worker how it is
+/// within the last 50 ms, which is one time in ten, it waits for the answer until 5 s after that:
+/// of 400 runs in 40, with a standard deviation of 6, of which four are allowed.
 #[test]
 fn uvicorns_parent_waits_for_word_from_a_worker_killed_right_after_it_had_asked() {
     let site = looked_after();
@@ -210,9 +213,9 @@ fn uvicorns_parent_waits_for_word_from_a_worker_killed_right_after_it_had_asked(
     assert!((16..=64).contains(&late.len()), "{} of {}", late.len(), soon.len() + late.len());
 }
 
-/// The same, and once more 3 s later: the parent looks every 0.5 s from when it last did, so the worker is
-/// back a multiple of that after it was the first time, and 0.2 ms for waking up; or up to 5 s later, in
-/// step with nothing, where its parent had asked just before.
+/// The same, and once more 3 s later: the parent looks every 0.5 s from when it last did, so the
+/// worker is back a multiple of that after it was the first time, and 0.2 ms for waking up; or up
+/// to 5 s later, in step with nothing, where its parent had asked just before.
 #[test]
 fn uvicorns_parent_looks_in_step_with_when_it_started_a_worker() {
     let site = looked_after();
@@ -279,7 +282,8 @@ fn a_killed_worker_is_gone_once_its_memory_is_free_and_its_connections_are_close
     );
 }
 
-/// Two workers of 50 MB and two Celery children of 200 fill their host, and each worker gets a request of
+/// Two workers of 50 MB and two Celery children of 200 fill their host, and each worker gets a
+/// request of
 /// 140. Both children are killed for them, one after the other, and no worker, which is smaller.
 #[test]
 fn every_child_of_celery_can_be_killed() {
@@ -303,10 +307,11 @@ fn who_waits_for_a_thread_has_no_memory_yet() {
     assert_eq!(play(&site, &[(0, &[5]), (1, &[5])]), [Ok(5), Ok(10)]);
 }
 
-/// Two workers of 10 MB with 50 threads each on a host of 60 MB, with a core each, and 20 MB a request.
-/// With C, the third, one of them is killed, with what it had before. Its threads take 1 ms to end, and
-/// the first of the 30 MB that it had, which are all, 30 ms to free. D, who wants 20 MB meanwhile, finds
-/// nobody who is about to die when the last thread is at its end, and whoever lives is killed as well.
+/// Two workers of 10 MB with 50 threads each on a host of 60 MB, with a core each, and 20 MB a
+/// request. With C, the third, one of them is killed, with what it had before. Its threads take 1
+/// ms to end, and the first of the 30 MB that it had, which are all, 30 ms to free. D, who wants 20
+/// MB meanwhile, finds nobody who is about to die when the last thread is at its end, and whoever
+/// lives is killed as well.
 #[test]
 fn who_waits_for_the_memory_of_a_process_with_threads_kills_another() {
     let mut site = Site::textbook(threads(50), 2, 2, vec![call(millis(1))]);
@@ -327,8 +332,8 @@ fn who_waits_for_the_memory_of_a_process_with_threads_kills_another() {
     assert_eq!(all, [Ok(100), killed(10), killed(10), Ok(112)]);
 }
 
-/// One worker of 10 MB on a host of 25 MB with cores for all, and 10 MB a request. A and B together are
-/// too much; C, who comes by then, waits until the worker is back.
+/// One worker of 10 MB on a host of 25 MB with cores for all, and 10 MB a request. A and B together
+/// are too much; C, who comes by then, waits until the worker is back.
 ///
 /// | from | to | |
 /// |---|---|---|
@@ -347,10 +352,11 @@ fn a_worker_is_back_once_the_postmaster_has_forked_for_its_pool() {
     assert_eq!(play(&site, tape), [killed, killed, Ok(38)]);
 }
 
-/// A worker boots for 1.5 s on a core with slices, and its parent asks it in the middle of that how it
-/// is. It answers in between, with a thread of its own, and boots on: 1.6 s for that and the request from
-/// when the parent looks, which is at once or up to 5.5 s after the kill at 1.001 s, and 10 ms for looks
-/// and answers. (A thread that had two things to do is an error in `Sliced` with debug assertions.)
+/// A worker boots for 1.5 s on a core with slices, and its parent asks it in the middle of that how
+/// it is. It answers in between, with a thread of its own, and boots on: 1.6 s for that and the
+/// request from when the parent looks, which is at once or up to 5.5 s after the kill at 1.001 s,
+/// and 10 ms for looks and answers. (A thread that had two things to do is an error in `Sliced`
+/// with debug assertions.)
 #[test]
 fn a_worker_that_is_asked_while_it_boots_boots_on() {
     let mut site = looked_after();
@@ -366,7 +372,8 @@ fn a_worker_that_is_asked_while_it_boots_boots_on() {
     assert_eq!(replies[2].failed, None);
 }
 
-/// How `count` requests fare, 5 s apart, that fill a worker's memory two by two, on a core with slices.
+/// How `count` requests fare, 5 s apart, that fill a worker's memory two by two, on a core with
+/// slices.
 fn fill_it_by_twos(site: &mut Site, count: u64, seed: u64) -> Vec<Option<Cause>> {
     has_slices(site);
     site.server.worker_memory = Bytes::from_mib(10);
@@ -382,7 +389,8 @@ fn fill_it_by_twos(site: &mut Site, count: u64, seed: u64) -> Vec<Option<Cause>>
 }
 
 /// Workers that boot in no time have word at once, and their parent asks each of them but once. One
-/// time in ten it has asked the one that is killed just before, gives it up, and goes on with the rest.
+/// time in ten it has asked the one that is killed just before, gives it up, and goes on with the
+/// rest.
 #[test]
 fn a_parent_that_gave_up_on_a_worker_goes_on_with_the_next() {
     for seed in 1..=40 {
@@ -404,9 +412,9 @@ fn more_than_a_thousand_connections_close_at_once() {
     assert_eq!(fill_it_by_twos(&mut site, 3, 1), [killed, killed, None]);
 }
 
-/// A loop of 10 MB and a database of 50, which is its largest process, and 5 for each connection, on
-/// a host that holds one request of 20 MB beside them and not a byte more: with two the database is
-/// killed, and is back a second later.
+/// A loop of 10 MB and a database of 50, which is its largest process, and 5 for each connection,
+/// on a host that holds one request of 20 MB beside them and not a byte more: with two the database
+/// is killed, and is back a second later.
 fn loses_its_database() -> Site {
     let mut site = Site::textbook(ASYNC, 1, 1, vec![query(millis(1))]);
     site.host.memory = Some(Bytes::from_mib(85));
@@ -427,8 +435,8 @@ fn who_asks_a_recovering_database_finds_it_down() {
     assert_eq!(play(&loses_its_database(), tape), [killed, down(10), down(500), Ok(1_110)]);
 }
 
-/// An application says so that has lost its database or finds none, and so does gunicorn for a worker that
-/// it kills over its `timeout`; nobody does for a process that the OOM killer takes.
+/// An application says so that has lost its database or finds none, and so does gunicorn for a
+/// worker that it kills over its `timeout`; nobody does for a process that the OOM killer takes.
 #[test]
 fn a_server_that_is_still_there_says_that_a_request_failed() {
     let told = |site: &Site, tape: Tape| -> Vec<bool> {
@@ -459,9 +467,9 @@ fn after_a_crash_and_a_recovery_memory_is_what_it_was() {
     assert_eq!(outcome.kills, 1);
 }
 
-/// A computes for 50 ms and then waits, and B and C knock meanwhile; with B, who is accepted next, memory
-/// runs out. C is cut off where it knocked at the socket of that process, and else waits for its next
-/// life, as D does, who comes while nobody listens.
+/// A computes for 50 ms and then waits, and B and C knock meanwhile; with B, who is accepted next,
+/// memory runs out. C is cut off where it knocked at the socket of that process, and else waits for
+/// its next life, as D does, who comes while nobody listens.
 #[test]
 fn a_backlog_of_its_own_dies_with_its_process() {
     let steps = vec![Step::Compute(millis(1)), call(millis(1))];

@@ -24,7 +24,8 @@ pub(crate) fn play(site: &Site, tape: Tape) -> Vec<End> {
     play_all(site, tape, Seed::new(1)).1
 }
 
-/// Plays a tape as [`play`] does, with a seed for what is left to chance; returns the outcome as well.
+/// Plays a tape as [`play`] does, with a seed for what is left to chance; returns the outcome as
+/// well.
 pub(crate) fn play_all(site: &Site, tape: Tape, seed: Seed) -> (Outcome, Vec<End>) {
     let requests = tape.iter().map(|(at, demands)| {
         let arrival = Arrival { at: Time::from_nanos(at * MS), endpoint: 0 };
@@ -87,10 +88,10 @@ fn two_threads_pass_the_gil_every_five_milliseconds() {
     assert_eq!(play(&site, ABC), [Ok(53), Ok(57), Ok(77)]);
 }
 
-/// Three processes of two threads on two cores: each has two thirds of a core at least, so whoever is
-/// in one is answered by half as much again as the work of both. The works, in ns, are such that one is
-/// interrupted with a fraction of a nanosecond to go, which the clock does not know: it has to finish,
-/// and not to begin again.
+/// Three processes of two threads on two cores: each has two thirds of a core at least, so whoever
+/// is in one is answered by half as much again as the work of both. The works, in ns, are such that
+/// one is interrupted with a fraction of a nanosecond to go, which the clock does not know: it has
+/// to finish, and not to begin again.
 #[test]
 fn who_is_interrupted_at_the_very_end_of_its_work_does_not_begin_again() {
     let kind = WorkerKind::Threads {
@@ -189,9 +190,9 @@ fn an_event_loop_runs_each_burst_to_its_end() {
     assert_eq!(play(&site, ABC), [Ok(43), Ok(57), Ok(48)]);
 }
 
-/// A millisecond for the stack, then A queries 10 and calls 10; B computes from 5 to 45. Nothing is to
-/// compute for A when it is back, but its thread needs the GIL to go on, for which it asks after 5 ms,
-/// and its task the loop. In a textbook, where the stack costs nothing, it does not.
+/// A millisecond for the stack, then A queries 10 and calls 10; B computes from 5 to 45. Nothing is
+/// to compute for A when it is back, but its thread needs the GIL to go on, for which it asks after
+/// 5 ms, and its task the loop. In a textbook, where the stack costs nothing, it does not.
 ///
 /// | workers | A is back | and calls from | is back | and answered |
 /// |---|---|---|---|---|
@@ -231,8 +232,9 @@ fn what_nobody_waits_for_is_still_done() {
     assert_eq!(play(&site, tape), [given_up(50), given_up(60), Ok(120)]);
 }
 
-/// Work of 50 and a way of 80 there and back: the answer is back after 130, if anybody waits for so long.
-/// A client that does not wait so long gives up when its patience is over, wherever the answer is by then.
+/// Work of 50 and a way of 80 there and back: the answer is back after 130, if anybody waits for so
+/// long. A client that does not wait so long gives up when its patience is over, wherever the
+/// answer is by then.
 #[test]
 fn an_answer_that_is_still_on_its_way_when_patience_is_over_is_none() {
     let mut site =
@@ -250,7 +252,8 @@ fn an_answer_that_is_still_on_its_way_when_patience_is_over_is_none() {
 }
 
 /// A loop and its one connection: a request that is woken up for it may find it taken, and waits
-/// again. That is one wait, of all the time in the queue: two for each request, which has two queries.
+/// again. That is one wait, of all the time in the queue: two for each request, which has two
+/// queries.
 #[test]
 fn who_is_woken_up_in_vain_has_waited_once_when_it_is_over() {
     let fixed = || query(millis(5));
@@ -349,9 +352,9 @@ fn a_worker_does_not_linger_with_a_client_that_has_gone() {
     assert_eq!(play(&site, tape), [Err((Cause::Patience, 30)), Ok(45)]);
 }
 
-/// One worker and room for one in its backlog: the third connection is dropped, tried again at 1 and
-/// 2 s, and would be at 3 s, but Nginx gives up before that. Without it the kernel's try at 11 s is
-/// the first that gets in.
+/// One worker and room for one in its backlog: the third connection is dropped, tried again at 1
+/// and 2 s, and would be at 3 s, but Nginx gives up before that. Without it the kernel's try at 11
+/// s is the first that gets in.
 #[test]
 fn nginx_gives_up_connecting_between_two_tries_of_its_kernel() {
     let mut site = Site::textbook(WorkerKind::Sync, 1, 1, vec![Step::Compute(millis(1))]);
@@ -362,8 +365,9 @@ fn nginx_gives_up_connecting_between_two_tries_of_its_kernel() {
     assert_eq!(play(&site, tape)[2], Err((Cause::Timeout, 2_500)));
 }
 
-/// A hundred requests of 100 ms, one a ms, for two processes that take one at a time. They have room
-/// for four in one backlog (it holds one more than it is asked to), or for four in each of two.
+/// A hundred requests of 100 ms, one a ms, for two processes that take one at a time. They have
+/// room for four in one backlog (it holds one more than it is asked to), or for four in each of
+/// two.
 #[test]
 fn each_listening_socket_has_a_backlog_of_its_own() {
     let one_each = |mut kind| {

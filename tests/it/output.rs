@@ -1,5 +1,6 @@
 //! `output/` holds what the shipped scenarios give: their CSV files are simulated anew and compared
-//! byte for byte, and so are their charts. To renew the folder after a change that is meant, run with `UPDATE=1`.
+//! byte for byte, and so are their charts. To renew the folder after a change that is meant, run
+//! with `UPDATE=1`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,8 +52,8 @@ fn holds(name: &str) {
     no_other_files_are_kept(&folder, &files);
 }
 
-/// A table or chart that the scenario gives no more, or by another name, does not stay behind. (A run
-/// also writes pictures and a page, which are not kept.)
+/// A table or chart that the scenario gives no more, or by another name, does not stay behind. (A
+/// run also writes pictures and a page, which are not kept.)
 fn no_other_files_are_kept(folder: &Path, files: &[(String, String)]) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -89,9 +89,9 @@ fn every_request_has_a_row_in_order_with_what_was_measured_and_what_is_predicted
     }
 }
 
-/// A request for two seconds whose worker is killed, by gunicorn's arbiter or for its memory, or for
-/// which Nginx does not wait as long. gunicorn answers for the worker that it kills over its `timeout`,
-/// and nobody for one that the OOM killer takes.
+/// A request for two seconds whose worker is killed, by gunicorn's arbiter or for its memory, or
+/// for which Nginx does not wait as long. gunicorn answers for the worker that it kills over its
+/// `timeout`, and nobody for one that the OOM killer takes.
 #[test]
 fn a_request_that_fails_ends_as_its_client_sees_it() {
     let timeout = "server.sync.timeout=1s";

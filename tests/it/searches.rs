@@ -127,14 +127,15 @@ fn sizes(errors: &[f64]) -> (f64, f64) {
 }
 
 /// The standard error of what is carried is half a per cent at most. The bound on effort ends the
-/// search for a load line where it is not known to 0.64 % before, at 100,000 arrivals, where the mean of M/M/1 has a
-/// relative standard error of 2 / ((1 - load) √n) (Whitt 1989), p95 is a multiple of it, and grows
-/// by load / (1 - load) per cent for each per cent of rate: so the rate is known to 0.63 % / load, and
-/// somewhat better, as p95 is corrected to the work that comes on average.
-/// The bracket's lower end is told, 0.5 % too low on average, give or take 0.29 %. Over twelve
-/// seeds a root mean square scatters by a fifth of itself: 1.5 times as much is 2.5 of those. The
-/// worst of twelve normal errors lies below 3.3 standard errors 99 times in 100. Of other load lines
-/// theory knows no standard error: they are in the table alone, which `--nocapture` shows.
+/// search for a load line where it is not known to 0.64 % before, at 100,000 arrivals, where the
+/// mean of M/M/1 has a relative standard error of 2 / ((1 - load) √n) (Whitt 1989), p95 is a
+/// multiple of it, and grows by load / (1 - load) per cent for each per cent of rate: so the rate
+/// is known to 0.63 % / load, and somewhat better, as p95 is corrected to the work that comes on
+/// average. The bracket's lower end is told, 0.5 % too low on average, give or take 0.29 %. Over
+/// twelve seeds a root mean square scatters by a fifth of itself: 1.5 times as much is 2.5 of
+/// those. The worst of twelve normal errors lies below 3.3 standard errors 99 times in 100. Of
+/// other load lines theory knows no standard error: they are in the table alone, which
+/// `--nocapture` shows.
 #[test]
 #[ignore = "full: 168 searches"]
 fn full_searched_points_scatter_about_theory_no_more_than_their_standard_errors_allow() {

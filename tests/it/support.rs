@@ -12,7 +12,8 @@ pub(crate) fn threads(threads: u32) -> WorkerKind {
     WorkerKind::Threads { threads, switch_interval, worker_connections: None, dispatcher: None }
 }
 
-/// A gunicorn with threads, and a main thread that needs the GIL to accept, and to close after the answer.
+/// A gunicorn with threads, and a main thread that needs the GIL to accept, and to close after the
+/// answer.
 pub(crate) fn with_main_thread(threads: u32, dispatch: Span, finish: Span) -> WorkerKind {
     dispatched(
         threads,
@@ -68,8 +69,8 @@ pub(crate) fn millis(millis: u64) -> Dist {
     Dist::Fixed(Span::from_millis(millis))
 }
 
-/// Seconds of CPU that a request for `endpoint` asks of a worker and of the database on average, beside
-/// the costs of the stack.
+/// Seconds of CPU that a request for `endpoint` asks of a worker and of the database on average,
+/// beside the costs of the stack.
 pub(crate) fn mean_cpu(endpoint: &Endpoint) -> (f64, f64) {
     endpoint.steps.iter().fold((0.0, 0.0), |(worker, database), step| match step {
         Step::Compute(dist) => (worker + dist.mean_secs(), database),

@@ -1,5 +1,5 @@
-//! The house rules that no compiler knows: which floor may import which, where each dependency lives,
-//! how long a line, a function and a file may be, and that every citation can be looked up.
+//! The house rules that no compiler knows: which floor may import which, where each dependency
+//! lives, how long a line, a function and a file may be, and that every citation can be looked up.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -237,6 +237,12 @@ fn only_the_command_line_prints_exits_or_reads_the_environment() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Whether it is a row of a table in a comment, which Markdown has in one line.
+fn is_table_row(line: &str) -> bool {
+    let comment = line.trim_start().trim_start_matches(['/', '!']);
+    line.trim_start().starts_with("//") && comment.trim_start().starts_with('|')
+}
+
 #[test]
 fn lines_fit_and_no_work_is_left_lying_about() {
     let mut wrong = Vec::new();
@@ -245,7 +251,7 @@ fn lines_fit_and_no_work_is_left_lying_about() {
     for source in sources("src").iter().chain(&sources("tests")) {
         for (at, line) in source.lines.iter().enumerate() {
             let place = format!("{}:{}", source.path, at + 1);
-            if line.chars().count() > LONGEST_LINE && !line.trim_start().starts_with("//") {
+            if line.chars().count() > LONGEST_LINE && !is_table_row(line) {
                 wrong.push(format!("{place}: more than {LONGEST_LINE} columns"));
             }
             wrong.extend(

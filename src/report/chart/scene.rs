@@ -147,8 +147,8 @@ pub(super) struct Type {
     pub(super) ink: Ink,
 }
 
-/// A character as a picture shows it: a blank in place of what may not stand in XML, or breaks a line
-/// of text.
+/// A character as a picture shows it: a blank in place of what may not stand in XML, or breaks a
+/// line of text.
 pub(super) fn visible(letter: char) -> char {
     let breaks = matches!(letter, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}');
     if letter.is_control() || breaks { ' ' } else { letter }

@@ -42,8 +42,8 @@ pub(super) const MARK: f64 = 6.5;
 pub(super) const BAND: f64 = 0.16;
 pub(super) const UNSUSTAINED: f64 = 0.38;
 
-/// Okabe and Ito's palette (2008), which the colour-blind can tell apart; its yellow is too light for a
-/// line on white.
+/// Okabe and Ito's palette (2008), which the colour-blind can tell apart; its yellow is too light
+/// for a line on white.
 pub(super) const HUES: [Ink; 7] = [
     Ink(0, 114, 178, 1.0),
     Ink(213, 94, 0, 1.0),
@@ -65,8 +65,8 @@ pub(super) const DASHES: [&[f64]; 6] = [
 ];
 
 /// Fills of bars: the stages of a request by their number (waits warm, work cool), then the three
-/// points of a capacity. The brown of waits for the database's cores is of ColorBrewer's BrBG (2003), made for the
-/// colour-blind as well.
+/// points of a capacity. The brown of waits for the database's cores is of ColorBrewer's BrBG
+/// (2003), made for the colour-blind as well.
 pub(super) const FILLS: [Ink; 12] = [
     Ink(213, 94, 0, 1.0),
     Ink(230, 159, 0, 1.0),

@@ -33,8 +33,9 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
 
 /// Whether any of its limits was searched for.
 fn is_searched(capacity: &Capacity) -> bool {
-    let points = [Some(capacity.saturation), capacity.load_line, Some(capacity.oom)];
-    points.into_iter().flatten().any(|point| point != Threshold::NotSearched)
+    let points = [Some(capacity.saturation), capacity.load_line];
+    let searched = points.into_iter().flatten().any(|point| point != Threshold::NotSearched);
+    searched || !matches!(capacity.oom, Threshold::NotSearched | Threshold::Never)
 }
 
 fn point_group(study: &Study, capacity: &Capacity) -> Group {

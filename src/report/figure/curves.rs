@@ -132,13 +132,14 @@ fn x_limit(capacities: &[&Capacity]) -> f64 {
     if last > 0.0 { last * BEYOND } else { f64::INFINITY }
 }
 
-/// Of findings closer together than this share of the last rate only one is shown: one that is marked
-/// (load line, saturation point), or else the one simulated for longest. Searches try many rates around
-/// the points they look for, some only briefly.
+/// Of findings closer together than this share of the last rate only one is shown: one that is
+/// marked (load line, saturation point), or else the one simulated for longest. Searches try many
+/// rates around the points they look for, some only briefly.
 const CLOSE: f64 = 0.025;
 
 /// The findings to be shown, by rising rate. Those without a value to draw are among them beyond
-/// saturation, where the line gets a gap; up to there they lack it only by chance, and are left out.
+/// saturation, where the line gets a gap; up to there they lack it only by chance, and are left
+/// out.
 fn thinned<'c>(capacity: &'c Capacity, drawn: &Drawn) -> Vec<&'c Finding> {
     let line = capacity.load_line.and_then(|line| line.rate());
     let full = capacity.saturation.rate();
@@ -180,8 +181,8 @@ fn curve(capacity: &Capacity, limit: f64, drawn: &Drawn) -> Vec<Point> {
     points
 }
 
-/// Whether a finding's rate is sustained: up to the saturation point it is, even if a short simulation
-/// there found otherwise.
+/// Whether a finding's rate is sustained: up to the saturation point it is, even if a short
+/// simulation there found otherwise.
 fn is_sustained(capacity: &Capacity, finding: &Finding) -> bool {
     capacity.saturation.rate().map_or(!finding.saturated, |full| finding.rate <= full)
 }
@@ -194,8 +195,8 @@ fn whole(capacity: &Capacity, drawn: &Drawn) -> Vec<Point> {
     };
     let findings = thinned(capacity, drawn);
     let mut points: Vec<Point> = findings.iter().map(point).collect();
-    // Beyond an overload in which no request is answered, a short simulation may still find some that
-    // are: they are not drawn.
+    // Beyond an overload in which no request is answered, a short simulation may still find some
+    // that are: they are not drawn.
     let mut both = points.iter().zip(&findings);
     let lost = both.position(|(point, it)| !point.sustained && point.y.is_none() && drawable(it));
     points.truncate(lost.unwrap_or(points.len()));

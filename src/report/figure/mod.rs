@@ -12,6 +12,9 @@ mod tests;
 
 pub use capacity::POINT_FILLS;
 
+/// The names of all figures that there may be.
+pub const NAMES: [&str; 4] = ["response-time", "capacity", "memory", "slow-requests"];
+
 use super::words::{percent, seconds};
 use crate::experiment::answer::{Answers, Capacity, Objective, Study};
 
@@ -48,8 +51,8 @@ pub struct Lines {
     pub panels: Vec<Panel>,
 }
 
-/// How a line looks: indices into palette, dash patterns and marker shapes. Dash and marker tell lines
-/// apart in grey, too.
+/// How a line looks: indices into palette, dash patterns and marker shapes. Dash and marker tell
+/// lines apart in grey, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     /// Index of the colour.
@@ -111,8 +114,8 @@ pub struct Series {
 }
 
 impl Series {
-    /// Whether it is a line, and not a scatter of points that are not joined. A single point, or none,
-    /// counts as a line.
+    /// Whether it is a line, and not a scatter of points that are not joined. A single point, or
+    /// none, counts as a line.
     pub fn is_line(&self) -> bool {
         let joined = |pair: &[Point]| pair.iter().all(|point| point.y.is_some());
         let drawn = self.points.iter().filter(|point| point.y.is_some()).count();

@@ -58,8 +58,8 @@ fn subtitle(lines: &Lines, faded: bool) -> String {
     subtitle
 }
 
-/// Whether p95 is to be drawn: not where it grows for as long as is simulated, nor where the windows
-/// were too short for it, as those of a search are close to saturation.
+/// Whether p95 is to be drawn: not where it grows for as long as is simulated, nor where the
+/// windows were too short for it, as those of a search are close to saturation.
 fn is_steady(_: &Capacity, finding: &Finding) -> bool {
     finding.is_steady() && (finding.settled || finding.saturated)
 }
@@ -75,8 +75,8 @@ fn p95(finding: &Finding) -> Value {
 }
 
 /// The curve through `points`, smoothed: as far as rates are sustained it never falls (p95 itself
-/// rises with the rate, and near saturation searches simulate no more than they must), and where p95
-/// alone decides the load line, it meets the objective there.
+/// rises with the rate, and near saturation searches simulate no more than they must), and where
+/// p95 alone decides the load line, it meets the objective there.
 fn through(capacity: &Capacity, objective: &Objective, mut points: Vec<Point>) -> Vec<Point> {
     let crossing = crossing(capacity, objective, &points).map(|crossing| {
         let at = points.partition_point(|point| point.x < crossing.x);
@@ -84,6 +84,9 @@ fn through(capacity: &Capacity, objective: &Objective, mut points: Vec<Point>) -
         points.splice(at..at + usize::from(known), [crossing]);
         at
     });
+    if capacity.saturation == Threshold::NotSearched {
+        return unjoined(points);
+    }
     let rises = |(_, point): &(usize, &mut Point)| point.sustained && point.y.is_some();
     let mut rise: Vec<(usize, &mut Point)> = points.iter_mut().enumerate().filter(rises).collect();
     let known = |(at, point): &(usize, &mut Point)| {
@@ -94,6 +97,20 @@ fn through(capacity: &Capacity, objective: &Objective, mut points: Vec<Point>) -
     let levels = rising(&rise.iter().map(known).collect::<Vec<_>>());
     rise.iter_mut().zip(levels).for_each(|((_, point), level)| lift(point, level.exp()));
     points
+}
+
+/// The points with a gap between each two: nothing is known of what lies between tiers.
+fn unjoined(points: Vec<Point>) -> Vec<Point> {
+    let gaps = points.windows(2).map(|pair| Point {
+        x: (pair[0].x + pair[1].x) / 2.0,
+        y: None,
+        band: None,
+        sustained: true,
+    });
+    let gaps: Vec<Point> = gaps.collect();
+    let mut all: Vec<Point> = points.into_iter().chain(gaps).collect();
+    all.sort_by(|a, b| a.x.total_cmp(&b.x));
+    all
 }
 
 /// Half the width, in the logarithm, that is taken for a point without an interval.
@@ -135,8 +152,8 @@ fn crossing(capacity: &Capacity, objective: &Objective, points: &[Point]) -> Opt
 const NEAR: f64 = 1.05;
 
 /// Whether p95 alone misses the objective beyond the load line: at the next rate that was tried or,
-/// if that one meets it by chance, at the first rate nearby that misses it. If all rates nearby meet
-/// it by chance, and are sustained, it is p95.
+/// if that one meets it by chance, at the first rate nearby that misses it. If all rates nearby
+/// meet it by chance, and are sustained, it is p95.
 fn misses_by_p95(
     capacity: &Capacity,
     objective: &Objective,

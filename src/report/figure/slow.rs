@@ -47,8 +47,8 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     })
 }
 
-/// Where the time of a row's slow requests goes; `None` where no request is answered, and where it would
-/// depend on how long was simulated.
+/// Where the time of a row's slow requests goes; `None` where no request is answered, and where it
+/// would depend on how long was simulated.
 fn steady_stages(row: &Row) -> Option<[f64; Stage::COUNT]> {
     row.finding.slow_request.filter(|_| row.finding.is_steady())
 }
@@ -85,8 +85,8 @@ fn axis_end(rows: &[&Row], groups: &[Group], objective: Option<f64>) -> f64 {
     (if shown { end.min(cut) } else { end }).max(1e-6)
 }
 
-/// What slow requests spend most of their time on: in the rows whose p95 misses the objective; if there
-/// are none, in the sustained rows; if there are none of those either, in all.
+/// What slow requests spend most of their time on: in the rows whose p95 misses the objective; if
+/// there are none, in the sustained rows; if there are none of those either, in all.
 fn title(objective: &Objective, rows: &[&Row]) -> String {
     let those = |is: &dyn Fn(&Row) -> bool| {
         rows.iter().copied().filter(|row| is(row)).collect::<Vec<&Row>>()

@@ -198,8 +198,8 @@ fn servers(kind: WorkerKind, workers: u32) -> impl Strategy<Value = Server> {
     })
 }
 
-/// A database that recovers from a kill in no time, or in half a second at most; a host of its own, which
-/// one in two has, is hardly larger than it needs.
+/// A database that recovers from a kill in no time, or in half a second at most; a host of its own,
+/// which one in two has, is hardly larger than it needs.
 fn databases() -> impl Strategy<Value = Database> {
     let cpu = (micros(3_000), micros(3_000), micros(1_000), micros(1_000), micros(2_000));
     let waits = (micros(2_000), spans(3), spans(2), spans(500));
@@ -237,8 +237,8 @@ fn endpoints() -> impl Strategy<Value = Vec<Endpoint>> {
     prop::collection::vec(endpoint, 1..3)
 }
 
-/// Sites that are empty when the window opens, so that the laws' slack is known exactly; a run with too
-/// many requests inside is stopped, as any is.
+/// Sites that are empty when the window opens, so that the laws' slack is known exactly; a run with
+/// too many requests inside is stopped, as any is.
 fn sites() -> impl Strategy<Value = Site> {
     let sizes = (1u32..5, 1u32..4, prop::option::of(100u64..700));
     let traffic = (1.0f64..300.0, endpoints());

@@ -90,8 +90,8 @@ fn a_pool_that_resets_what_it_is_given_back_makes_a_query_more() {
     assert_eq!(play(&site, tape), [Ok(24)], "it is reset before the answer");
 }
 
-/// As many queries as a scenario may ask for, of the kind that takes most operations: each waits for 1,
-/// and its connection is reset for 1 of the loop and 1 of the database.
+/// As many queries as a scenario may ask for, of the kind that takes most operations: each waits
+/// for 1, and its connection is reset for 1 of the loop and 1 of the database.
 #[test]
 fn ten_thousand_queries_are_not_too_many() {
     let mut site = Site::textbook(ASYNC, 1, 8, vec![query(millis(1)); 10_000]);
@@ -127,9 +127,9 @@ fn giving_a_connection_back_takes_a_loop_several_iterations() {
 }
 
 /// One loop, plenty of cores, one connection, 1 ms of the driver for a query; A to D call something
-/// for 1, 2, 13 and 17, compute 4, query 10, compute 2. A request that waits for the connection is woken up once
-/// it is given back, behind whatever is ready by then: and finds it gone, as B does at 25, and waits
-/// behind all others.
+/// for 1, 2, 13 and 17, compute 4, query 10, compute 2. A request that waits for the connection is
+/// woken up once it is given back, behind whatever is ready by then: and finds it gone, as B does
+/// at 25, and waits behind all others.
 ///
 /// | from | to | runs | ready then, in order | wait for the connection |
 /// |---|---|---|---|---|
