@@ -172,8 +172,7 @@ fn share_high(estimate: Option<Estimate>) -> String {
 
 /// What `of` gives for a row's finding; `None` if it would only reflect how long was simulated.
 fn if_steady<T>(row: &Row, of: impl Fn(&Finding) -> Option<T>) -> Option<T> {
-    let told = row.finding.is_steady() && !row.finding.is_empty();
-    if told { of(&row.finding) } else { None }
+    if row.finding.is_steady() { of(&row.finding) } else { None }
 }
 
 /// What gives way. A row that grows has it; one beyond the reach of the simulator does not.
@@ -335,7 +334,7 @@ mod tests {
         }
         expected.extend(["error_rate_low", "error_rate_high"].map(str::to_owned));
         expected.extend(["database_cpu_utilisation", "pool_utilisation"].map(str::to_owned));
-        expected.push("meets_objective".to_owned());
+        expected.extend(["meets_objective", "bottleneck"].map(str::to_owned));
         expected.extend(
             [
                 "worker",

@@ -53,8 +53,8 @@ fn without_memory(study: &Study, answers: &Answers) -> Option<String> {
     told.then(|| WITHOUT_MEMORY.to_owned())
 }
 
-const WITHOUT_MEMORY: &str = "No endpoint gives its memory, so requests in flight are taken to hold \
-                              none beyond their worker's.";
+const WITHOUT_MEMORY: &str = "No endpoint gives its memory, so requests in flight are taken to \
+                              hold none beyond their worker's.";
 
 /// Which rows are not as precise as asked for, and why.
 fn weak(study: &Study, answers: &Answers) -> Vec<String> {

@@ -181,6 +181,20 @@ fn hosts_too_small_for_what_lives_on_them_are_simulated() {
     }
 }
 
+/// Without a search nothing is known between the tiers, nor where a site gives way.
+#[test]
+fn a_run_that_searches_for_nothing_draws_no_capacities_and_removes_those_of_an_earlier_run() {
+    let desk = Desk::new();
+    desk.tonnage("run quick.toml -q --out here");
+    let capacities = || {
+        let files = desk.files("here");
+        files.into_iter().filter(|file| file.starts_with("capacity.")).collect::<Vec<_>>()
+    };
+    assert_eq!(capacities(), ["capacity.csv", "capacity.png", "capacity.svg"]);
+    desk.tonnage("run quick.toml -q --no-search --out here");
+    assert_eq!(capacities(), ["capacity.csv"]);
+}
+
 #[test]
 fn quiet_prints_nothing_and_writes_all_the_same() {
     let desk = Desk::new();
