@@ -46,9 +46,8 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
 
 /// What the curves are, and what was done to them: see [`through`].
 fn subtitle(lines: &Lines, faded: bool) -> String {
-    let mut subtitle = "95th percentile of the response time with its 95% interval, smoothed to \
-                        rise with the rate"
-        .to_owned();
+    let mut subtitle =
+        "95th percentile with its 95% interval, smoothed to rise with the rate".to_owned();
     if lines.marks.iter().any(|(kind, _)| *kind == MarkKind::LoadLine) {
         subtitle.push_str(" and to meet the objective at the load line");
     }
@@ -58,10 +57,13 @@ fn subtitle(lines: &Lines, faded: bool) -> String {
     subtitle
 }
 
-/// Whether p95 is to be drawn: not where it grows for as long as is simulated, nor where the
-/// windows were too short for it, as those of a search are close to saturation.
-fn is_steady(_: &Capacity, finding: &Finding) -> bool {
-    finding.is_steady() && (finding.settled || finding.saturated)
+/// Whether p95 is to be drawn: not where it grows for as long as is simulated, nor beyond the load
+/// line where the windows were too short for it, as those of a search are close to saturation. Up to
+/// the load line the search for that has looked closely enough.
+fn is_steady(capacity: &Capacity, finding: &Finding) -> bool {
+    let line = capacity.load_line.and_then(|line| line.rate());
+    let judged = line.is_some_and(|line| finding.rate <= line);
+    finding.is_steady() && (finding.settled || finding.saturated || judged)
 }
 
 /// p95 and its interval. Searches correct p95 for the work that happened to come; near saturation
