@@ -81,7 +81,11 @@ fn title(study: &Study, answers: &Answers) -> String {
             Some(TooSmall::DatabaseHost) => {
                 format!("The database's host is too small: {}", name(one))
             }
-            None => format!("Memory runs out: {}", name(one)),
+            None => {
+                let rate = one.oom.rate().map(|rate| words::plain(rate.get()));
+                let at = rate.map_or(String::new(), |rate| format!(" at {rate} requests/s"));
+                format!("Memory runs out{at}: {}", name(one))
+            }
         },
         several => {
             let of = answers.capacities.len();
