@@ -58,8 +58,8 @@ fn subtitle(lines: &Lines, faded: bool) -> String {
 }
 
 /// Whether p95 is to be drawn: not where it grows for as long as is simulated, nor beyond the load
-/// line where the windows were too short for it, as those of a search are close to saturation. Up to
-/// the load line the search for that has looked closely enough.
+/// line where the windows were too short for it, as those of a search are close to saturation. Up
+/// to the load line the search for that has looked closely enough.
 fn is_steady(capacity: &Capacity, finding: &Finding) -> bool {
     let line = capacity.load_line.and_then(|line| line.rate());
     let judged = line.is_some_and(|line| finding.rate <= line);
