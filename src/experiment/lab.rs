@@ -121,7 +121,7 @@ impl<'a> Lab<'a> {
             Effort::Fixed { replications, warmup, measured } => {
                 let site = self.fixed(rate, replications, warmup, measured);
                 let summaries = self.replicate(&site, (0, replications))?;
-                Some(Sample::pooled(site, summaries))
+                Some(Sample::merging(site, summaries))
             }
         };
         self.rows.extend(told.map(|sample| (key, sample)));
@@ -236,7 +236,7 @@ impl<'a> Lab<'a> {
     pub(crate) fn sample(&self, rate: PerSecond, horizon: Horizon) -> Option<Sample> {
         let site = at(self.site, rate, horizon);
         let summaries = self.replicate(&site, (0, REPLICATIONS))?;
-        Some(Sample::pooled(site, summaries))
+        Some(Sample::merging(site, summaries))
     }
 
     fn fixed(&self, rate: PerSecond, replications: u32, warmup: Span, measured: Span) -> Site {

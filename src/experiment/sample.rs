@@ -3,7 +3,7 @@
 use crate::experiment::answer::{Effort, Finding, LOSS, Limit, Objective, Usages};
 use crate::experiment::demand::{bounds, slots, work};
 use crate::experiment::horizon::reach;
-use crate::experiment::pool::Pool;
+use crate::experiment::merged::Merged;
 use crate::experiment::summary::{P95, QUANTILES, Summary};
 use crate::outcome::{Cause, Queue, Stage, Stopped};
 use crate::site::{Site, WorkerKind};
@@ -24,7 +24,7 @@ pub(crate) struct Sample {
     /// answered as it began.
     pub began: Option<[f64; Stage::COUNT]>,
     /// The responses of all replications together, of a sample that has all of them.
-    pool: Option<Pool>,
+    merged: Option<Merged>,
     /// The sample beside which this one was run, if it was.
     paired: Option<Paired>,
 }
@@ -39,22 +39,22 @@ struct Paired {
 }
 
 impl Sample {
-    pub(crate) fn new(site: Site, summaries: Vec<Summary>) -> Sample {
-        let mut summaries = summaries;
+    /// A sample of `summaries` whose response times are not needed together.
+    pub(crate) fn new(site: Site, mut summaries: Vec<Summary>) -> Sample {
         summaries.iter_mut().for_each(|summary| summary.responses = Vec::new());
-        Sample { site, summaries, slope: None, began: None, pool: None, paired: None }
+        Sample { site, summaries, slope: None, began: None, merged: None, paired: None }
     }
 
-    /// The same with the responses of all `summaries` put together.
-    pub(crate) fn pooled(site: Site, mut summaries: Vec<Summary>) -> Sample {
-        let pool = Some(Pool::of(&mut summaries, &site));
-        Sample { pool, ..Sample::new(site, summaries) }
+    /// A sample of `summaries` that merges their response times.
+    pub(crate) fn merging(site: Site, mut summaries: Vec<Summary>) -> Sample {
+        let merged = Some(Merged::of(&mut summaries, &site));
+        Sample { merged, ..Sample::new(site, summaries) }
     }
 
     /// Adds the replications that come next.
     pub(crate) fn extend(&mut self, mut more: Vec<Summary>) {
-        if let Some(pool) = &mut self.pool {
-            pool.extend(&mut more, &self.site);
+        if let Some(merged) = &mut self.merged {
+            merged.extend(&mut more, &self.site);
         }
         self.summaries.extend(more);
     }
@@ -91,17 +91,17 @@ impl Sample {
     /// How many requests were answered of the endpoint that has the fewest, as far as that tells
     /// how many came.
     pub(crate) fn fewest(&self) -> u64 {
-        self.pool.as_ref().and_then(|pool| pool.fewest(&self.site)).unwrap_or(u64::MAX)
+        self.merged.as_ref().and_then(|it| it.fewest(&self.site)).unwrap_or(u64::MAX)
     }
 
     /// What all replications give together, as far as that is known, and else the mean over them.
     fn together(
         &self,
-        all: impl Fn(&Pool) -> Option<f64>,
+        all: impl Fn(&Merged) -> Option<f64>,
         each: impl Fn(&Summary) -> Option<f64>,
     ) -> Option<Estimate> {
         let mean = self.known(each)?;
-        Some(self.pool.as_ref().and_then(all).map_or(mean, |centre| mean.moved_to(centre)))
+        Some(self.merged.as_ref().and_then(all).map_or(mean, |centre| mean.moved_to(centre)))
     }
 
     /// p95 of the requests answered well, in seconds; `None` where none was.
@@ -114,9 +114,9 @@ impl Sample {
         };
         let (own, plain) = (self.known(own)?, self.known(|summary| summary.quantiles[P95])?);
         let Some(Paired { ratio, p95 }) = self.paired else {
-            let pooled = self.pool.as_ref().and_then(|pool| pool.quantiles[P95]);
-            let pooled = pooled.filter(|_| plain.mean > 0.0);
-            return Some(pooled.map_or(own, |pooled| own.moved_to(own.mean * pooled / plain.mean)));
+            let merged = self.merged.as_ref().and_then(|merged| merged.quantiles[P95]);
+            let merged = merged.filter(|_| plain.mean > 0.0);
+            return Some(merged.map_or(own, |merged| own.moved_to(own.mean * merged / plain.mean)));
         };
         let mean = own.mean * ratio;
         Some(p95.map_or(own, |known| {
@@ -181,23 +181,23 @@ impl Sample {
     /// The finding of this sample, where `bottleneck` gives way and `effort` was asked for.
     pub(crate) fn finding(&self, effort: Effort, bottleneck: Limit) -> Finding {
         let quantile = |index: usize| {
-            self.together(|pool| pool.quantiles[index], |summary| summary.quantiles[index])
+            self.together(|merged| merged.quantiles[index], |summary| summary.quantiles[index])
         };
         let settled = self.settled();
         let weak = matches!(effort, Effort::Precision(_)) && !settled && !self.saturated();
-        // What windows vary by that are too short is not how far off their mean may be.
-        let told = |estimate: Estimate| if weak { estimate.without_error() } else { estimate };
-        let [p50, p90, p99] = [0, 1, 3].map(|index| quantile(index).map(told));
+        // The spread between windows that are too short does not show how far off their mean is.
+        let checked = |estimate: Estimate| if weak { estimate.without_error() } else { estimate };
+        let [p50, p90, p99] = [0, 1, 3].map(|index| quantile(index).map(checked));
         let horizon = self.site.horizon;
         Finding {
             rate: self.site.traffic.rate,
             served: self.mean(Summary::served),
-            mean: self.together(|pool| pool.mean, |summary| summary.mean).map(told),
+            mean: self.together(|merged| merged.mean, |summary| summary.mean).map(checked),
             p50,
             p90,
-            p95: self.p95().map(told),
+            p95: self.p95().map(checked),
             p99,
-            error_rate: told(self.error_rate()),
+            error_rate: checked(self.error_rate()),
             errors: self.errors(),
             open: self.mean(Summary::share_open).mean,
             mean_wait: self.mean_wait(),
@@ -219,9 +219,10 @@ impl Sample {
         }
     }
 
-    /// The share of the requests that failed. Its standard error is no less than that of so many
-    /// failures, or answers, that do not depend on each other: where none of n requests failed, up
-    /// to 3 in n may.
+    /// The share of the requests that failed. Its standard error is at least √(k + 2) / n, where k
+    /// of n requests failed (or were answered, if that is rarer). For k = 0 the interval ends at
+    /// 3.3 / n with eight replications and at 2.8 / n with many, where the rule of three has 3 / n;
+    /// for k = 1 at 5.1 / n and 4.4 / n, where the exact limit for independent failures is 5.6 / n.
     fn error_rate(&self) -> Estimate {
         let failures: u64 = self.summaries.iter().map(|it| it.counts.failures()).sum();
         let rarer = failures.min(self.arrived().saturating_sub(failures));

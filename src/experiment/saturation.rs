@@ -82,15 +82,20 @@ pub(crate) fn saturation_point(lab: &mut Lab, combination: &Combination) -> Opti
     let found = largest((low, high), Fraction::new(RESOLUTION), |rate| attempt(lab, rate, limits))?;
     // In long windows, too, losses and synchronised crowds are a matter of few events.
     let precise = long_windows.is_none() && is_located(lab, found);
-    let searched = !(found == Found::Everywhere && lab.within_reach(bound) >= bound);
-    Some(if searched { at_most(bound, threshold(found, precise)) } else { about(bound) })
+    let reaches = lab.within_reach(bound) >= bound;
+    Some(limited(bound, reaches, threshold(found, precise)))
 }
 
-/// The `bound` of the utilisation law, where chance let even a search beyond it find nothing that
-/// gives way.
-fn about(bound: PerSecond) -> Threshold {
-    let beyond = bound.scaled(1.0 + RESOLUTION);
-    Threshold::At { rate: bound, beyond, accuracy: Accuracy::Noise }
+/// A searched point, where the utilisation law sets a `bound`. If the search `reaches` that and
+/// nothing gave way, this was chance, and the answer is about the bound.
+fn limited(bound: PerSecond, reaches: bool, found: Threshold) -> Threshold {
+    match found {
+        Threshold::Never if reaches => {
+            let beyond = bound.scaled(1.0 + RESOLUTION);
+            Threshold::At { rate: bound, beyond, accuracy: Accuracy::Noise }
+        }
+        found => at_most(bound, found),
+    }
 }
 
 /// A searched point as an answer, which is `precise` or else "about".
@@ -377,5 +382,8 @@ mod tests {
         assert_eq!(at_most(bound, at(139.5, 140.5)), at(136.0, 136.0 * 1.01));
         let others = [at(135.5, 136.5), at(136.0, 137.0), Threshold::Never, Threshold::AtRest];
         assert_eq!(others.map(|found| at_most(bound, found)), others);
+        assert_eq!(others.map(|found| limited(bound, false, found)), others);
+        let never = limited(bound, true, Threshold::Never);
+        assert!(never.is_noisy() && never.rate() == Some(bound), "{never:?}");
     }
 }

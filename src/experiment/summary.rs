@@ -24,7 +24,7 @@ pub(crate) struct Summary {
     pub mean: Option<f64>,
     pub quantiles: [Option<f64>; QUANTILES.len()],
     /// The response times by endpoint, until a sample has merged those of all its runs
-    /// ([`crate::experiment::pool::Pool`]).
+    /// ([`crate::experiment::merged::Merged`]).
     pub responses: Vec<Histogram>,
     /// Mean wait, zeros included, and how many requests passed, by queue.
     pub waits: [(f64, u64); Queue::COUNT],

@@ -163,9 +163,9 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Replications `from` to `to` of the experiment rooted at `root`, each folded into its summary
-/// as soon as it ends: an outcome holds half a megabyte of histograms, a summary a few hundred
-/// bytes. `None` where the watch ended it first.
+/// Replications `from` to `to` of the experiment rooted at `root`, each folded into its summary as
+/// soon as it ends: an outcome holds half a megabyte of histograms, a summary those of the response
+/// times alone, and only until a sample merges them. `None` where the watch ended it first.
 ///
 /// The seed depends on the replication alone, so that every site and rate faces the same
 /// requests.

@@ -24,9 +24,9 @@ pub fn text(study: &Study, now: &Performance, tried: &[TestedChange], color: boo
     }
     let grows = now.row.finding.grows;
     let so_far = if grows { ", up to the end of the simulation" } else { "" };
-    let title = |what: &str| heading(&format!("{what}{so_far}")) + "\n";
-    parts.extend(times(&now.row.finding).map(|it| title("Where the time goes") + &it));
-    parts.push(title("How busy everything is") + &said(&busy(now)));
+    let section = |what: &str| heading(&format!("{what}{so_far}")) + "\n";
+    parts.extend(times(&now.row.finding).map(|it| section("Where the time goes") + &it));
+    parts.push(section("How busy everything is") + &said(&busy(now)));
     if tried.is_empty() {
         return parts.join("\n\n") + "\n";
     }

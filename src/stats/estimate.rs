@@ -28,8 +28,8 @@ impl Estimate {
         (!values.is_empty()).then_some(Estimate { mean, standard_error, replications })
     }
 
-    /// The same replications around `centre`, which all of them give together: what they vary by,
-    /// and how far their mean is from it.
+    /// The estimate `centre` that all replications give together, with the standard error of their
+    /// values around it: √(Σ (value - centre)² / (n (n - 1))), as in sectioning.
     pub fn moved_to(self, centre: f64) -> Estimate {
         let n = f64::from(self.replications);
         let beyond = (self.mean - centre).powi(2) / (n - 1.0);
@@ -37,7 +37,7 @@ impl Estimate {
         Estimate { mean: centre, standard_error, ..self }
     }
 
-    /// The same where nobody knows how far off it may be.
+    /// This mean without a standard error, and so without an interval.
     pub fn without_error(self) -> Estimate {
         Estimate { standard_error: None, ..self }
     }
@@ -79,6 +79,16 @@ mod tests {
         let half = 3.182_446_305 * (10.0f64 / 3.0 / 4.0).sqrt();
         assert!((estimate.mean - 5.0).abs() < 1e-12);
         assert!((estimate.half_width().unwrap() - half).abs() < 1e-6);
+    }
+
+    /// Around 7 the values 3, 4, 6 and 7 are 4, 3, 1 and 0 away: √(26 / 12).
+    #[test]
+    fn around_another_centre_the_values_vary_by_their_distance_from_it() {
+        let moved = Estimate::of(&[3.0, 4.0, 6.0, 7.0]).unwrap().moved_to(7.0);
+        assert!((moved.mean - 7.0).abs() < 1e-12 && moved.replications == 4);
+        assert!((moved.standard_error.unwrap() - (26.0f64 / 12.0).sqrt()).abs() < 1e-12);
+        assert_eq!(Estimate::of(&[3.0]).unwrap().moved_to(7.0).standard_error, None);
+        assert_eq!(moved.without_error().interval(), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) fn figure(study: &Study, answers: &Answers) -> Option<Figure> {
     };
     let split = answers.capacities.len() > LINES_PER_PANEL;
     let curve = |capacity: &Capacity, points| through(capacity, &study.objective, points);
-    let drawn = Drawn { drawable: &is_steady, value: &p95, curve: &curve, marks: &marks };
+    let drawn = Drawn { drawable: &is_drawable, value: &p95, curve: &curve, marks: &marks };
     let mut lines = lines(study, answers, split, &drawn);
     let objective = study.objective.p95.map(|p95| p95.as_secs());
     for panel in &mut lines.panels {
@@ -60,7 +60,7 @@ fn subtitle(lines: &Lines, faded: bool) -> String {
 /// Whether p95 is to be drawn: not where it grows for as long as is simulated, nor beyond the load
 /// line where the windows were too short for it, as those of a search are close to saturation. Up
 /// to the load line the search for that has looked closely enough.
-fn is_steady(capacity: &Capacity, finding: &Finding) -> bool {
+fn is_drawable(capacity: &Capacity, finding: &Finding) -> bool {
     let line = capacity.load_line.and_then(|line| line.rate());
     let judged = line.is_some_and(|line| finding.rate <= line);
     finding.is_steady() && (finding.settled || finding.saturated || judged)

@@ -168,6 +168,17 @@ fn rows_that_miss_by_errors_do_not_say_what_slow_requests_wait_for() {
     assert!(nowhere.starts_with("Slow requests spend"), "{nowhere}");
 }
 
+/// A run removes the charts of an earlier one by these names.
+#[test]
+fn every_figure_has_one_of_the_names_that_are_listed() {
+    let (study, answers) = sample::made_up(&[("2GB", 2)], &["a", "b"], &[10.0, 22.0]);
+    let mut names: Vec<&str> = super::all(&study, &answers).iter().map(|it| it.name).collect();
+    let mut listed = super::NAMES.to_vec();
+    names.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(names, listed);
+}
+
 #[test]
 fn a_title_names_all_that_the_objective_asks_for() {
     let (study, answers) = four();
